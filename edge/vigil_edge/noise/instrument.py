@@ -89,10 +89,13 @@ class Instrument:
         self._flagged = deque(maxlen=_REMEMBERED_S)
 
     def _new_meter(self) -> Meter:
-        meter = meter_of(self.format, self.pascal_per_unit, full_scale_known=self.full_scale_known)
-        return replace(
-            meter, peaks=self.extent.peaks, bands=self.extent.bands, compiled=self.compiled
+        meter = meter_of(
+            self.format,
+            self.pascal_per_unit,
+            full_scale_known=self.full_scale_known,
+            compiled=self.compiled,
         )
+        return replace(meter, peaks=self.extent.peaks, bands=self.extent.bands)
 
     def feed(self, units: Samples) -> Measured:
         """The next samples, shape (n,), full scale of integers being 1."""

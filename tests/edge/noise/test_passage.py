@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +105,26 @@ def listened(ear: Listener, signal: Signal, block: int = 4800) -> list[Heard]:
 
 def recorded(heard: list[Heard]) -> list[Recorded]:
     return [item for each in heard for item in each.recorded]
+
+
+_LIVE = """
+import sys
+from datetime import UTC, datetime
+import numpy as np
+from dataclasses import replace
+from edge.noise.test_passage import listener
+replace(listener(channels=2), others=(1,)).feed(np.zeros((96_000, 2), dtype=np.float32), datetime.now(UTC))
+sys.exit("numba" in sys.modules)
+"""
+
+
+def test_a_live_stream_loads_no_compiler() -> None:
+    """It would be 100 MB of a gateway's memory: half of what an agent at rest may take."""
+    tests = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", _LIVE], env={**os.environ, "PYTHONPATH": tests}, check=False
+    )
+    assert done.returncode == 0
 
 
 def test_three_seconds_before_and_after_are_kept_of_every_channel() -> None:

@@ -32,16 +32,19 @@ _PLOP_SHARE: Final = 0.5
 """Of the signal's own standard deviation: a smaller step in the offset raises no level."""
 
 
-def meter_of(layout: PcmFormat, pascal_per_unit: float, *, full_scale_known: bool) -> Meter:
+def meter_of(
+    layout: PcmFormat, pascal_per_unit: float, *, full_scale_known: bool, compiled: bool = True
+) -> Meter:
     """The meter of one channel, with the rule for overload that fits its samples.
 
     Integers clip at full scale, and so do floats whose full scale is known. Floats may also
     hold pascal directly, where 1.0 is nothing special; a crest cut off at 1.0 still is.
+    ``compiled`` false: nothing is compiled, and numba is not even loaded.
     """
     end = CLIPPING_AT * MOST_PA / pascal_per_unit
     if layout.is_float and not full_scale_known:
-        return Meter(layout.rate_hz, pascal_per_unit, end, flat_at=1.0)
-    return Meter(layout.rate_hz, pascal_per_unit, min(CLIPPING_AT, end))
+        return Meter(layout.rate_hz, pascal_per_unit, end, flat_at=1.0, compiled=compiled)
+    return Meter(layout.rate_hz, pascal_per_unit, min(CLIPPING_AT, end), compiled=compiled)
 
 
 def startup_samples(beginning: Samples, rate_hz: int) -> int:
