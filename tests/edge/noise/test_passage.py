@@ -113,7 +113,8 @@ from datetime import UTC, datetime
 import numpy as np
 from dataclasses import replace
 from edge.noise.test_passage import listener
-replace(listener(channels=2), others=(1,)).feed(np.zeros((96_000, 2), dtype=np.float32), datetime.now(UTC))
+ear = replace(listener(channels=2), others=(1,))
+ear.feed(np.zeros((96_000, 2), dtype=np.float32), datetime.now(UTC))
 sys.exit("numba" in sys.modules)
 """
 
