@@ -308,11 +308,11 @@ def _is_audited(item: Item) -> bool:
 
 
 def _record_newest(session: Session, items: Iterable[Item]) -> None:
-    found: dict[str, dict[str, Point]] = {}
+    points: dict[str, list[Point]] = defaultdict(list)
     for item in items:
         if isinstance(item.decoded, Observation):
-            newest_of(item.decoded.points, found.setdefault(item.decoded.device, {}))
-    record_newest(session, found)
+            points[item.decoded.device] += item.decoded.points
+    record_newest(session, {device: newest_of(told) for device, told in points.items()})
 
 
 def _lock_watermarks(
