@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Response, expect
 
 from browser.conftest import OpenWindow
 from browser.town import Town
@@ -100,3 +100,24 @@ def test_a_guardian_sets_and_ends_what_she_is_told_of(window: OpenWindow) -> Non
 def test_without_consent_there_is_nobody_to_see(window: OpenWindow) -> None:
     page = window("lone").go("/")
     expect(page.get_by_text("Nobody is entrusted to you")).to_be_visible()
+
+
+MOST_SCRIPT_BYTES = 120_000
+"""As they are sent, before the map: what a phone on a slow line waits for."""
+
+
+def test_the_family_waits_for_its_own_pages_scripts_alone(window: OpenWindow) -> None:
+    opened = window("mei")
+    sizes: dict[str, int] = {}
+
+    def note(response: Response) -> None:
+        name = response.url.rpartition("/")[2]
+        if name.endswith(".js") and not name.startswith("maplibre"):
+            sizes[name] = int(response.headers["content-length"])
+
+    opened.page.on("response", note)
+    page = opened.go("/family")
+    expect(page.get_by_role("heading", name=NAMES["grandmother"])).to_be_visible()
+    assert any(name.startswith("FamilyPage") for name in sizes), sizes
+    assert not any(name.startswith(("CasePage", "ConsolePage")) for name in sizes), sizes
+    assert sum(sizes.values()) <= MOST_SCRIPT_BYTES, sizes

@@ -12,28 +12,42 @@ self.addEventListener("message", (event) => {
   event.waitUntil(keep(event.data.keep));
 });
 
-/* The start page comes last, and with every file that it names: after an upgrade these are others
- * than the open page has loaded, and without them nothing would open. */
+/* The start page comes last, and with every file that it names, and that its scripts name: after an
+ * upgrade these are others than the open page has loaded, and without them nothing would open. */
 async function keep(paths) {
   const cache = await caches.open(KEPT);
   const page = await fetch("/", { cache: "no-cache" });
   if (!page.ok) return;
-  const named = (await page.clone().text()).match(/\/assets\/[^"'\s]+/g) ?? [];
-  const wanted = new Set([...paths, ...named].map(address));
-  wanted.delete(address("/"));
-  await Promise.all(
-    [...wanted].map(async (url) => {
-      if (await cache.match(url)) return;
-      const answer = await fetch(url, { cache: "no-cache" });
-      if (answer.ok) await cache.put(url, answer);
-      else if (named.map(address).includes(url)) throw new Error(`${url}: ${answer.status}`);
-    }),
-  );
+  const named = ((await page.clone().text()).match(/\/assets\/[^"'\s]+/g) ?? []).map(address);
+  await Promise.all(named.map((url) => fetched(cache, url)));
+  const pages = (await Promise.all(named.map((url) => namedBy(cache, url)))).flat();
+  await Promise.all(pages.map((url) => fetched(cache, url)));
+  const more = paths.map(address).filter((url) => url !== address("/"));
+  await Promise.all(more.map((url) => fetched(cache, url).catch(() => undefined)));
+  const wanted = new Set([...named, ...pages, ...more]);
   await cache.put(address("/"), page);
   wanted.add(address("/"));
   for (const request of await cache.keys()) {
     if (!wanted.has(request.url)) await cache.delete(request);
   }
+}
+
+async function fetched(cache, url) {
+  if (await cache.match(url)) return;
+  const answer = await fetch(url, { cache: "no-cache" });
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  await cache.put(url, answer);
+}
+
+/* The files of pages that are loaded when they are opened. The map is not among them: without a
+ * network it has nothing to show, and it is larger than all else. */
+async function namedBy(cache, url) {
+  if (!url.endsWith(".js")) return [];
+  const text = await (await cache.match(url)).text();
+  const files = [...text.matchAll(/["'`](?:\.\/|\/?assets\/)([\w.-]+\.(?:js|css))["'`]/g)];
+  return [...new Set(files.map(([, name]) => address(`/assets/${name}`)))].filter(
+    (one) => !one.includes("/maplibre-gl"),
+  );
 }
 
 function address(path) {

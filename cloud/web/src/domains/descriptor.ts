@@ -39,6 +39,7 @@ export interface DomainPage {
   offline?: boolean;
   /** For people without an account as well; in nobody's navigation. */
   open?: boolean;
-  /** The component is given the second part of the address. */
-  component: Component<{ item: string | null }>;
+  /** Its code, fetched when it is first opened; the component is given the second part of the
+   * address. */
+  load: () => Promise<{ default: Component<{ item: string | null }> }>;
 }

@@ -2,7 +2,7 @@
 
 import { Problem } from "./api/client";
 import { speech, t } from "./i18n/index.svelte";
-import { meaning } from "./messages";
+import { meaning } from "./messages.svelte";
 import { particular } from "./particulars";
 
 /** By its code; where that is not known, by what kind of refusal it is, with what the server said. */

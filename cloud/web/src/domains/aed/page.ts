@@ -1,7 +1,6 @@
 /** The register of AEDs, and what a volunteer is called for. */
 
 import type { DomainPage } from "../descriptor";
-import AedPage from "./AedPage.svelte";
 import aed from "./index";
 import { both } from "./speech";
 
@@ -10,5 +9,5 @@ export default {
   label: both("nav.aed"),
   icon: aed.icon,
   roles: ["dispatcher", "police", "maintainer", "administrator", "volunteer"],
-  component: AedPage,
+  load: () => import("./AedPage.svelte"),
 } satisfies DomainPage;

@@ -1,11 +1,7 @@
 /** Where relatives look after somebody, where they join, who invites them, and hosts' stations. */
 
 import type { DomainPage } from "../descriptor";
-import FamilyPage from "./family/FamilyPage.svelte";
-import StationsPage from "./host/StationsPage.svelte";
 import checkin from "./index";
-import InvitePage from "./join/InvitePage.svelte";
-import JoinPage from "./join/JoinPage.svelte";
 import { both } from "./speech";
 
 export default [
@@ -14,21 +10,21 @@ export default [
     label: both("nav.family"),
     icon: "family",
     roles: ["family"],
-    component: FamilyPage,
+    load: () => import("./family/FamilyPage.svelte"),
   },
   {
     path: "stations",
     label: both("nav.stations"),
     icon: checkin.icon,
     roles: ["host", "maintainer", "administrator"],
-    component: StationsPage,
+    load: () => import("./host/StationsPage.svelte"),
   },
   {
     path: "invitations",
     label: both("nav.invite"),
     icon: "person",
     roles: ["registrar", "administrator"],
-    component: InvitePage,
+    load: () => import("./join/InvitePage.svelte"),
   },
   {
     path: "join",
@@ -36,6 +32,6 @@ export default [
     icon: "person",
     roles: [],
     open: true,
-    component: JoinPage,
+    load: () => import("./join/JoinPage.svelte"),
   },
 ] satisfies DomainPage[];

@@ -1,7 +1,6 @@
 /** What an irrigation association is told: which gate to close, and when it may open. */
 
 import type { DomainPage } from "../descriptor";
-import GatesPage from "./GatesPage.svelte";
 import irrigation from "./index";
 import { both } from "./speech";
 
@@ -10,5 +9,5 @@ export default {
   label: both("nav.gates"),
   icon: irrigation.icon,
   roles: ["irrigation"],
-  component: GatesPage,
+  load: () => import("./GatesPage.svelte"),
 } satisfies DomainPage;

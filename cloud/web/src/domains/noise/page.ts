@@ -3,8 +3,6 @@
 
 import type { DomainPage } from "../descriptor";
 import noise from "./index";
-import NoisePage from "./NoisePage.svelte";
-import ReviewPage from "./review/ReviewPage.svelte";
 import { both } from "./speech";
 
 export default [
@@ -13,13 +11,13 @@ export default [
     label: both("nav.review"),
     icon: "eye",
     roles: ["reviewer"],
-    component: ReviewPage,
+    load: () => import("./review/ReviewPage.svelte"),
   },
   {
     path: "noise",
     label: both("nav.noise"),
     icon: noise.icon,
     roles: ["inspector", "reviewer", "maintainer", "administrator"],
-    component: NoisePage,
+    load: () => import("./NoisePage.svelte"),
   },
 ] satisfies readonly DomainPage[];

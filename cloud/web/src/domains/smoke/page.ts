@@ -1,7 +1,6 @@
 /** Fires, for whoever leads: what waits, and one fire with all that firefighters have to know. */
 
 import type { DomainPage } from "../descriptor";
-import FirePage from "./FirePage.svelte";
 import smoke from "./index";
 import { both } from "./speech";
 
@@ -10,5 +9,5 @@ export default {
   label: both("nav.fire"),
   icon: smoke.icon,
   roles: ["dispatcher", "administrator"],
-  component: FirePage,
+  load: () => import("./FirePage.svelte"),
 } satisfies DomainPage;

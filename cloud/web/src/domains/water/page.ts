@@ -2,9 +2,7 @@
 
 import type { DomainPage } from "../descriptor";
 import water from "./index";
-import SitePage from "./site/SitePage.svelte";
 import { both } from "./speech";
-import WaterwaysPage from "./WaterwaysPage.svelte";
 
 export default [
   {
@@ -12,7 +10,7 @@ export default [
     label: both("nav.site"),
     icon: "pin",
     roles: ["inspector"],
-    component: SitePage,
+    load: () => import("./site/SitePage.svelte"),
     offline: true,
   },
   {
@@ -20,6 +18,6 @@ export default [
     label: both("nav.waterways"),
     icon: water.icon,
     roles: ["inspector", "administrator"],
-    component: WaterwaysPage,
+    load: () => import("./WaterwaysPage.svelte"),
   },
 ] satisfies DomainPage[];

@@ -1,13 +1,37 @@
 /** What devices, gateways and services report, in the reader's language where it is known. */
 
 import type { Device } from "./api/model";
-import codes from "./i18n/codes.json";
+import type codesFile from "./i18n/codes.json";
 import { speech, t } from "./i18n/index.svelte";
 
-/** What a code means; `null` for one that this page does not know. */
+type Texts = typeof codesFile;
+
+/** The texts of codes: fetched when the first is asked for, since most pages never show one. */
+class Codes {
+  texts: Texts | null = $state.raw(null);
+  #asked = false;
+
+  ask(): void {
+    if (this.#asked) return;
+    this.#asked = true;
+    import("./i18n/codes.json").then(
+      (file) => (this.texts = file.default),
+      () => (this.#asked = false), // no network: the next text that is wanted asks again
+    );
+  }
+}
+
+const codes = new Codes();
+
+/** What a code means; `null` for one that this page does not know, or does not know yet. */
 export function meaning(code: string | null | undefined): string | null {
-  if (!code || !Object.hasOwn(codes, code)) return null;
-  return codes[code as keyof typeof codes][speech.language];
+  if (!code) return null;
+  if (codes.texts === null) {
+    codes.ask();
+    return null;
+  }
+  if (!Object.hasOwn(codes.texts, code)) return null;
+  return codes.texts[code as keyof Texts][speech.language];
 }
 
 /** A text of ours in English, shown as what it is where the page is in another language. */
