@@ -210,6 +210,33 @@ async def test_thresholds_and_names_are_changed_without_a_restart(site: Site) ->
     assert site.now("signal.pH.high") == 7.0
 
 
+async def test_a_maintenance_window_is_set_and_ended_from_the_cloud(site: Site) -> None:
+    """Windows are tables in the file, of which no setting is made: they are told as intervals."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    begin, end = now - timedelta(hours=1), now + timedelta(hours=1)
+    written = f"{begin.isoformat()}/{end.isoformat()}"
+    # A gateway whose file has one starts, and says so.
+    site.config["water"][0]["maintenance"] = [{"begin": begin, "end": end}]
+    site.write()
+    site.stop()
+    site.start()
+    await until(lambda: site.now("maintenance") == written)
+
+    site.want(1, **{"maintenance": "", "signal.pH.high": 7.0, "signal.pH.consecutive": 1})
+    assert (await site.answer("config-1")).accepted
+    await until(lambda: site.now("maintenance") == "")
+    await until(lambda: site.cloud.all(WaterExcursion))  # it may call inspectors again
+
+    site.want(2, maintenance=f"{written} 2027-01-01T08:00+08:00/2027-01-01T09:00+08:00")
+    assert (await site.answer("config-2")).accepted
+    await until(lambda: str(site.now("maintenance")).count("/") == 2)
+
+    for revision, wrong in enumerate(("tomorrow", f"{end.isoformat()}/{begin.isoformat()}"), 3):
+        site.want(revision, maintenance=wrong)
+        answer = await site.answer(f"config-{revision}")
+        assert (answer.accepted, answer.code) == (False, "bad-configuration"), wrong
+
+
 async def test_what_the_gateway_refuses_is_told_as_check_tells_it(site: Site) -> None:
     site.write(high="many")
     checked = await asyncio.to_thread(site.checked)

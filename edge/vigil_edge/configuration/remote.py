@@ -167,8 +167,10 @@ def _enumerated(
 
 
 def _setting(value: Any) -> Setting | None:
+    """``None`` also for what only the file can hold, as tables."""
     if isinstance(value, list | tuple):
-        return [float(each) for each in value]
+        numbers = [float(each) for each in value if isinstance(each, int | float)]
+        return numbers if len(numbers) == len(value) else None
     return value if isinstance(value, bool | int | float | str) else None
 
 

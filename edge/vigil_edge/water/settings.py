@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 
 from vigil_edge.configuration.mistakes import misplaced, repeated
 from vigil_edge.modbus.settings import ModbusSettings
@@ -55,6 +63,25 @@ class WaterSettings(ModbusSettings):
     """Whether signals near each other are fetched together; some probes give one at a time."""
     maintenance: Annotated[list[Window], Field(max_length=50, default_factory=list)]
     """While somebody cleans or calibrates the sonde: readings are kept, and raise nothing."""
+
+    @field_validator("maintenance", mode="before")
+    @classmethod
+    def _of_intervals(cls, value: Any) -> Any:
+        """A setting from the cloud is no table: intervals of ISO 8601, ``begin/end``, with spaces
+        between them."""
+        if not isinstance(value, str):
+            return value
+        windows = []
+        for interval in value.split():
+            begin, slash, end = interval.partition("/")
+            if not slash:
+                raise ValueError(f"{interval!r} is no interval: begin/end, with a zone each")
+            windows.append({"begin": begin, "end": end})
+        return windows
+
+    @field_serializer("maintenance", when_used="json")
+    def _as_intervals(self, value: list[Window]) -> str:
+        return " ".join(f"{each.begin.isoformat()}/{each.end.isoformat()}" for each in value)
 
     @field_validator("signal")
     @classmethod
