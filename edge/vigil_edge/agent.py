@@ -36,6 +36,7 @@ from vigil_edge.domain import EdgeDomain
 from vigil_edge.evidence.key import KEY_NAME, load_key, public_hex
 from vigil_edge.evidence.queue import EvidenceQueue
 from vigil_edge.evidence.upload import Uploader
+from vigil_edge.packages import extra_of
 from vigil_edge.worker import Worker
 from vigil_schemas.commands import (
     COMMANDS,
@@ -184,8 +185,11 @@ class Agent:
     def _record(self, device: str) -> SourceRecord:
         return SourceRecord(device, self.clock.now, self.reporter.changed)
 
-    def _supervise(self, build: Callable[[], Pipeline], record: SourceRecord) -> Supervisor:
-        return Supervisor(build, record, Backoff(self.rng), self.clock.monotonic)
+    def _supervise(
+        self, section: DeviceSection, build: Callable[[], Pipeline], record: SourceRecord
+    ) -> Supervisor:
+        backoff, extra = Backoff(self.rng), extra_of(section.domain.key)
+        return Supervisor(build, record, backoff, self.clock.monotonic, extra=extra)
 
     def _build(self, section: DeviceSection, record: SourceRecord) -> Pipeline:
         context = DeviceContext(

@@ -20,6 +20,7 @@ from vigil_edge.configuration.desired import keep, recall
 from vigil_edge.configuration.gateway_file import Config, ConfigError, load, summary
 from vigil_edge.configuration.lock import holder
 from vigil_edge.domain import EdgeDomain
+from vigil_edge.packages import PackageMissing, extra_of
 from vigil_edge.registry import DOMAINS
 from vigil_schemas.errors import VigilError
 
@@ -30,9 +31,15 @@ def main(argv: Sequence[str] | None = None, domains: Sequence[EdgeDomain] = DOMA
     if isinstance(sys.stdout, io.TextIOWrapper):
         # JSON is UTF-8 under any locale; a file name's undecodable bytes become its \uXXXX.
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-    args = _parser(words, domains).parse_args(words)
     try:
+        args = _parser(words, domains).parse_args(words)
         return cast(int, args.run(args))
+    except ModuleNotFoundError as error:
+        if words[0] not in {domain.key for domain in domains} or _is_ours(error):
+            raise  # nothing of a domain's extra: `entrance` says what to install
+        absent = PackageMissing(error.name or str(error), extra_of(words[0]))
+        print(f"vigil-edge: {absent.code}: {absent}", file=sys.stderr)
+        return 2
     except ConfigError as error:
         _print_mistakes(error)
         return 2
@@ -140,6 +147,10 @@ def _status(args: argparse.Namespace) -> int:
 
     print((load(args.config, args.domains).gateway.data_dir / REPORT).read_text("utf-8"))
     return 0
+
+
+def _is_ours(error: ModuleNotFoundError) -> bool:
+    return (error.name or "").partition(".")[0].startswith("vigil_")
 
 
 def _print_mistakes(error: ConfigError) -> None:

@@ -106,7 +106,7 @@ def _request(settings: GpioSettings) -> LineRequest:
         import gpiod
         from gpiod.line import Bias, Direction
     except ImportError as error:
-        message = "gpiod is not installed: pip install 'vigil-city[edge]'"
+        message = "gpiod is not installed: pip install 'WHEEL[edge-aed]'"
         raise GpioUnavailable(settings.device, message) from error
     bias = {
         "pull-up": Bias.PULL_UP,

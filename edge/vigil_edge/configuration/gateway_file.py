@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from vigil_edge import packages
 from vigil_edge.configuration.device import DeviceSettings, SectionKind
 from vigil_edge.configuration.mistakes import CHECKING, Mistake, from_validation, show, suggestion
 from vigil_edge.configuration.paths import FOLDER
@@ -200,12 +201,31 @@ class _Reader:
         try:
             adapter = TypeAdapter[DeviceSettings](domain.settings())
         except ModuleNotFoundError as error:
-            self._mistake((domain.key,), f"cannot be read here: {error.name} is not installed")
+            # What reads a section is needed at a start as well.
+            absent = packages.PackageMissing(str(error.name), packages.extra_of(domain.key))
+            self._mistake((domain.key,), f"cannot be read here: {absent}")
             return
+        if self.checking:
+            self._packages(domain)
         for index, table in enumerate(tables):
             settings = self._validate(adapter, table, (domain.key, index))
             if settings is not None:
                 yield DeviceSection(domain, index, settings)
+
+    def _packages(self, domain: SectionKind) -> None:
+        """What its pipelines import. A gateway that runs starts without, and reports the source
+        as failed: other devices need it."""
+        extra = packages.extra_of(domain.key)
+        absent = packages.missing(extra)
+        if absent:
+            error = packages.PackageMissing(" and ".join(absent), extra)
+            self._mistake((domain.key,), f"cannot be driven here: {error}")
+        for one, other in packages.overwritten(extra):
+            message = (
+                f"{one} and {other} are both installed and overwrite each other's files:"
+                f" pip uninstall {one} {other}, then pip install {one}"
+            )
+            self._mistake((domain.key,), message)
 
     def _validate(self, adapter: TypeAdapter[_T], table: Any, at: KeyPath) -> _T | None:
         context = {FOLDER: str(self.folder), CHECKING: self.checking}
@@ -229,7 +249,9 @@ class _Reader:
             try:
                 described = {entry.device for entry in section.describe()}
             except ModuleNotFoundError as error:
-                self._mistake(at, f"cannot be driven here: {error.name} is not installed")
+                extra = packages.extra_of(section.domain.key)
+                absent = packages.PackageMissing(str(error.name), extra)
+                self._mistake(at, f"cannot be driven here: {absent}")
             else:
                 names += [(device, at) for device in sorted(described - written)]
         seen: dict[str, KeyPath] = {}

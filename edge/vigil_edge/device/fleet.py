@@ -26,6 +26,8 @@ _log = structlog.get_logger("fleet")
 
 Build = Callable[[DeviceSection, SourceRecord], Pipeline]
 """A new pipeline of a section, which reports into the record."""
+Supervise = Callable[[DeviceSection, Callable[[], Pipeline], SourceRecord], Supervisor]
+"""Who keeps the pipelines of a section running, one after the other."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Fleet:
         self,
         build: Build,
         record: Callable[[str], SourceRecord],
-        supervise: Callable[[Callable[[], Pipeline], SourceRecord], Supervisor],
+        supervise: Supervise,
         keep: Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]],
         connected: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -161,7 +163,9 @@ class Fleet:
         record = self._record(section.settings.device)
         member = _Member(section, record)
         # Whatever the section is by the time the pipeline is started anew.
-        member.supervisor = self._supervise(lambda: self._build(member.section, record), record)
+        member.supervisor = self._supervise(
+            section, lambda: self._build(member.section, record), record
+        )
         return member
 
     def _start(self, member: _Member) -> None:

@@ -11,6 +11,7 @@ import structlog
 from vigil_edge.backoff import Backoff
 from vigil_edge.device.health import SourceRecord
 from vigil_edge.device.seam import CommandRefused, Pipeline, TakesCommands
+from vigil_edge.packages import PackageMissing
 from vigil_schemas.commands import CommandArguments
 from vigil_schemas.errors import VigilError
 
@@ -33,7 +34,11 @@ class Supervisor:
         record: SourceRecord,
         backoff: Backoff,
         monotonic: Callable[[], float],
+        *,
+        extra: str = "edge",
     ) -> None:
+        """``extra`` installs what the pipeline imports."""
+        self._extra = extra
         self._build = build
         self._record = record
         self._backoff = backoff
@@ -130,6 +135,9 @@ class Supervisor:
         error = (
             asyncio.CancelledError("cancelled itself") if ended.cancelled() else ended.exception()
         )
+        if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("vigil_"):
+            # Libraries are imported where they are used: the driver has only now asked for one.
+            error = PackageMissing(error.name or str(error), self._extra)
         if error is None:
             self._record.report("stopped", "source-ended", "the source came to its end")
             _log.info("source ended", device=device)

@@ -7,12 +7,12 @@ import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vigil_edge.progress import Progress
 from vigil_edge.water import commissioning
 from vigil_edge.water.json_lines import of_block, of_row
-from vigil_edge.water.replay import replay
-from vigil_edge.water.replay_columns import Block
+from vigil_edge.water.replay import by_columns_here, replay
 from vigil_edge.water.rows import Row
 from vigil_schemas.recordings import options
 from vigil_schemas.recordings.errors import OptionWrong
@@ -21,6 +21,9 @@ from vigil_schemas.recordings.limits import Limits
 from vigil_schemas.recordings.recording import Recording
 from vigil_schemas.recordings.tally import Tally
 from vigil_schemas.recordings.telling import lines
+
+if TYPE_CHECKING:
+    from vigil_edge.water.replay_columns import Block
 
 
 def add_commands(domain_parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,9 @@ def _replay(args: argparse.Namespace) -> int:
     signals = options.signals_of(args)
     wanted = options.wanted_of(args, dict(_limits(text, signals) for text in args.range))
     tally = Tally()
+    if not by_columns_here():
+        # The results are the same: whoever waits for a long file should know why.
+        print("vigil-edge: without numpy every row is read by itself: slower", file=sys.stderr)
     recording = options.opened(args.file, args, signals, wanted)
     try:
         _write(replay(recording, args.time, signals, wanted, tally), recording)

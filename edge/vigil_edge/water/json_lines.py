@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from itertools import chain, repeat
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
-from vigil_edge.water.qc_columns import Floats
-from vigil_edge.water.replay_columns import Block
 from vigil_edge.water.rows import Row
+
+if TYPE_CHECKING:
+    from vigil_edge.water.qc_columns import Floats
+    from vigil_edge.water.replay_columns import Block
 
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False).encode
 

@@ -34,8 +34,8 @@ _BEYOND: Final[dict[Side, float]] = {"high": np.inf, "low": -np.inf}
 SondeGroup = Group[ColumnSondeQc]
 
 
-class SondeSeries(Series[ColumnSondeQc]):
-    """Each has the quality control of a gateway."""
+class ColumnSeries(Series[ColumnSondeQc]):
+    """``SondeSeries`` whose judges also take columns."""
 
     def judge(self, names: Sequence[str], limits: Sequence[Limits]) -> ColumnSondeQc:  # noqa: ARG002  # their limits say it
         """Fresh."""

@@ -32,13 +32,15 @@ class RecordedContext(MemoryContext):
 
 @asynccontextmanager
 async def supervised(
-    build: Callable[[], Pipeline], context: RecordedContext, device: str
+    build: Callable[[], Pipeline], context: RecordedContext, device: str, *, extra: str = "edge"
 ) -> AsyncIterator[SourceRecord]:
     """Runs it until the block ends; yields what health would say of it."""
     record = SourceRecord(device, context.now, lambda _: None)
     context.record = record
     backoff = Backoff(Random(1), first_s=0.02, last_s=0.2)  # jitter, not a secret
-    task = asyncio.create_task(Supervisor(build, record, backoff, time.monotonic).run())
+    task = asyncio.create_task(
+        Supervisor(build, record, backoff, time.monotonic, extra=extra).run()
+    )
     try:
         yield record
     finally:

@@ -166,7 +166,7 @@ async def test_it_goes_on_while_the_radio_is_gone_and_follows_the_connection(
     fleet = Fleet(
         lambda _section, record: Fails(context, record, holds),
         lambda name: SourceRecord(name, context.now, lambda _: None),
-        lambda build, record: Supervisor(
+        lambda _section, build, record: Supervisor(
             build, record, Backoff(Random(1), first_s=0.001, last_s=0.002), context.monotonic
         ),
         keep,

@@ -121,3 +121,11 @@ def test_a_table_says_the_same_however_its_rows_are_taken(
     assert list(map(json.loads, by_columns.out.splitlines())) == list(
         map(json.loads, one_by_one.out.splitlines())
     )
+    monkeypatch.undo()
+    monkeypatch.setattr(replay_module, "find_spec", lambda _name: None)
+    assert main(words) == 0
+    without_numpy = capsys.readouterr()
+    assert without_numpy.out == one_by_one.out
+    first, *rest = without_numpy.err.splitlines()
+    assert "without numpy" in first
+    assert rest == one_by_one.err.splitlines()

@@ -120,7 +120,7 @@ class Microphone:
             ) from error
         except ImportError as error:
             raise PortAudioMissing(
-                self._device, "sounddevice is not installed: pip install 'vigil-city[edge]'"
+                self._device, "sounddevice is not installed: pip install 'WHEEL[edge-noise]'"
             ) from error
 
 
