@@ -26,7 +26,7 @@ ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 # (a city night is a dozen, the tests start hundreds) compiles all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup wheel demo test check bench faults schemas format clean
+.PHONY: help setup wheel deb demo test check bench faults schemas format clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -63,6 +63,10 @@ $(ASYNCAPI)/node_modules/.ready: $(ASYNCAPI)/package.json $(ASYNCAPI)/package-lo
 
 wheel: setup ## A wheel with the web pages, in dist/
 	@$(BIN)/python -m hatchling build -t wheel -d dist
+
+ARCH ?= $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
+deb: wheel ## Debian packages of gateway and cloud, in dist/; ARCH=arm64 for a Raspberry Pi
+	@$(BIN)/python docs/deployment/debian/build.py --wheel "$$(ls -t dist/vigil_city-*.whl | head -n 1)" --out dist --arch $(ARCH) $(ARGS)
 
 demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run it as a test
 	@$(BIN)/vigil-sim demo $(ARGS)

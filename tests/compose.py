@@ -30,6 +30,8 @@ FILE: Final = ROOT / "docker-compose.yml"
 ENVIRONMENT_FILE: Final = ROOT / "docs/deployment/compose.env"
 BIN: Final = Path(sys.executable).parent
 OURS: Final = ("vigil-cloud", "vigil-edge", "vigil-sim")
+WATCHERS: Final = ("prometheus", "grafana")
+"""Nothing depends on them; what they are given has tests of its own (``test_watching.py``)."""
 PORTS: Final = {
     "mosquitto": 1883,
     "gateways": 1884,
@@ -45,8 +47,9 @@ _REFERENCE: Final = re.compile(r"\$(?:(?P<literal>\$)|\{(?P<name>\w+)(?P<rest>[^
 
 
 def references(text: str) -> set[str]:
-    """Names of the variables that a compose file asks for."""
-    return {found["name"] for found in _REFERENCE.finditer(text) if found["name"]}
+    """Names of the variables that a compose file asks for, in its texts or as secrets."""
+    inside = {found["name"] for found in _REFERENCE.finditer(text) if found["name"]}
+    return inside | {each["environment"] for each in yaml.safe_load(text)["secrets"].values()}
 
 
 def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
@@ -86,6 +89,7 @@ class Composition:
         written = yaml.safe_load(FILE.read_text("utf-8"))
         self.volumes = sorted(written["volumes"])
         self.services: dict[str, dict[str, Any]] = interpolated(written["services"], values)
+        self.secrets: dict[str, dict[str, str]] = written["secrets"]
         self.ports = {name: servers.free_port() for name in PORTS}
         self.running: dict[str, servers.Server] = {}
         for name in self.volumes:
@@ -98,6 +102,8 @@ class Composition:
         own = self.folder / "containers" / service
         own.mkdir(parents=True, exist_ok=True)
         found = {"/var/lib/vigil": own}
+        if self.services[service].get("secrets"):
+            found["/run/secrets"] = self._secrets(service)
         for entry in self.services[service].get("volumes", ()):
             source, target, *_ = entry.split(":")
             if source.startswith("."):
@@ -107,6 +113,16 @@ class Composition:
                 assert source in self.volumes, f"{service} mounts {source}, which is no volume"
                 found[target] = self.folder / source
         return found
+
+    def _secrets(self, service: str) -> Path:
+        """The folder of a service's secrets, each a file, as Compose makes them of variables."""
+        folder = self.folder / "secrets" / service
+        folder.mkdir(parents=True, exist_ok=True)
+        for entry in self.services[service]["secrets"]:
+            asked = {"source": entry, "target": entry} if isinstance(entry, str) else entry
+            variable = self.secrets[asked["source"]]["environment"]
+            (folder / asked["target"]).write_text(self.values[variable], "utf-8")
+        return folder
 
     def here(self, service: str, text: str) -> str:
         """A command's word, a value or a file's text with this machine's addresses and paths."""
@@ -158,7 +174,7 @@ class Composition:
     def up(self, *only: str) -> None:
         """Start every service, or those named, in the order of their dependencies."""
         for service in self.order():
-            if only and service not in only:
+            if (only and service not in only) or service in WATCHERS:
                 continue
             starter = getattr(self, f"_start_{service.replace('-', '_')}", None)
             if starter is not None:
@@ -214,6 +230,10 @@ class Composition:
             check=False,
         )
         return done.returncode == 0
+
+    def secret(self, service: str, path: str) -> str:
+        """What the service reads in a file of ``/run/secrets``."""
+        return Path(self.here(service, path)).read_text("utf-8")
 
     def said(self, service: str) -> str:
         """Everything that a service wrote."""
@@ -276,7 +296,9 @@ class Composition:
         assert wanted["DOCKER_INFLUXDB_INIT_MODE"] == "setup"
         assert wanted["DOCKER_INFLUXDB_INIT_ORG"] == server.org
         assert wanted["DOCKER_INFLUXDB_INIT_BUCKET"] == server.bucket
-        assert wanted["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN"] == server.token
+        assert self.secret("influxdb", wanted["DOCKER_INFLUXDB_INIT_ADMIN_TOKEN_FILE"]) == (
+            server.token
+        )
 
     def _start_postgres(self) -> None:
         """As the image does: a superuser with a password, and a database of the same name."""
@@ -288,7 +310,7 @@ class Composition:
         server.create(wanted["POSTGRES_DB"])
         address = f"host=127.0.0.1 port={server.port} user=vigil dbname=postgres"
         with psycopg.connect(address, autocommit=True) as connection:
-            password = wanted["POSTGRES_PASSWORD"]
+            password = self.secret("postgres", wanted["POSTGRES_PASSWORD_FILE"])
             connection.execute(f"ALTER ROLE vigil PASSWORD '{password}'")
             rules = server.data / "pg_hba.conf"
             rules.write_text("host all all 127.0.0.1/32 scram-sha-256\n")

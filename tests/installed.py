@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import queue
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import servers
+from vigil_sim.water.device import ModbusSonde, SignalRegister
 
 ROOT = Path(__file__).parents[1]
 NOT_OURS = ("pip", "setuptools", "_distutils_hack", "distutils-precedence.pth", "__pycache__")
@@ -85,3 +91,30 @@ class Environment:
             check=False,
             env={"PATH": os.environ["PATH"]},
         )
+
+
+@contextmanager
+def probe(celsius: float) -> Iterator[str]:
+    """A probe on Modbus TCP that always says this; yields its ``host:port``."""
+    signals = [SignalRegister("temperature", 0, "Cel")]
+    sonde = ModbusSonde(lambda _: {"temperature": celsius}, signals, device="s", interval_s=0.05)
+    loop = asyncio.new_event_loop()
+    address: queue.Queue[str] = queue.Queue()
+
+    async def begin() -> None:
+        await sonde.start()
+        address.put(sonde.address)
+
+    def run() -> None:
+        loop.run_until_complete(begin())
+        loop.run_forever()
+        loop.run_until_complete(sonde.stop())
+        loop.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield address.get(timeout=60)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(60)

@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Final
 
 from vigil_cloud.commands import (
@@ -35,6 +34,7 @@ from vigil_cloud.commands import (
 )
 from vigil_cloud.commands.opening import Run, common_options
 from vigil_cloud.shipped import SHIPPED
+from vigil_schemas.entrance import software
 from vigil_schemas.errors import VigilError
 
 SUBJECTS: Final = (
@@ -85,7 +85,7 @@ def _is_of_the_database(error: Exception) -> bool:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vigil-cloud", description="Vigil's cloud")
-    parser.add_argument("--version", action="version", version=version("vigil-city"))
+    parser.add_argument("--version", action="version", version=f"vigil-cloud {software()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for subject in SUBJECTS:
         subject.add(commands, common_options())

@@ -1,14 +1,14 @@
 """The cloud's settings: read once, at the entrance, from ``VIGIL_*`` variables and a TOML file.
 
-A variable wins over the file. Secrets that everyone knows are refused unless
-``demo`` is on: a city must not run on the keys of its documentation.
+A variable wins over a secret's own file, and that over the TOML file. Secrets that everyone knows
+are refused unless ``demo`` is on: a city must not run on the keys of its documentation.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from vigil_cloud.capacity.connections import HttpLimits
 from vigil_cloud.capacity.limits import DiskLimits, Quotas
+from vigil_schemas.environment import secret_folders
 from vigil_schemas.errors import VigilError
 
 DEMO_SECRET: Final = "vigil-demo-secret-known-to-everyone-do-not-use"  # noqa: S105 - public on purpose
@@ -37,6 +38,10 @@ _WORN_OUT: Final = frozenset(
     {DEMO_SECRET, "changeme", "change-me", "secret", "password", "admin", "vigil", "vigil-demo"}
 )
 """Secrets that stand in documentation or that people type first."""
+_SECRETS: Final = (
+    *("influx_token", "s3_secret_key", "broker_password", "emergency_token"),
+    "database_password",
+)
 
 
 class ConfigurationError(VigilError):
@@ -137,6 +142,9 @@ class Settings(BaseSettings):
 
     database_url: str = ""
     """SQLAlchemy address; empty is SQLite in ``data_dir``; ``postgresql+psycopg://…``."""
+    database_password: SecretStr = SecretStr("")
+    """Of the database's address, where that names a user and no password: so that the address
+    may stand anywhere, and the password in a file of its own."""
     database_patience_s: Annotated[float, Field(ge=0)] = 300.0
     """So long a starting service waits for a database server that does not answer yet."""
 
@@ -226,10 +234,12 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's signature
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given in code comes first, then the environment, then the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """What is given in code comes first, then the environment, then secrets as files, then
+        the file of settings."""
+        settings_file = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, file_secret_settings, settings_file
 
     @property
     def enrolment_open(self) -> bool:
@@ -238,8 +248,17 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The database's address with the default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'vigil.sqlite3'}"
+        """The database's address with the default and its password filled in."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir.absolute() / 'vigil.sqlite3'}"
+        password = self.database_password.get_secret_value()
+        parts = urlsplit(self.database_url)
+        if not password or parts.username is None or parts.password is not None:
+            return self.database_url
+        user, _, host = parts.netloc.rpartition("@")
+        return self.database_url.replace(
+            f"//{parts.netloc}", f"//{user}:{quote(password, safe='')}@{host}", 1
+        )
 
     @property
     def secret(self) -> str:
@@ -280,7 +299,7 @@ class Settings(BaseSettings):
                 " characters (for example from `openssl rand -hex 32`); without it only"
                 " demo=true starts"
             )
-        for name in ("influx_token", "s3_secret_key", "broker_password", "emergency_token"):
+        for name in _SECRETS:
             if getattr(self, name).get_secret_value() in _WORN_OUT:
                 raise ValueError(f"{name}: this secret stands in documentation; make your own")
         if urlsplit(self.database_url).password in _WORN_OUT:
@@ -289,15 +308,20 @@ class Settings(BaseSettings):
 
 
 def load(config: Path | None = None, **overrides: Any) -> Settings:
-    """Settings from overrides, environment and file, in that order of weight.
+    """Settings from overrides, environment, secrets as files and file, in that order of weight.
 
-    Raises ``ConfigurationError`` that names every mistake with its key.
+    A secret's file has the name of its variable in small letters (``vigil_secret_key``) and lies
+    in ``$VIGIL_SECRETS_DIR`` (a container's ``/run/secrets``) or where systemd puts a unit's
+    credentials (``$CREDENTIALS_DIRECTORY``).
+
+    Raises ``ConfigurationError`` that names every mistake with its key, and ``SecretsUnreadable``.
     """
     if config is not None and not config.is_file():
         raise ConfigurationError(f"{config}: no such file")
 
     try:
-        return (Settings if config is None else _from_file(config))(**overrides)
+        made = Settings if config is None else _from_file(config)
+        return made(_secrets_dir=secret_folders(), **overrides)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_mistakes(error))) from None
     except ValueError as error:  # TOML that does not parse

@@ -9,14 +9,14 @@ of these devices and of what hangs on their gateway) ``, follow_ups`` (``all-cle
 what it is told further of an alert that it was told of) ``, hook_secret`` (of a web hook: its
 messages are signed, and it may answer) ``, kind`` (how policies call it; else what its address
 tells). A value that is exactly
-``${NAME}`` is taken from the environment. Seeding again changes what is named and adds what is
-new; an account that exists keeps its password, and a consent that was revoked stays revoked. A
-gateway that was revoked and a person who was erased are left out, with a line in the log.
+``${NAME}`` is taken from the environment or a secret's file. Seeding again changes what is named
+and adds what is new; an account that exists keeps its password, and a consent that was revoked
+stays revoked. A gateway that was revoked and a person who was erased are left out, with a line in
+the log.
 """
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -59,7 +59,7 @@ from vigil_cloud.seed_homes import (
     put_homes,
 )
 from vigil_cloud.services import Services
-from vigil_schemas.environment import EnvironmentMissing, filled
+from vigil_schemas.environment import EnvironmentMissing, filled, with_secrets
 from vigil_schemas.types import DeviceId, Domain, GatewayId, UtcDatetime
 
 TOKEN_CHARACTERS: Final = 24
@@ -156,11 +156,12 @@ def whole_file() -> type[Seed]:
     return create_model("Seed", __base__=Seed, **sections)
 
 
-def read(path: Path, environment: Mapping[str, str] = os.environ) -> Seed:
+def read(path: Path, environment: Mapping[str, str] | None = None) -> Seed:
     """Raises ``BadSeed``."""
     try:
         written = tomllib.loads(path.read_text("utf-8"))
-        return whole_file().model_validate(filled(written, environment))
+        given = with_secrets() if environment is None else environment
+        return whole_file().model_validate(filled(written, given))
     except OSError as error:
         raise BadSeed(f"{path}: {error.strerror}") from error
     except EnvironmentMissing as error:

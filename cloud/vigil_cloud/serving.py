@@ -42,6 +42,7 @@ from vigil_cloud.preparation import prepare_database
 from vigil_cloud.services import Services
 from vigil_cloud.stopping import Stop
 from vigil_schemas.errors import VigilError
+from vigil_schemas.service_manager import ServiceManager
 
 EMBEDDED: Final = "embedded"
 SWITCH_S: Final = 0.001
@@ -53,6 +54,8 @@ _DRAIN_S: Final = 3
 _LEFT_S: Final = 2.0
 _ASK_AGAIN_FIRST_S: Final = 0.2
 _ASK_AGAIN_LONGEST_S: Final = 5.0
+_OPENING_S: Final = 60.0
+"""So long one attempt to reach the database may take before systemd gives the start up."""
 _log = structlog.get_logger(__name__)
 
 
@@ -80,6 +83,7 @@ def await_database(services: Services, *, always: bool) -> None:
     patience_s = services.settings.database_patience_s
     is_server = services.engine.dialect.name != "sqlite"
     began = time.monotonic()
+    manager = ServiceManager.of()
     pause_s = _ASK_AGAIN_FIRST_S
     while True:
         try:
@@ -91,6 +95,7 @@ def await_database(services: Services, *, always: bool) -> None:
             _log.warning("database-away", error=reason, again_in_s=pause_s)
         else:
             return
+        _tell(lambda: manager.waiting(pause_s + _OPENING_S, "waiting: database-away"))  # noqa: B023 - told at once
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, _ASK_AGAIN_LONGEST_S)
 
@@ -259,9 +264,19 @@ def ended() -> None:
 
 
 def say(**fields: Any) -> None:
-    """One JSON line on standard output, for whoever started us."""
+    """One JSON line on standard output, for whoever started us; ``ready`` also to systemd."""
     sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
     sys.stdout.flush()
+    if fields.get("kind") == "ready":
+        _tell(ServiceManager.of().ready)
+
+
+def _tell(tell: Callable[[], None]) -> None:
+    """To systemd, where it started us; that it does not listen ends nothing."""
+    try:
+        tell()
+    except OSError as error:
+        _log.warning("service-manager-away", error=str(error))
 
 
 def _listen(host: str, port: int, variable: str) -> socket.socket:

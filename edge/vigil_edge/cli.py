@@ -22,6 +22,7 @@ from vigil_edge.configuration.lock import holder
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.packages import PackageMissing, extra_of
 from vigil_edge.registry import DOMAINS
+from vigil_schemas.entrance import software
 from vigil_schemas.errors import VigilError
 
 
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None, domains: Sequence[EdgeDomain] = DOMA
 
 def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vigil-edge", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"vigil-edge {software()}")
     parser.set_defaults(domains=domains)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the gateway's agent until SIGTERM")

@@ -21,9 +21,14 @@ from vigil_edge.configuration import lock
 from vigil_edge.configuration.gateway_file import Config
 from vigil_edge.configuration.lock import DataDirUnusable
 from vigil_edge.delivery.outbox import Limits, Outbox, OutboxFailed
+from vigil_edge.watched import Watched
+from vigil_schemas.service_manager import ServiceManager
 
 SHUTDOWN_S: Final = 9.5
 """After this the process ends whatever still hangs; everything accepted is on disk anyway."""
+
+_OPENING_S: Final = 60.0
+"""So long an attempt to open the outbox may take before systemd gives the start up."""
 
 _log = structlog.get_logger("agent")
 
@@ -62,19 +67,37 @@ class Signals:
 
 
 async def serve(
-    given: Given, signals: Signals, *, clock: Clock | None = None, rng: Random | None = None
+    given: Given,
+    signals: Signals,
+    *,
+    clock: Clock | None = None,
+    rng: Random | None = None,
+    manager: ServiceManager | None = None,
 ) -> None:
     """Run the agent until it is to stop. Raises ``DataDirUnusable`` where it never can."""
     clock = clock or _clock_of(given)
+    watched = Watched(manager or ServiceManager.of())
     async with contextlib.AsyncExitStack() as opened:
-        agent = await _ready(given, signals.stop, clock, rng or SystemRandom(), opened)
+        start = _Start(given, signals.stop, clock, rng or SystemRandom(), watched)
+        agent = await start.ready(opened)
         if agent is not None:
             reloading = asyncio.create_task(_reload(agent, signals.reload))
+            beating = asyncio.create_task(watched.beat(lambda: _status(agent)))
             try:
                 await agent.run(signals.stop)
             finally:
+                # The watchdog goes on watching a shutdown that hangs.
+                watched.stopping()
                 reloading.cancel()
+                beating.cancel()
     _log.info("stopped")
+
+
+def _status(agent: Agent) -> str:
+    """For ``systemctl status``."""
+    connected = "connected" if agent.uplink.connected else "not connected to the broker"
+    failed = [one.device for one in agent.fleet.records if one.state == "failed"]
+    return f"{connected}" + (f"; failed: {', '.join(failed)}" if failed else "")
 
 
 def _clock_of(given: Given) -> Clock:
@@ -91,33 +114,39 @@ async def _reload(agent: Agent, asked: asyncio.Event) -> None:
         agent.reload()
 
 
-async def _ready(
-    given: Given,
-    stop: asyncio.Event,
-    clock: Clock,
-    rng: Random,
-    opened: contextlib.AsyncExitStack,
-) -> Agent | None:
-    """The agent, once its disk is there; ``None`` where it was told to stop before that."""
-    backoff = Backoff(rng)
-    while not stop.is_set():
-        try:
-            async with contextlib.AsyncExitStack() as opening:
-                opening.enter_context(lock.held(given.config.gateway.data_dir))
-                outbox = await open_outbox(given.config, clock)
-                opening.push_async_callback(outbox.close)
-                agent = Agent(given, outbox, clock, rng)
-                opened.push_async_exit(opening.pop_all())
-                return agent
-        except (DataDirUnusable, OutboxFailed, OSError) as error:
-            if isinstance(error, DataDirUnusable) and error.permanent:
-                raise
-            code = DataDirUnusable.code if isinstance(error, OSError) else error.code
-            _log.error("waiting for the disk", code=code, error=str(error))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(backoff.next()):
-                await stop.wait()
-    return None
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a start needs until there is an agent."""
+
+    given: Given
+    stop: asyncio.Event
+    clock: Clock
+    rng: Random
+    watched: Watched
+
+    async def ready(self, opened: contextlib.AsyncExitStack) -> Agent | None:
+        """The agent, once its disk is there; ``None`` where it was told to stop before that."""
+        backoff = Backoff(self.rng)
+        while not self.stop.is_set():
+            try:
+                async with contextlib.AsyncExitStack() as opening:
+                    opening.enter_context(lock.held(self.given.config.gateway.data_dir))
+                    outbox = await open_outbox(self.given.config, self.clock)
+                    opening.push_async_callback(outbox.close)
+                    agent = Agent(self.given, outbox, self.clock, self.rng)
+                    opened.push_async_exit(opening.pop_all())
+                    return agent
+            except (DataDirUnusable, OutboxFailed, OSError) as error:
+                if isinstance(error, DataDirUnusable) and error.permanent:
+                    raise
+                code = DataDirUnusable.code if isinstance(error, OSError) else error.code
+                _log.error("waiting for the disk", code=code, error=str(error))
+                pause_s = backoff.next()
+                self.watched.waiting(pause_s + _OPENING_S, f"{code}: {error}")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self.stop.wait()
+        return None
 
 
 async def open_outbox(config: Config, clock: Clock) -> Outbox:

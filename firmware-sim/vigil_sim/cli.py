@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vigil_schemas.entrance import software
 from vigil_schemas.errors import VigilError
 from vigil_sim.arguments import port, speed
 from vigil_sim.domain import Commands, SimulatedDomain
@@ -27,6 +28,7 @@ def main(
         return load(name, domains)
 
     parser = argparse.ArgumentParser(prog="vigil-sim", description="A simulated city for Vigil.")
+    parser.add_argument("--version", action="version", version=f"vigil-sim {software()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_play(commands, load_scenario)
     _add_check(commands, load_scenario)

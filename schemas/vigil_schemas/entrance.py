@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.metadata import PackageNotFoundError, version
+
+
+def software() -> str:
+    """The version of the distribution that runs."""
+    try:
+        return version("vigil-city")
+    except PackageNotFoundError:
+        return "of a folder that was never installed"
 
 
 def enter(program: str, extra: str, module: str) -> int:

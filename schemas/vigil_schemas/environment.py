@@ -1,12 +1,16 @@
 """Values that a file leaves to the environment: a string that is exactly ``${NAME}``.
 
-The cloud and the simulated city read the same seed file; its secrets stand in neither.
+The cloud and the simulated city read the same seed file; its secrets stand in neither. A secret
+may also be a file of its own, named as its variable in small letters, in ``$VIGIL_SECRETS_DIR``
+(a container's ``/run/secrets``) or where systemd puts credentials (``$CREDENTIALS_DIRECTORY``).
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from vigil_schemas.errors import VigilError
@@ -25,6 +29,45 @@ class EnvironmentMissing(VigilError):
         self.name = name
         self.where = where
         """Keys and indices to the value, such as ``gateway.0.token``."""
+
+
+class SecretsUnreadable(VigilError):
+    """A folder of secrets, or a file in it, that cannot be read."""
+
+    code: ClassVar[str] = "secrets-unreadable"
+    remedy: ClassVar[str] = (
+        "Let VIGIL_SECRETS_DIR name a folder whose files the service's user may read, or unset it."
+    )
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}; secrets are read from there (VIGIL_SECRETS_DIR)")
+        self.path = path
+        self.reason = reason
+
+
+def secret_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """Folders of secrets, in which those named later win. Raises ``SecretsUnreadable`` for one
+    that is named and is not there: the service would start as if it had no secrets."""
+    named = (environment.get(name, "") for name in ("CREDENTIALS_DIRECTORY", "VIGIL_SECRETS_DIR"))
+    folders = [Path(folder) for folder in named if folder]
+    for folder in folders:
+        if not folder.is_dir():
+            raise SecretsUnreadable(folder, "no such folder")
+    return folders
+
+
+def with_secrets(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables, and each secret that is a file as the variable that it stands for; one that
+    is set wins. Raises ``SecretsUnreadable``."""
+    found: dict[str, str] = {}
+    for folder in secret_folders(environment):
+        for file in sorted(folder.iterdir()):
+            if file.is_file():
+                try:
+                    found[file.name.upper()] = file.read_text("utf-8").strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    raise SecretsUnreadable(file, str(error)) from error
+    return found | dict(environment)
 
 
 def filled(value: Any, environment: Mapping[str, str], where: str = "") -> Any:

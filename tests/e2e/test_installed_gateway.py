@@ -3,8 +3,8 @@ works on its device's real protocol."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +13,7 @@ import pytest
 import servers
 from edge.agent_process import values
 from edge.ingest_stand_in import IngestStandIn
-from installed import Environment, build_wheel
-from vigil_sim.water.device import ModbusSonde, SignalRegister
+from installed import Environment, build_wheel, probe
 
 HEAD = '[gateway]\nid = "gw-1"\ndata_dir = "data"\n[cloud]\nbroker = "mqtt://127.0.0.1:{port}"\n'
 SECTIONS = {
@@ -116,34 +115,22 @@ def read_and_replay(made: Environment, folder: Path) -> None:
     broker = servers.mosquitto(folder / "broker")
     cloud = IngestStandIn(broker.port, "gw-1")
     try:
-        asyncio.run(_probe_and_run(made, folder, broker.port, cloud))
+        with probe(21.5) as address:
+            words = ["water", "probe", address, "--timeout", "30", "--register", "0"]
+            done = made.run("vigil-edge", *words)
+            assert done.returncode == 0, done.stderr
+            assert 21.5 in [json.loads(line).get("value") for line in done.stdout.splitlines()]
+            file = configuration(folder, "water", broker.port, address)
+            run = [str(made.folder / "bin/vigil-edge"), "run", "--config", file]
+            with subprocess.Popen(run, stderr=subprocess.DEVNULL) as agent:
+                try:
+                    servers.eventually(lambda: 21.5 in values(cloud), "a reading", 60)
+                finally:
+                    agent.terminate()
+            assert agent.returncode == 0
     finally:
         cloud.close()
         broker.stop()
-
-
-async def _probe_and_run(made: Environment, folder: Path, port: int, cloud: IngestStandIn) -> None:
-    signals = [SignalRegister("temperature", 0, "Cel")]
-    sonde = ModbusSonde(lambda _: {"temperature": 21.5}, signals, device="s", interval_s=0.05)
-    await sonde.start()
-    try:
-        words = ["water", "probe", sonde.address, "--timeout", "30", "--register", "0"]
-        done = await asyncio.to_thread(made.run, "vigil-edge", *words)
-        assert done.returncode == 0, done.stderr
-        assert 21.5 in [json.loads(line).get("value") for line in done.stdout.splitlines()]
-        file = configuration(folder, "water", port, sonde.address)
-        agent = await asyncio.create_subprocess_exec(
-            str(made.folder / "bin/vigil-edge"), "run", "--config", file
-        )
-        try:
-            await asyncio.to_thread(
-                servers.eventually, lambda: 21.5 in values(cloud), "a reading", 60
-            )
-        finally:
-            agent.terminate()
-            assert await agent.wait() == 0
-    finally:
-        await sonde.stop()
 
 
 def missing_kinds_are_named(made: Environment, folder: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -29,7 +30,7 @@ class CountingSettings(DeviceSettings):
     total: int = 0
     """Readings to give before resting; a tenth as many events."""
     batch: int = 10
-    fails: Literal["never", "source-error", "crash", "once", "ends", "stuck"] = "never"
+    fails: Literal["never", "source-error", "crash", "once", "ends", "stuck", "hangs"] = "never"
     ledger: Path | None = None
     others: tuple[str, ...] = ()
     """Further devices behind the same source, as alarms behind one bridge."""
@@ -58,6 +59,10 @@ class Counter:
             return
         if settings.fails == "stuck":
             await stubborn()
+        if settings.fails == "hangs":
+            while not (self.context.directory / "hang").exists():  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0.02)
+            time.sleep(3600)  # noqa: ASYNC251 - the mistake that a watchdog is for
         self.context.report("ok")
         number = int(self.context.state("next") or b"0")
         while number < settings.total:

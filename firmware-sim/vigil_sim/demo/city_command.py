@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from vigil_schemas.environment import EnvironmentMissing, filled
+from vigil_schemas.environment import EnvironmentMissing, filled, with_secrets
 from vigil_schemas.errors import VigilError
 from vigil_sim import scenario, toml_text
 from vigil_sim.arguments import speed
@@ -99,8 +99,9 @@ class CityRun:
     """One city before one cloud: processes, tokens and the folder that they live in."""
 
     def __init__(
-        self, options: Options, directory: Path, environment: Mapping[str, str] = os.environ
+        self, options: Options, directory: Path, environment: Mapping[str, str] | None = None
     ) -> None:
+        environment = with_secrets() if environment is None else environment
         for url, scheme in ((options.broker_url, "mqtt"), (options.cloud_url, "http")):
             if urlsplit(url).scheme not in (scheme, f"{scheme}s") or not urlsplit(url).hostname:
                 raise CityError(f"{url!r} is no address: write {scheme}://host:port")
