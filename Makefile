@@ -26,11 +26,11 @@ ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 # (a city night is a dozen, the tests start hundreds) compiles all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup wheel deb demo test check bench faults schemas format clean
+.PHONY: help setup wheel deb demo test check bench faults aarch64 schemas format clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: ## Virtual environment and built web pages, both at once
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.ready $(STATIC)
@@ -84,6 +84,9 @@ check: setup ## Style, types, walls, drift
 
 bench: setup ## Every figure that the project claims, printed as `name: value`
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+aarch64: setup ## The gateway's packages in a Debian of aarch64, used; needs root, debootstrap, qemu-user-static
+	@PYTHONPATH=tests $(BIN)/python -m aarch64
 
 # Beside tests/faults: whatever has a long form of its own.
 LONG = tests/cloud/alerts/test_plans.py tests/cloud/capacity/test_small_disk.py tests/cloud/test_http.py \

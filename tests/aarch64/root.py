@@ -1,0 +1,105 @@
+"""A Debian of aarch64 in a folder, whose programs run here: by emulation where they must.
+
+Needs root, ``debootstrap``, and on another processor ``qemu-user-static`` with its entry in the
+kernel's ``binfmt_misc`` (its package makes one where that is mounted).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+SUITE: Final = "bookworm"
+PACKAGES: Final = "python3,libportaudio2,passwd"
+_BINFMT: Final = Path("/proc/sys/fs/binfmt_misc")
+_ENVIRONMENT: Final = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+
+
+def lacking() -> str:
+    """What this machine needs first, as a command; empty where it has all."""
+    if os.geteuid() != 0:
+        return "run it as root"
+    programs = {"debootstrap": "debootstrap"}
+    if platform.machine() != "aarch64":
+        programs["qemu-aarch64-static"] = "qemu-user-static binfmt-support"
+    absent = [package for program, package in programs.items() if shutil.which(program) is None]
+    if absent:
+        return f"apt-get install {' '.join(absent)}"
+    if platform.machine() != "aarch64" and not _emulated():
+        return f"mount -t binfmt_misc binfmt_misc {_BINFMT} && update-binfmts --enable qemu-aarch64"
+    return ""
+
+
+def _emulated() -> bool:
+    """Whether the kernel starts programs of aarch64 by emulation; turned on if it can be."""
+    if not (_BINFMT / "register").exists():
+        words = ["mount", "-t", "binfmt_misc", "binfmt_misc", str(_BINFMT)]
+        subprocess.run(words, check=False, capture_output=True)
+    entry = _BINFMT / "qemu-aarch64"
+    if not entry.exists():
+        words = ["update-binfmts", "--enable", "qemu-aarch64"]
+        subprocess.run(words, check=False, capture_output=True)
+    return entry.exists() and entry.read_text().startswith("enabled")
+
+
+class Root:
+    """One folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def make(self) -> None:
+        """Debian's base and Python, where they are not there yet. Raises ``CalledProcessError``."""
+        done = self.folder / ".made"
+        if done.exists():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        subprocess.run(
+            [
+                *("debootstrap", "--arch=arm64", "--variant=minbase", f"--include={PACKAGES}"),
+                *(SUITE, str(self.folder)),
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        done.touch()
+
+    @contextmanager
+    def mounted(self) -> Iterator[None]:
+        """With what programs expect of a running system."""
+        targets = [self.folder / "proc", self.folder / "dev"]
+        subprocess.run(["mount", "-t", "proc", "proc", str(targets[0])], check=True)
+        subprocess.run(["mount", "--bind", "/dev", str(targets[1])], check=True)
+        try:
+            yield
+        finally:
+            for target in reversed(targets):
+                subprocess.run(["umount", "--lazy", str(target)], check=False)
+
+    def start(self, *words: str, log: Path) -> subprocess.Popen[bytes]:
+        """A program in it that stays."""
+        with log.open("ab") as out:
+            return subprocess.Popen(
+                ["chroot", str(self.folder), *words], env=_ENVIRONMENT, stdout=out, stderr=out
+            )
+
+    def run(self, *words: str, timeout_s: float = 1800) -> subprocess.CompletedProcess[str]:
+        """A program in it."""
+        return subprocess.run(
+            ["chroot", str(self.folder), *words],
+            env=_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
