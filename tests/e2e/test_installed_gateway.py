@@ -66,7 +66,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-@pytest.fixture(params=["water", "checkin", "smoke", "aed"])
+@pytest.fixture(
+    params=[
+        "water",
+        "checkin",
+        *(pytest.param(one, marks=pytest.mark.full) for one in ("smoke", "aed")),
+    ]
+)
 def domain(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
