@@ -2,7 +2,8 @@
 
 Built here from wheels alone, unpacked, set up by their own script, then: ``check``, ``water
 replay``, ``noise replay``, and the agent reading a probe on Modbus while the broker is away, its
-outbox sent once the broker is there. On another processor everything runs by emulation: the speeds say by how much.
+outbox sent once the broker is there. On another processor everything runs by emulation: the
+speeds say by how much.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def build(package: Package, build_: Build) -> Path:
         _describe(stage, package, build_)
         out = build_.out / f"{package.name}_{build_.version}_{build_.arch}.deb"
         out.parent.mkdir(parents=True, exist_ok=True)
-        command = ["dpkg-deb", "--root-owner-group", "-Zxz", "-z3", "--build"]
+        command = ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z9", "--build"]
         subprocess.run([*command, str(stage), str(out)], check=True, stdout=subprocess.DEVNULL)
         return out
 
