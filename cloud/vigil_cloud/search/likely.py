@@ -1,7 +1,8 @@
 """Where the person of an open search probably is: asked for by a job, drawn by a worker.
 
 Nothing of it is done while a message is taken in or a page waits. A map is drawn anew when somebody
-was heard, seen or searched for since, and every few minutes anyway: time itself moves people.
+was heard, seen or searched for since, and every few minutes anyway: time itself moves people, the
+less the longer nothing was heard.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 EVERY: Final = timedelta(seconds=5)
 DRAWN_AGAIN: Final = timedelta(minutes=5)
+DRAWN_AGAIN_SHARE: Final = 0.05
+"""Of the time since the last news: where somebody may be grows with that time, and a search of
+yesterday must not keep the worker from one of this hour."""
+DRAWN_AGAIN_LATEST: Final = timedelta(hours=1)
 HISTORY: Final = timedelta(days=21)
 """Of the person's own check-ins: where they live and go."""
 RANGE_M: Final = 80.0
@@ -73,10 +78,16 @@ def due(session: Session, now: datetime) -> list[str]:
     )
     found = []
     for case_id, at in session.execute(query):
-        old = at is None or now - at >= DRAWN_AGAIN or _news(session, case_id) > at
+        news = _news(session, case_id)
+        old = at is None or news > at or now - at >= drawn_again_after(now - news)
         if old and not _asked(session, case_id, now):
             found.append(case_id)
     return found
+
+
+def drawn_again_after(quiet: timedelta) -> timedelta:
+    """How old a map may become, by how long nothing was heard."""
+    return max(DRAWN_AGAIN, min(DRAWN_AGAIN_SHARE * quiet, DRAWN_AGAIN_LATEST))
 
 
 def _news(session: Session, case_id: str) -> datetime:

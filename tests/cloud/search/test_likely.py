@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,29 @@ def test_a_map_is_drawn_once_and_again_when_something_is_known(missing: Missing)
     assert near["contours"][0]["area_km2"] < areas[0], "she was heard just now"
     missing.city.later(minutes=6)
     assert drawn(missing) == 1, "time moves people"
+
+
+def test_the_map_of_a_search_without_news_is_drawn_less_and_less_often(missing: Missing) -> None:
+    """Each costs a second of the one worker: a search of yesterday keeps it from nobody's."""
+    case = reported(missing)
+    sessions = missing.city.services.sessions
+    assert drawn(missing) == 1
+    times = []
+    for _ in range(24 * 12):
+        now = missing.city.later(minutes=5)
+        with writing(sessions) as session:
+            if likely.due(session, now) == [case]:
+                session.get_one(SearchLikely, case).at = now  # drawn, as the worker would
+                times.append(now)
+    gaps = [(later - sooner).total_seconds() / 60 for sooner, later in pairwise(times)]
+    assert gaps[:10] == [5] * 10
+    assert gaps == sorted(gaps)
+    assert max(gaps) <= 60
+    assert len(times) <= 80  # every five minutes would be 288
+
+    missing.city.later(minutes=1)
+    missing.city.send(sighting(missing.city), "station-2")
+    assert drawn(missing) == 1, "news is drawn at once"
 
 
 def test_what_people_saw_and_searched_moves_the_map(missing: Missing) -> None:
