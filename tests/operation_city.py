@@ -24,6 +24,7 @@ from operation_people import (
 )
 from vigil_cloud.alerts import shelving
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.certificates.models import CertificateRow
 from vigil_cloud.checkin import amulets
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.shelves import Wanted
@@ -40,6 +41,19 @@ from vigil_schemas.evidence import EvidenceReference
 from waterways import geojson
 
 
+def certificate(city: City) -> CertificateRow:
+    """Of the gateway, as far as a list shows it."""
+    return CertificateRow(
+        serial="abc",
+        gateway=GATEWAY,
+        key_sha256="0" * 64,
+        certificate="",
+        issued=city.time,
+        ends=city.time + timedelta(days=90),
+        account="administrator",
+    )
+
+
 def prepared(city: City) -> dict[str, str]:
     """One thing of each kind, and what stands for it in addresses."""
     for name in (RELATIVE, GUARDIAN):
@@ -51,6 +65,7 @@ def prepared(city: City) -> dict[str, str]:
     with writing(city.services.sessions) as session:
         put_channel(session, city.cipher, name="hook", url="json://127.0.0.1", role=Role.POLICE)
         policies.put(session, parse(POLICY), by="operator", now=city.time)
+        session.add(certificate(city))
     city.one_of_each()
     gates = close_a_gate(city)
     sha256, body = EVIDENCE
@@ -86,6 +101,7 @@ def prepared(city: City) -> dict[str, str]:
         "gateway": GATEWAY,
         "parameter": "level",
         "number": "1",
+        "serial": "abc",
         "tag": TAG,
         "name": "hook",
         "username": "leaver",

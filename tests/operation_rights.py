@@ -364,6 +364,10 @@ TABLE = [
     *on_shelves("/{number}/end", {}),
     Row("POST /api/v1/gateways", OF_CITY, {"gateway": "gw-west"}),
     Row("POST /api/v1/gateways/{gateway}/token", OPERATE),
+    Row("POST /api/v1/gateways/{gateway}/enrolment", ADMINISTER, {"replaces": True}),
+    Row("DELETE /api/v1/gateways/{gateway}/enrolment", ADMINISTER),
+    Row("GET /api/v1/gateways/{gateway}/certificates", OPERATE),
+    Row("DELETE /api/v1/gateways/{gateway}/certificates/{serial}", OPERATE),
     Row("DELETE /api/v1/devices/{device}", OPERATE),
     Row("DELETE /api/v1/gateways/{gateway}", OPERATE),
     Row("GET /api/v1/channels", ADMINISTER),
@@ -420,6 +424,8 @@ TABLE = [
 """In an order in which no row takes away what a later one needs."""
 OPEN = {
     "POST /api/v1/session": "the door itself",
+    "GET /api/v1/setup": "whether there is no account yet (tests/cloud/identity/test_first_start)",
+    "POST /api/v1/setup": "the setup code, while there is no account (the same)",
     "GET /api/v1/purpose-notice": "said before anything is collected; public",
     "POST /api/v1/join/look": "an invitation's token (tests/cloud/checkin/test_family.py)",
     "POST /api/v1/join/account": "the same",
@@ -427,6 +433,10 @@ OPEN = {
         "as the dossier (tests/cloud/noise/test_passage_page.py)"
     ),
     "PUT /api/v1/gateways/{gateway}/evidence/{sha256}": "a gateway's token (tests/cloud/evidence)",
+    "POST /api/v1/gateway-enrolment/offer": "a one-time code (tests/cloud/enrolment)",
+    "POST /api/v1/gateway-enrolment": "the same",
+    "POST /api/v1/gateways/{gateway}/certificate": "a gateway's token and key (the same)",
+    "GET /api/v1/gateways.crl": "brokers fetch it; names serial numbers of certificates",
     "POST /api/v1/replies/hook/{channel}": "a web hook's signature (tests/cloud/notify)",
     "GET /healthz": "for supervisors; tells nothing but that the process answers",
     "GET /readyz": "for supervisors; names parts that are down",

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 import vigil_cloud.cli
+import vigil_edge.cli
 from errors_page import PAGE, cause, errors, page
+from vigil_edge.registry import DOMAINS
 from vigil_schemas.errors import VigilError
 
 ERRORS = list(errors())
@@ -41,7 +43,7 @@ def words(parser: argparse.ArgumentParser, name: str) -> Iterator[str]:
 def test_the_commands_that_remedies_name_exist() -> None:
     known = {
         *words(vigil_cloud.cli._parser(), "vigil-cloud"),
-        "vigil-edge check",
+        *words(vigil_edge.cli._parser([], DOMAINS), "vigil-edge"),
         "vigil-sim check",
     }
     named = {

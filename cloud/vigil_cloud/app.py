@@ -21,6 +21,7 @@ from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.domain.registry import domains
+from vigil_cloud.enrolment.routes import router as enrolment_router
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.http import gateways, health, pages, problem, screen, stream, stream_hub
 from vigil_cloud.http.addresses import PlainAddresses
@@ -71,6 +72,7 @@ def _routers() -> list[APIRouter]:
         reply_hooks_router,
         escalation_router,
         devices_router,
+        enrolment_router,
         shelves_router,
         gateways.router,
         dead_letters_router,

@@ -84,6 +84,10 @@ dynamic_filters = true
 class EmbeddedBroker:
     """Start, watch, stop."""
 
+    username: ClassVar[str] = ""
+    password: ClassVar[str] = ""
+    """It asks nobody who they are."""
+
     def __init__(self, listen: str) -> None:
         """``listen`` is ``host:port``. Raises ``ValueError`` where it is not."""
         self.host, self.port = host_and_port(listen)

@@ -18,6 +18,7 @@ from vigil_cloud.commands import (
     alerts,
     audit,
     backup,
+    broker_files,
     channel,
     conform,
     consent,
@@ -27,6 +28,7 @@ from vigil_cloud.commands import (
     evidence,
     gateway,
     household,
+    init,
     openapi,
     processes,
     rehearse,
@@ -38,12 +40,14 @@ from vigil_schemas.entrance import software
 from vigil_schemas.errors import VigilError
 
 SUBJECTS: Final = (
+    init,
     processes,
     database,
     backup,
     openapi,
     account,
     gateway,
+    broker_files,
     device,
     dead_letters,
     conform,

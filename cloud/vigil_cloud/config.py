@@ -162,14 +162,22 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr = SecretStr("")
 
     broker_url: str = "embedded"
-    """``embedded``, ``mqtt://host:port`` or ``mqtts://host:port``."""
+    """``embedded``; ``mosquitto``: one that `vigil-cloud serve` starts and configures, with
+    certificates and access control; or ``mqtt://host:port`` or ``mqtts://host:port``."""
     broker_listen: str = "127.0.0.1:1883"
-    """Where the embedded broker listens."""
+    """Where the embedded broker listens; of ``mosquitto``, where the cloud itself is served."""
+    gateways_listen: str = "0.0.0.0:8883"
+    """Where ``mosquitto`` listens for gateways with certificates."""
     broker_ca_file: Path | None = None
     broker_certificate_file: Path | None = None
     broker_key_file: Path | None = None
     broker_username: str = ""
     broker_password: SecretStr = SecretStr("")
+    gateway_broker_url: str = ""
+    """Where gateways reach the broker, ``mqtts://host:port``: what a box is told as it is enrolled.
+    Empty: only a gateway on this machine can be enrolled, with the embedded broker."""
+    gateway_certificate_days: Annotated[int, Field(ge=2, le=825)] = 90
+    """For how long gateways' certificates are signed; they renew them at half of it."""
     shared_group: str = ""
     """Several ingest processes that name the same group share the messages."""
 
@@ -241,6 +249,17 @@ class Settings(BaseSettings):
         settings_file = TomlConfigSettingsSource(settings_cls)
         return init_settings, env_settings, file_secret_settings, settings_file
 
+    @field_validator("gateway_broker_url")
+    @classmethod
+    def _is_a_broker(cls, value: str) -> str:
+        if value:
+            parts = urlsplit(value)
+            local = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+            if parts.scheme != "mqtts" and not (parts.scheme == "mqtt" and local):
+                raise ValueError(f"{value!r} is not mqtts://host:port")
+            host_and_port(parts.netloc if parts.port else f"{parts.netloc}:8883")
+        return value
+
     @property
     def enrolment_open(self) -> bool:
         """Whether a gateway unknown to the gateways table may introduce itself."""
@@ -282,10 +301,10 @@ class Settings(BaseSettings):
         latitude, longitude = self.emergency_station.split(",")
         return float(latitude), float(longitude)
 
-    @field_validator("broker_listen", "operations_listen")
+    @field_validator("broker_listen", "gateways_listen", "operations_listen")
     @classmethod
     def _is_host_and_port(cls, value: str, info: ValidationInfo) -> str:
-        if value or info.field_name == "broker_listen":
+        if value or info.field_name != "operations_listen":
             host_and_port(value)
         return value
 

@@ -15,6 +15,12 @@ def address_of(settings: Settings, request: Request) -> str:
     return (settings.public_url or str(request.base_url)).rstrip("/")
 
 
+def inline(text: str) -> str:
+    """A picture (SVG) that is part of an answer: nobody can ask for it again."""
+    code = segno.make(text, error="m", micro=False)
+    return code.svg_inline(scale=4, border=4, light="#fff")
+
+
 def drawn(text: str) -> Response:
     """A picture (SVG) to be printed or shown; kept by nobody on the way."""
     picture = io.BytesIO()

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 import structlog
 import uvicorn
@@ -32,12 +32,16 @@ from vigil_cloud.app import (
 from vigil_cloud.broker import EmbeddedBroker
 from vigil_cloud.capacity.connections import file_handles, most_connections, most_per_client
 from vigil_cloud.config import ConfigurationError, Settings, host_and_port
+from vigil_cloud.enrolment.service import broker_names
 from vigil_cloud.http.acceptor import GuardedServer
 from vigil_cloud.http.guard import Guard, trusted_proxies
+from vigil_cloud.identity import first_start
+from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.jobs import runner
 from vigil_cloud.jobs.runner import JobRunner
+from vigil_cloud.mosquitto_broker import MosquittoBroker
 from vigil_cloud.preparation import prepare_database
 from vigil_cloud.services import Services
 from vigil_cloud.stopping import Stop
@@ -45,6 +49,8 @@ from vigil_schemas.errors import VigilError
 from vigil_schemas.service_manager import ServiceManager
 
 EMBEDDED: Final = "embedded"
+MOSQUITTO: Final = "mosquitto"
+Broker: TypeAlias = EmbeddedBroker | MosquittoBroker
 SWITCH_S: Final = 0.001
 """So long one thread computes while others wait for the interpreter. An alarm asks the database
 two dozen times, and gives the interpreter away each time: with Python's 5 ms it waits behind every
@@ -100,10 +106,15 @@ def await_database(services: Services, *, always: bool) -> None:
         pause_s = min(pause_s * 2, _ASK_AGAIN_LONGEST_S)
 
 
-def broker_address(settings: Settings, embedded: EmbeddedBroker | None) -> BrokerAddress:
+def broker_address(settings: Settings, ours: Broker | None) -> BrokerAddress:
     """Where ingest connects. Raises ``ConfigurationError``."""
-    if embedded is not None:
-        return BrokerAddress.parse(embedded.url)
+    if ours is not None:
+        return BrokerAddress.parse(ours.url, username=ours.username, password=ours.password)
+    if settings.broker_url == MOSQUITTO:
+        raise ConfigurationError(
+            "broker_url: `mosquitto` is started by `vigil-cloud serve`; give a process of its own"
+            " the broker's address"
+        )
     if settings.broker_url == EMBEDDED:
         host, port = host_and_port(settings.broker_listen)
         return BrokerAddress(host, port)
@@ -121,12 +132,17 @@ def broker_address(settings: Settings, embedded: EmbeddedBroker | None) -> Broke
 
 
 @contextlib.contextmanager
-def running_broker(services: Services) -> Iterator[EmbeddedBroker | None]:
-    """The embedded broker, where the settings ask for it. Raises ``BrokerFailed``."""
-    if services.settings.broker_url != EMBEDDED:
+def running_broker(services: Services) -> Iterator[Broker | None]:
+    """The broker that the settings ask us to run, if any. Raises ``BrokerFailed``."""
+    settings = services.settings
+    broker: Broker
+    if settings.broker_url == EMBEDDED:
+        broker = EmbeddedBroker(settings.broker_listen)
+    elif settings.broker_url == MOSQUITTO:
+        broker = MosquittoBroker(services, broker_names(settings))
+    else:
         yield None
         return
-    broker = EmbeddedBroker(services.settings.broker_listen)
     broker.start()
     services.readiness["broker"] = broker.check
     try:
@@ -176,6 +192,7 @@ def serve_api(
     import vigil_cloud.notify.sending  # noqa: F401
 
     settings = services.settings
+    first_start.offer(services.sessions, Cipher(settings.secret), services.now())
     if not settings.public_url:
         _log.warning("reply-links-off", reason="VIGIL_PUBLIC_URL is not set: no links are sent")
     elif not settings.public_url.startswith("https://") and not settings.demo:

@@ -33,6 +33,7 @@ from vigil_edge.device.reporter import Reporter
 from vigil_edge.device.seam import Pipeline
 from vigil_edge.device.supervisor import Supervisor
 from vigil_edge.domain import EdgeDomain
+from vigil_edge.enrolment.renewal import Renewal
 from vigil_edge.evidence.key import KEY_NAME, load_key, public_hex
 from vigil_edge.evidence.queue import EvidenceQueue
 from vigil_edge.evidence.upload import Uploader
@@ -45,6 +46,7 @@ from vigil_schemas.commands import (
     ReportHealth,
     ResendBirth,
     RestartSource,
+    RotateCertificate,
 )
 from vigil_schemas.control import AnyConfiguration, Command, Configuration, Receipt
 from vigil_schemas.errors import VigilError
@@ -101,6 +103,7 @@ class Agent:
             lambda: self.uplink.connected,
         )
         self.reporter.records = lambda: self.fleet.records
+        self.reporter.linked = lambda: self.uplink.connected
         self.reporter.work_waiting = lambda: self.worker.waiting
         self.control = Control(config.gateway.id, outbox, clock, self._perform, self._count)
         self.control.clock_offset_s = lambda: self.feedback.clock_offset_s
@@ -108,6 +111,14 @@ class Agent:
         self._configurations: asyncio.Queue[AnyConfiguration | None] = asyncio.Queue()
         self._descriptions = 0
         self.uplink = self._uplink()
+        self.renewal = Renewal(
+            config.cloud,
+            config.gateway.id,
+            now=clock.now,
+            renewed=self.uplink.connect_anew,
+            count=self._count,
+            rng=rng,
+        )
         self._configure(outbox)
         self.reporter.resent = lambda: self.uplink.lanes.resent
         outbox.on_replaced = self._outbox_replaced
@@ -234,6 +245,9 @@ class Agent:
             self.reporter.report_now()
         elif asked.action == ResendBirth.ACTION:
             self.uplink.say_birth()
+        elif asked.action == RotateCertificate.ACTION:
+            ends = await self.renewal.renew()
+            return f"the new certificate ends on {ends:%Y-%m-%d}"
         else:
             mistakes = await self.configuration.reload()
             if mistakes:
@@ -297,7 +311,7 @@ class Agent:
             url=cloud.url,
             gateway=self.config.gateway.id,
             token=cloud.bearer,
-            tls=cloud.tls_context if cloud.url.startswith("https:") else lambda: False,
+            tls=cloud.url_tls_context if cloud.url.startswith("https:") else lambda: False,
             rng=self.rng,
             now=self.clock.now,
             monotonic=self.clock.monotonic,
@@ -314,6 +328,7 @@ class Agent:
             "health": self.reporter.run,
             "changes": self.reporter.send_changes,
             "clock": self.reporter.watch_clock,
+            "certificate": self.renewal.run,
         }
         uploader = self._uploader()
         if uploader is not None:

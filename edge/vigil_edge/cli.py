@@ -10,9 +10,11 @@ import argparse
 import io
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +22,7 @@ from vigil_edge.configuration.desired import keep, recall
 from vigil_edge.configuration.gateway_file import Config, ConfigError, load, summary
 from vigil_edge.configuration.lock import holder
 from vigil_edge.domain import EdgeDomain
+from vigil_edge.enrolment.arguments import add_enrolment_arguments
 from vigil_edge.packages import PackageMissing, extra_of
 from vigil_edge.registry import DOMAINS
 from vigil_schemas.entrance import software
@@ -68,6 +71,9 @@ def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.Argumen
     run.add_argument("--log-format", choices=["json", "console"], help="default: by terminal")
     run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
     run.set_defaults(run=_run)
+    enrolment = commands.add_parser("enrol", help="make a gateway of this box, by a one-time code")
+    add_enrolment_arguments(enrolment)
+    enrolment.set_defaults(run=_enrol)
     check = commands.add_parser("check", help="name every mistake in a configuration")
     check.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
     check.set_defaults(run=_check)
@@ -78,9 +84,14 @@ def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.Argumen
     )
     public_key.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
     public_key.set_defaults(run=_public_key)
-    status = commands.add_parser("status", help="the newest health report of the agent that runs")
-    status.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
-    status.set_defaults(run=_status)
+    for word, about, look in (
+        ("status", "how this gateway is, whether its agent runs or not", _status),
+        ("doctor", "look at everything that it needs, and say what to mend", _doctor),
+    ):
+        command = commands.add_parser(word, help=about)
+        command.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
+        command.add_argument("--json", action="store_true", help="for programs")
+        command.set_defaults(run=look)
     _config_commands(commands)
     for domain in domains:
         if domain.add_commands is None:
@@ -130,6 +141,20 @@ def _run(args: argparse.Namespace) -> int:
     return run(Given(args.config, config, args.domains))
 
 
+def _enrol(args: argparse.Namespace) -> int:
+    from vigil_edge.enrolment.command import enrol
+
+    done = enrol(args, args.domains)
+    config = str(done.config)
+    ends = done.ends.isoformat()
+    print(json.dumps({"gateway": done.gateway, "config": config, "certificate_ends": ends}))
+    start = f"vigil-edge run --config {shlex.quote(config)}"
+    if not args.start_agent:
+        print(f"vigil-edge: this box is gateway {done.gateway}; next: {start}", file=sys.stderr)
+        return 0
+    return main(["run", "--config", config], args.domains)
+
+
 def _check(args: argparse.Namespace) -> int:
     config: Config = load(args.config, args.domains, checking=True)
     for line in summary(config):
@@ -145,10 +170,30 @@ def _public_key(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    from vigil_edge.device.health import REPORT
+    """0 well, 1 something is not, 3 the agent does not run."""
+    from vigil_edge.doctor.command import speaks_chinese
+    from vigil_edge.status import as_json, lines, look
 
-    print((load(args.config, args.domains).gateway.data_dir / REPORT).read_text("utf-8"))
-    return 0
+    now = datetime.now(UTC)
+    found = look(load(args.config, args.domains), now)
+    chinese = speaks_chinese(os.environ)
+    if args.json:
+        print(as_json(found))
+    else:
+        for line in lines(found, now):
+            print(line.zh if chinese else line.en)
+    return found.exit_status
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    """0 all is well, 1 something is to be mended."""
+    from vigil_edge.doctor.command import examine
+
+    all_well = True
+    for line, well in examine(args.config, tuple(args.domains), as_json=args.json):
+        print(line, flush=True)
+        all_well &= well
+    return 0 if all_well else 1
 
 
 def _is_ours(error: ModuleNotFoundError) -> bool:

@@ -9,11 +9,12 @@ never loads scipy.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from vigil_edge.device.seam import Pipeline, PipelineContext
+from vigil_edge.examination import Finding, Text
 from vigil_schemas.commands import CommandArguments
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.gateway import DeviceDescription
@@ -35,6 +36,8 @@ class EdgeDomain:
     """The devices behind one section, given its settings."""
     build: Callable[[Any, PipelineContext], Pipeline]
     """The pipeline of one section, given its settings."""
+    examine: Callable[[Any, Text], Iterable[Finding]] | None = None
+    """What ``vigil-edge doctor`` looks at of one section, given its settings and its name."""
     adjustable: tuple[str, ...] = ()
     """Keys of a section that may be changed from the cloud, beside names and position: thresholds
     and intervals, never an address or a file. ``signal.*.high``: of each ``[[key.signal]]``."""

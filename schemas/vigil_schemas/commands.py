@@ -46,6 +46,12 @@ class ReloadThresholds(CommandArguments):
     ACTION: ClassVar[str] = "reload_thresholds"
 
 
+class RotateCertificate(CommandArguments):
+    """The gateway makes another key and has it signed, now, as it does by itself in time."""
+
+    ACTION: ClassVar[str] = "rotate_certificate"
+
+
 class SampleNow(CommandArguments):
     """The device is read now, whatever its interval."""
 
@@ -108,6 +114,7 @@ OF_THE_GATEWAY: Final[tuple[type[CommandArguments], ...]] = (
     ReportHealth,
     ResendBirth,
     ReloadThresholds,
+    RotateCertificate,
 )
 """Taken by the agent itself."""
 OF_ANY_DEVICE: Final[tuple[type[CommandArguments], ...]] = (RestartSource,)

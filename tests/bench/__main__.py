@@ -29,6 +29,7 @@ BENCHES = (
     "supervision",
     "screen",
     "forgetting",
+    "enrolment",
     "search",
     "search_map",
     "locate",

@@ -19,7 +19,7 @@ RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 NO_DATABASE = {
     *("broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"),
     *("conform", "water transport", "water trace", "water detect"),
-    *("search replay", "checkin locate"),
+    *("search replay", "checkin locate", "broker-files rules"),
 }
 RESTORES = {"restore"}
 """It asks the backup for its key, not the database, which is empty (backup/test_backup)."""
@@ -28,6 +28,7 @@ REHEARSES = {"rehearse"}
 CHANGES_THE_KEY = {"secret-key adopt"}
 """It takes the settings' key whatever the database's was: that is what it is for."""
 ARGUMENTS: dict[str, list[str]] = {
+    "init": ["--config", "init.toml", "--no-questions"],
     "serve": [],
     "api": [],
     "ingest": [],
@@ -40,7 +41,11 @@ ARGUMENTS: dict[str, list[str]] = {
     "account list": [],
     "account remove": ["li"],
     "gateway list": [],
+    "gateway enrol": ["gw-a"],
+    "gateway certificates": ["gw-a"],
     "gateway add": ["gw-a"],
+    "broker-files write": ["certificates", "--name", "broker.example"],
+    "broker-files follow": ["certificates", "--name", "broker.example"],
     "gateway rotate-token": ["gw-a"],
     "gateway revoke": ["gw-a"],
     "gateway readmit": ["gw-a"],

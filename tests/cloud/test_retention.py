@@ -422,6 +422,7 @@ REMOVED = {
     "gateway_epochs": "job outbox-marks-folded",
     "watermarks": "job outbox-marks-folded",
     "jobs": "supervision",
+    "enrolment_codes": "with the next code, a week after its end",
     "login_attempts": "with each attempt",
     "reply_links": "job reply-links-forgotten",
     "push_subscriptions": "with the sign-out, the account, or by the push service",
@@ -436,7 +437,7 @@ KEPT = {
     **dict.fromkeys(
         [
             *("audit_head", "change_head", "feed_head", "watch_list_head", "secret_key"),
-            *("clock_mark", "push_keys", "city_streets"),
+            *("clock_mark", "push_keys", "city_streets", "certificate_authority", "setup_code"),
         ],
         "one row",
     ),
@@ -444,6 +445,7 @@ KEPT = {
     **dict.fromkeys(
         (
             *("devices", "gateways", "gateway_keys", "gateway_tokens", "gateway_revocations"),
+            "gateway_certificates",
             *("reading_states", "changes", "locations", "watch_stations", "station_silences"),
             "water_detectors",
         ),

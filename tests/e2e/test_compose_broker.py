@@ -267,6 +267,7 @@ class Certificates:
         ):
             shutil.copy(source, target / name)
             (target / name).chmod(0o644)
+        (target / "revoked.pem").write_bytes(self.authority.revocation_list())
         shutil.copy(ROOT / "docs/deployment/mosquitto-certificates.conf", config / "conf.d")
 
     def connect(self, name: str, **more: Any) -> Client:

@@ -64,6 +64,20 @@ class Authority:
             .not_valid_after(now + timedelta(days=1))
         )
 
+    def revocation_list(self, *serials: int) -> bytes:
+        """Of these; in PEM, as Mosquitto's ``crlfile`` is read."""
+        now = datetime.now(UTC)
+        made = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - timedelta(minutes=5))
+            .next_update(now + timedelta(days=1))
+        )
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
+            made = made.add_revoked_certificate(entry.build())
+        return made.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def issue(self, common_name: str, password: bytes | None = None) -> tuple[Path, Path]:
         """Certificate and key files."""
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()

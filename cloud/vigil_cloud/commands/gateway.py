@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 
 from vigil_cloud import config
@@ -11,9 +12,26 @@ from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_su
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """list, add, rotate-token, revoke, readmit."""
+    """list, enrol, certificates, add, rotate-token, revoke, readmit."""
     actions = add_subject(commands, "gateway", "gateways that may send")
     add_command(actions, "list", _list, "one JSON object a line", common)
+    enrol = add_command(
+        actions, "enrol", _enrol, "make a one-time code for a box that is to be this one", common
+    )
+    enrol.add_argument("gateway")
+    enrol.add_argument("--name", default="", help="for people, as `North gate`")
+    enrol.add_argument("--latitude", type=float, help="degrees, WGS 84")
+    enrol.add_argument("--longitude", type=float)
+    enrol.add_argument("--hours", type=float, default=1.0, help="the code's time (1)")
+    enrol.add_argument(
+        "--replace",
+        action="store_true",
+        help="another box takes its place: devices and history stay, the former box is out",
+    )
+    certificates = add_command(
+        actions, "certificates", _certificates, "what was signed for it, one a line", common
+    )
+    certificates.add_argument("gateway")
     for name, run, text in (
         ("add", _add, "let a new one in and print its token"),
         ("rotate-token", _rotate, "another token; the old one ends at once"),
@@ -43,6 +61,77 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _enrol(options: argparse.Namespace) -> int:
+    from datetime import timedelta
+
+    from pydantic import ValidationError
+
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.enrolment import codes, service
+    from vigil_cloud.enrolment.schema import CodeRequest
+    from vigil_cloud.identity.cipher import Cipher
+
+    gateway = _gateway_id(options.gateway)
+    try:
+        asked = CodeRequest(
+            name=options.name,
+            latitude=options.latitude,
+            longitude=options.longitude,
+            replaces=options.replace,
+            lasts_s=round(options.hours * 3600),
+        )
+    except (ValidationError, ValueError, OverflowError) as error:
+        raise config.ConfigurationError(
+            "gateway enrol: a name has at most 120 characters in one line, a latitude lies within"
+            " 90 degrees and a longitude within 180, a code lasts from a minute to 168 hours"
+        ) from error
+    lasts = timedelta(seconds=asked.lasts_s)
+    wanted = codes.Wanted(
+        gateway, asked.name, asked.latitude, asked.longitude, asked.replaces, lasts
+    )
+    with opened(options) as services:
+        settings = services.settings
+        service.broker_url(settings)
+        with writing(services.sessions) as session:
+            cipher = Cipher(settings.secret)
+            made = codes.new_code(session, cipher, wanted, by=OPERATOR, now=services.now())
+    address = settings.public_url or f"http://{settings.http_host}:{settings.http_port}"
+    command = f"vigil-edge enrol {address.rstrip('/')} {made.code}"
+    told = {"gateway": gateway, "code": made.code, "expires": made.expires.isoformat()}
+    print(json.dumps({**told, "command": command}))
+    if sys.stderr.isatty():
+        import segno
+
+        segno.make(command, error="m", micro=False).terminal(out=sys.stderr, compact=True)
+        print(f"On the box, within {asked.lasts_s // 60} minutes:\n  {command}", file=sys.stderr)
+    return 0
+
+
+def _certificates(options: argparse.Namespace) -> int:
+    from vigil_cloud.certificates import issued
+
+    with opened(options) as services, services.sessions() as session:
+        for row in issued.of_gateway(session, options.gateway):
+            revoked = row.revoked.isoformat() if row.revoked is not None else None
+            told = {"serial": row.serial, "issued": row.issued.isoformat()}
+            told |= {"ends": row.ends.isoformat(), "by": row.account}
+            print(json.dumps({**told, "revoked": revoked, "reason": row.reason}))
+    return 0
+
+
+def _gateway_id(text: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from vigil_schemas.types import GatewayId
+
+    try:
+        return str(TypeAdapter(GatewayId).validate_python(text))
+    except ValidationError as error:
+        raise config.ConfigurationError(
+            f"gateway {text!r}: use 2 to 63 of a-z, 0-9 and '-'"
+        ) from error
+
+
 def _with_token(options: argparse.Namespace, act: Callable[..., str], name: str) -> int:
     from vigil_cloud.database.engine import writing
 
@@ -53,18 +142,9 @@ def _with_token(options: argparse.Namespace, act: Callable[..., str], name: str)
 
 
 def _add(options: argparse.Namespace) -> int:
-    from pydantic import TypeAdapter, ValidationError
-
     from vigil_cloud.devices import removal
-    from vigil_schemas.types import GatewayId
 
-    try:
-        name = TypeAdapter(GatewayId).validate_python(options.gateway)
-    except ValidationError as error:
-        raise config.ConfigurationError(
-            f"gateway {options.gateway!r}: use 2 to 63 of a-z, 0-9 and '-'"
-        ) from error
-    return _with_token(options, removal.add, name)
+    return _with_token(options, removal.add, _gateway_id(options.gateway))
 
 
 def _rotate(options: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """Gateways thrown out and let in again, devices taken off the list. Knows no HTTP.
 
 The documented remedy for a stolen gateway: its messages are refused from the next batch on,
-its token and key are void, and its devices are free for the one that replaces it.
+its token, key and certificates are void, and its devices are free for the one that replaces it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.certificates import issued
 from vigil_cloud.devices import service, shelves
 from vigil_cloud.devices.downlink_errors import UnknownGateway
 from vigil_cloud.devices.models import Device, Downlink, Gateway, GatewayRevocation
@@ -102,6 +103,19 @@ def readmit(session: Session, gateway: str, *, by: str, now: datetime) -> str:
     return _token(session, gateway, "gateway.readmitted", by, now)
 
 
+def admit(session: Session, gateway: str, *, action: str, by: str, now: datetime) -> str:
+    """Let a box in under this name, whether the name is new, known or was thrown out; its token,
+    with which an older one ends. Its devices and what they measured stay the gateway's."""
+    row = session.get(GatewayRevocation, gateway)
+    if row is not None:
+        session.delete(row)
+    enrol(session, gateway, now)
+    known = _known(session, gateway)
+    if row is not None:
+        known.out_of_service_until = None
+    return _token(session, gateway, action, by, now)
+
+
 def revoke(
     session: Session, gateway: str, *, by: str, now: datetime, retire: bool = False
 ) -> list[str]:
@@ -114,6 +128,7 @@ def revoke(
         return []
     session.add(GatewayRevocation(gateway=gateway, at=now, account=by, public_key=row.public_key))
     session.execute(delete(GatewayToken).where(GatewayToken.gateway == gateway))
+    issued.revoke(session, gateway, now, "thrown-out")
     session.execute(delete(Downlink).where(Downlink.gateway == gateway, Downlink.sent.is_(None)))
     row.public_key = None
     row.out_of_service_until = _FOR_GOOD  # its silence is meant: no platform alert tells of it

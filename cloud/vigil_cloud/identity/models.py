@@ -299,3 +299,13 @@ class SecretKeyMark(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     fingerprint: Mapped[str] = mapped_column(String(64))
     since: Mapped[datetime]
+
+
+class SetupCode(Base):
+    """What the first account is made with in a browser, one row: a keyed hash, gone with it."""
+
+    __tablename__ = "setup_code"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    code_hash: Mapped[str] = mapped_column(String(64))
+    made: Mapped[datetime]

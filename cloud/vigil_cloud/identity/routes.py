@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from vigil_cloud.identity import sessions
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import attempts, first_start, sessions
 from vigil_cloud.identity.dependencies import (
     COOKIE,
     CurrentAccount,
@@ -16,7 +17,14 @@ from vigil_cloud.identity.dependencies import (
 )
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.identity.schema import AccountEntry, Credentials, PasswordChange, SessionEntry
+from vigil_cloud.identity.schema import (
+    AccountEntry,
+    Credentials,
+    PasswordChange,
+    SessionEntry,
+    SetupRequest,
+    SetupState,
+)
 from vigil_cloud.identity.service import change_password, sign_in, sign_out_everywhere
 from vigil_cloud.identity.sessions import ABSOLUTE, SignedIn, resume
 from vigil_cloud.services import Services
@@ -81,6 +89,26 @@ def post_session(
     tokens = sign_in(
         services, credentials.username, credentials.password, _address(request), before
     )
+    return let_in(response, request, services, tokens)
+
+
+@router.get("/setup", operation_id="get_setup")
+def get_setup(services: ServicesDependency) -> SetupState:
+    """Whether nobody has an account yet. Public: the first page asks."""
+    with services.sessions() as session:
+        return SetupState(open=first_start.is_open(session))
+
+
+@router.post("/setup", status_code=201, operation_id="post_setup")
+def post_setup(
+    body: SetupRequest, request: Request, response: Response, services: ServicesDependency
+) -> SessionEntry:
+    """Make the first account, an administrator's, and sign in. 409 once there is an account."""
+    guesses = attempts.guesses("setup", _address(request))
+    with writing(services.sessions) as session:
+        attempts.count(session, guesses, services.now())
+    first_start.make_administrator(services, body.code, body.username, body.password, body.language)
+    tokens = sign_in(services, body.username, body.password, _address(request), None)
     return let_in(response, request, services, tokens)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -180,3 +180,20 @@ class PersonList(BaseModel):
     """By name."""
 
     people: list[PersonEntry]
+
+
+class SetupState(BaseModel):
+    """Whether this cloud waits for its first account."""
+
+    open: bool
+
+
+class SetupRequest(BaseModel):
+    """The first account, with the code that stands in the service's log."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    code: Annotated[str, Field(min_length=1, max_length=100)]
+    username: Username
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
+    language: Literal["zh-TW", "en"] = "zh-TW"

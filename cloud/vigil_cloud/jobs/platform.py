@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import aside, feed, sealing_old, shelving
 from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.cases.port import CaseKinds
-from vigil_cloud.certificates import certificate_end
+from vigil_cloud.certificates.end import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import anybody_silent, sweep
 from vigil_cloud.emergency import service as emergency

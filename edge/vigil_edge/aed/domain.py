@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from vigil_edge.device.seam import Pipeline, PipelineContext
 from vigil_edge.domain import EdgeDomain
+from vigil_edge.examination import Finding, Text
 from vigil_schemas.aed import CONTRACT
 from vigil_schemas.gateway import DeviceDescription
 
@@ -31,6 +33,12 @@ def _build(settings: AedSettings, context: PipelineContext) -> Pipeline:
     return build(settings, context)
 
 
+def _examine(settings: AedSettings, subject: Text) -> Iterable[Finding]:
+    from vigil_edge.aed.examine import look
+
+    return look(settings, subject)
+
+
 AED: Final = EdgeDomain(
     contract=CONTRACT,
     title="AED cabinets",
@@ -38,5 +46,6 @@ AED: Final = EdgeDomain(
     settings=_settings,
     describe=_describe,
     build=_build,
+    examine=_examine,
     adjustable=("door_open_after_s", "stuck_after_s", "same_call_s", "observation_s"),
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from vigil_edge.checkin.states import WATCH
 from vigil_edge.device.seam import Pipeline, PipelineContext
 from vigil_edge.domain import EdgeDomain
+from vigil_edge.examination import Finding, Text
 from vigil_schemas.checkin import CONTRACT
 from vigil_schemas.gateway import DeviceDescription
 
@@ -33,6 +35,12 @@ def _build(settings: BleSettings | LlrpSettings, context: PipelineContext) -> Pi
     return build(settings, context)
 
 
+def _examine(settings: BleSettings | LlrpSettings, subject: Text) -> Iterable[Finding]:
+    from vigil_edge.checkin.examine import look
+
+    return look(settings, subject)
+
+
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     from vigil_edge.checkin.cli import add_commands
 
@@ -46,6 +54,7 @@ CHECKIN: Final = EdgeDomain(
     settings=_settings,
     describe=_describe,
     build=_build,
+    examine=_examine,
     adjustable=(
         "absence_s",
         "min_sightings",

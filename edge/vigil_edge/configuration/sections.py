@@ -65,13 +65,16 @@ class CloudSettings(_Section):
     password_file: ExistingFile | None = None
     keepalive_s: Annotated[Whole, Field(ge=5, le=600)] = 30
     url: HttpAddress | None = None
+    url_ca_file: Literal["system"] | ExistingFile | None = None
+    """Who vouches for ``url``: a file, or ``system`` for the authorities that this machine trusts.
+    None: ``ca_file``, as for the broker."""
     token: SecretStr | None = None
     token_file: ExistingFile | None = None
 
-    @field_validator("ca_file")
+    @field_validator("ca_file", "url_ca_file")
     @classmethod
-    def _authorities(cls, value: Path | None) -> Path | None:
-        if value is not None:
+    def _authorities(cls, value: Path | str | None) -> Path | str | None:
+        if isinstance(value, Path):
             try:
                 tls.context(value, None, None)
             except OSError as error:
@@ -141,6 +144,12 @@ class CloudSettings(_Section):
     def tls_context(self) -> ssl.SSLContext:
         """Made of the files as they are now. Raises ``OSError``, ``ValueError``."""
         return tls.context(self.ca_file, self.certificate_file, self.key_file)
+
+    def url_tls_context(self) -> ssl.SSLContext:
+        """The same towards ``url``. Raises ``OSError``, ``ValueError``."""
+        trusted = self.ca_file if self.url_ca_file is None else self.url_ca_file
+        file = None if trusted == "system" else trusted
+        return tls.context(file, self.certificate_file, self.key_file)
 
     def password(self) -> str | None:
         """First line of ``password_file``, as it is now. Raises ``OSError``, ``ValueError``."""

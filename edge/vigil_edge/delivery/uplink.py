@@ -90,6 +90,7 @@ class Uplink:
         self._backoff = Backoff(rng, first_s=first_pause_s)
         self._connection: Connection | None = None
         self._session = 0
+        self._anew = False
         self._epoch = outbox.epoch
         """Of the connection: birth and last will belong together, under another we connect anew."""
 
@@ -106,7 +107,16 @@ class Uplink:
                 self.connected = False
             if steady:
                 self._backoff.reset()
+            if self._anew:  # asked for: nothing is wrong with the broker
+                self._anew = False
+                continue
             await asyncio.sleep(self._backoff.next())
+
+    def connect_anew(self) -> None:
+        """End this connection and begin another at once: with a new certificate."""
+        if self._connection is not None:
+            self._anew = True
+            self._connection.wake.set()
 
     async def _connect_and_send(self) -> None:
         self._session = await self._outbox.next_session()
@@ -149,6 +159,8 @@ class Uplink:
                 await self.lanes.refill()
                 if self._outbox.epoch != self._epoch:
                     raise UplinkError("the outbox begins a new epoch: connecting anew")
+                if self._anew:
+                    return
                 if connection.hangs:
                     raise UplinkError("the thread of the connection does not move any more")
                 self._send(connection)

@@ -30,12 +30,14 @@ def resident_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def keep(folder: Path, now: datetime, health: GatewayHealth) -> None:
+def keep(folder: Path, now: datetime, health: GatewayHealth, *, linked: bool) -> None:
     """Leave the newest report on the disk, for ``vigil-edge status``: a gateway that the cloud
-    does not let in has nobody else to show it to. Raises ``OSError``."""
+    does not let in has nobody else to show it to. ``linked``: whether to the broker. Raises
+    ``OSError``."""
     draft = folder / f"{REPORT}.new"
     body = health.model_dump(mode="json", exclude_none=True)
-    draft.write_text(json.dumps({"time": isoformat_utc(now), **body}, ensure_ascii=False), "utf-8")
+    told = {"time": isoformat_utc(now), "linked": linked, **body}
+    draft.write_text(json.dumps(told, ensure_ascii=False), "utf-8")
     draft.replace(folder / REPORT)
 
 

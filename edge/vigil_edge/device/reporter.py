@@ -49,6 +49,8 @@ class Reporter:
         self.records: Callable[[], list[SourceRecord]] = list
         """Of every source; told by the agent."""
         self.resent: Callable[[], int] = lambda: 0
+        self.linked: Callable[[], bool] = lambda: False
+        """Whether there is a connection to the broker."""
         self.work_waiting: Callable[[], int] = lambda: 0
         self._folder = config.gateway.data_dir
         self._certificate = config.cloud.certificate_file
@@ -150,7 +152,7 @@ class Reporter:
             return
         now = self._clock.now()
         with contextlib.suppress(OSError):  # told from the outbox above, should the disk be away
-            await asyncio.to_thread(keep, self._folder, now, health)
+            await asyncio.to_thread(keep, self._folder, now, health, linked=self.linked())
         await self._send(Outgoing(Lane.OBSERVATION, GatewayHealth.TYPE, self.gateway, now, health))
 
     async def _send(self, outgoing: Outgoing) -> bool:

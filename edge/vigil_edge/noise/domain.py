@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from vigil_edge.device.seam import Pipeline, PipelineContext
 from vigil_edge.domain import EdgeDomain
+from vigil_edge.examination import Finding, Text
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.noise import CONTRACT
 
@@ -32,6 +34,12 @@ def _build(settings: NoiseSettings, context: PipelineContext) -> Pipeline:
     return build(settings, context)
 
 
+def _examine(settings: NoiseSettings, subject: Text) -> Iterable[Finding]:
+    from vigil_edge.noise.examine import look
+
+    return look(settings, subject)
+
+
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     from vigil_edge.noise.cli import add_commands
 
@@ -45,6 +53,7 @@ NOISE: Final = EdgeDomain(
     settings=_settings,
     describe=_describe,
     build=_build,
+    examine=_examine,
     adjustable=(
         "threshold_db",
         "hysteresis_db",

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from cloud_city import GATEWAY, City
-from vigil_cloud.certificates import certificate_end
+from vigil_cloud.certificates.end import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway

@@ -75,5 +75,8 @@ export interface GatewayHealth {
   counters: Record<string, number>;
   /** This clock minus the cloud's, while it is more than 30 s off. */
   clock_offset_s?: number | null;
-  refusals?: { reason: string; count: number }[] | null;
+  refusals?: { reason: string; count: number; detail?: string }[] | null;
+  /** Of the certificate that it shows the broker. */
+  certificate_not_after?: string | null;
+  sources?: { device: string; state: string; code?: string | null; message?: string | null }[];
 }

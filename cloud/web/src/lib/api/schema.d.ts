@@ -1600,6 +1600,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateway-enrolment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Enrolment
+         * @description Sign a box's request. The same key may ask again until the code's time is over: it is
+         *     answered with the same certificate and a new token.
+         */
+        post: operations["post_gateway_enrolment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateway-enrolment/offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Offer
+         * @description What a one-time code is for; asked by the box before it makes its request.
+         */
+        post: operations["post_enrolment_offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/gateways": {
         parameters: {
             query?: never;
@@ -1624,6 +1665,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gateways.crl": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Revocation List
+         * @description Certificates that were revoked, as brokers read them (RFC 5280, DER). Public: it names
+         *     serial numbers.
+         */
+        get: operations["get_revocation_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/gateways/{gateway}": {
         parameters: {
             query?: never;
@@ -1640,6 +1702,67 @@ export interface paths {
          *     devices are released or retired. `vigil-cloud gateway readmit` undoes it.
          */
         delete: operations["delete_gateway"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Certificate
+         * @description Another certificate for a gateway that has one, by its token and its key.
+         */
+        post: operations["post_certificate_renewal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Certificates
+         * @description What was signed for a gateway, and whether a code waits for it.
+         */
+        get: operations["list_certificates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/certificates/{serial}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Certificate
+         * @description Revoke one certificate, of a key that somebody else may have; the gateway stays let in.
+         *     Again does nothing.
+         */
+        delete: operations["delete_certificate"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1740,6 +1863,30 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/enrolment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Code
+         * @description A one-time code with which a box becomes this gateway. Shown once.
+         */
+        post: operations["post_enrolment_code"];
+        /**
+         * Delete Code
+         * @description End a code that nobody has used. Again does nothing.
+         */
+        delete: operations["withdraw_code"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2970,6 +3117,30 @@ export interface paths {
          * @description Sign out in every browser, this one too.
          */
         delete: operations["sign_out_everywhere"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Setup
+         * @description Whether nobody has an account yet. Public: the first page asks.
+         */
+        get: operations["get_setup"];
+        put?: never;
+        /**
+         * Post Setup
+         * @description Make the first account, an administrator's, and sign in. 409 once there is an account.
+         */
+        post: operations["post_setup"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -5665,6 +5836,22 @@ export interface components {
             version: number;
         };
         /**
+         * CodeEntry
+         * @description Shown once: only a keyed hash of the code is kept.
+         */
+        CodeEntry: {
+            /** Code */
+            code: string;
+            /** Command */
+            command: string;
+            /** Expires */
+            expires: string;
+            /** Gateway */
+            gateway: string;
+            /** Picture */
+            picture: string;
+        };
+        /**
          * CodeLockedDetail
          * @description A home's code was guessed at.
          */
@@ -5719,6 +5906,32 @@ export interface components {
              * @default false
              */
             withheld: boolean;
+        };
+        /**
+         * CodeRequest
+         * @description A one-time code for a box that is to become this gateway.
+         */
+        CodeRequest: {
+            /**
+             * Lasts S
+             * @default 3600
+             */
+            lasts_s: number;
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Replaces
+             * @description Another box takes the place of the one that has this name: devices and history stay.
+             * @default false
+             */
+            replaces: boolean;
         };
         /**
          * CommandRequest
@@ -6727,6 +6940,40 @@ export interface components {
              * @description Given by it.
              */
             tags: number;
+        };
+        /**
+         * EnrolmentEntry
+         * @description What a box needs to start.
+         */
+        EnrolmentEntry: {
+            /** Authority */
+            authority: string;
+            /** Broker */
+            broker: string;
+            /** Certificate */
+            certificate: string;
+            /** Ends */
+            ends: string;
+            /** Gateway */
+            gateway: string;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Name */
+            name: string;
+            /** Token */
+            token: string;
+        };
+        /**
+         * EnrolmentRequest
+         * @description A code with a certificate request (PKCS #10 in PEM) whose common name is the gateway.
+         */
+        EnrolmentRequest: {
+            /** Code */
+            code: string;
+            /** Request */
+            request: string;
         };
         /**
          * Entered
@@ -7913,6 +8160,34 @@ export interface components {
             at?: string | null;
             /** Gate */
             gate: string;
+        };
+        /**
+         * GatewayCertificate
+         * @description One certificate that was signed for a gateway.
+         */
+        GatewayCertificate: {
+            /** By */
+            by: string;
+            /** Ends */
+            ends: string;
+            /** Issued */
+            issued: string;
+            /** Reason */
+            reason: ("thrown-out" | "replaced" | "renewed" | "by-hand") | null;
+            /** Revoked */
+            revoked: string | null;
+            /** Serial */
+            serial: string;
+        };
+        /**
+         * GatewayCertificates
+         * @description The newest first.
+         */
+        GatewayCertificates: {
+            /** Certificates */
+            certificates: components["schemas"]["GatewayCertificate"][];
+            /** Code Expires */
+            code_expires: string | null;
         };
         /**
          * GatewayEntry
@@ -9401,6 +9676,26 @@ export interface components {
             title_zh: string;
         };
         /**
+         * Offer
+         * @description A code as it was typed.
+         */
+        Offer: {
+            /** Code */
+            code: string;
+        };
+        /**
+         * OfferEntry
+         * @description What a code is for.
+         */
+        OfferEntry: {
+            /** Expires */
+            expires: string;
+            /** Gateway */
+            gateway: string;
+            /** Now */
+            now: string;
+        };
+        /**
          * OnCallBody
          * @description ``position``: on call, here; null: off call, and the position is forgotten.
          */
@@ -10347,6 +10642,36 @@ export interface components {
          */
         Relation: "resident" | "contact" | "guardian";
         /**
+         * RenewalEntry
+         * @description The certificate after it.
+         */
+        RenewalEntry: {
+            /** Authority */
+            authority: string;
+            /** Certificate */
+            certificate: string;
+            /** Ends */
+            ends: string;
+        };
+        /**
+         * RenewalRequest
+         * @description A request for another certificate, vouched for by the one before.
+         */
+        RenewalRequest: {
+            /** Request */
+            request: string;
+            /**
+             * Serial
+             * @description Of the certificate before, hexadecimal.
+             */
+            serial: string;
+            /**
+             * Signature
+             * @description Base64, over the request in DER, with the key of the certificate before (ECDSA, SHA-256).
+             */
+            signature: string;
+        };
+        /**
          * ReportMissing
          * @description A guardian reports somebody missing. Only the person has to be known.
          */
@@ -11072,6 +11397,32 @@ export interface components {
             settings: {
                 [key: string]: boolean | number | string | number[] | null;
             };
+        };
+        /**
+         * SetupRequest
+         * @description The first account, with the code that stands in the service's log.
+         */
+        SetupRequest: {
+            /** Code */
+            code: string;
+            /**
+             * Language
+             * @default zh-TW
+             * @enum {string}
+             */
+            language: "zh-TW" | "en";
+            /** Password */
+            password: string;
+            /** Username */
+            username: string;
+        };
+        /**
+         * SetupState
+         * @description Whether this cloud waits for its first account.
+         */
+        SetupState: {
+            /** Open */
+            open: boolean;
         };
         /**
          * ShelfEntry
@@ -15148,6 +15499,72 @@ export interface operations {
             };
         };
     };
+    post_gateway_enrolment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnrolmentRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_enrolment_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Offer"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_gateways: {
         parameters: {
             query?: never;
@@ -15210,6 +15627,35 @@ export interface operations {
             };
         };
     };
+    get_revocation_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/pkix-crl": unknown;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     delete_gateway: {
         parameters: {
             query?: {
@@ -15232,6 +15678,102 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RevokedEntry"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_certificate_renewal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RenewalRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RenewalEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_certificates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayCertificates"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_certificate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+                serial: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {
@@ -15399,6 +15941,70 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["DownlinkList"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_enrolment_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {
@@ -17727,6 +18333,68 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_setup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SetupState"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_setup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetupRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionEntry"];
+                };
             };
             /** @description A problem document */
             default: {

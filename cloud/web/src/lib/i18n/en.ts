@@ -52,6 +52,11 @@ export const en = {
   "live.hint.reconnecting": "The connection was lost; what you see may be old",
   "live.newAlert": "New alert: {title}",
 
+  "setup.title": "Set up this cloud",
+  "setup.hint":
+    "Nobody has an account yet. The setup code stands in the service's log (journalctl -u vigil-cloud); with it you make the administrator's account. The next page enrols the first gateway.",
+  "setup.code": "Setup code",
+  "setup.submit": "Make the administrator",
   "signin.title": "Sign in",
   "signin.username": "User name",
   "signin.password": "Password",
@@ -475,6 +480,8 @@ export const en = {
   "gateways.clock.vouched": "kept by its host, as its settings say",
   "gateways.clock.holdover": "holdover",
   "gateways.clock.unsynchronised": "not synchronised",
+  "gateways.open": "Open",
+  "gateways.certificateEnds": "Certificate ends",
   "gateways.evidence": "Evidence waiting",
   "gateways.counters": "Counters",
   "gateways.noHealth": "No health report yet.",

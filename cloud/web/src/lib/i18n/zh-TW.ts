@@ -52,6 +52,11 @@ export const zhTW: Record<Key, string> = {
   "live.hint.reconnecting": "連線中斷，畫面上的資料可能不是最新的",
   "live.newAlert": "新警報：{title}",
 
+  "setup.title": "設定本雲端",
+  "setup.hint":
+    "目前還沒有任何帳號。設定碼在服務紀錄中（journalctl -u vigil-cloud），用它建立管理員帳號；下一頁註冊第一個閘道器。",
+  "setup.code": "設定碼",
+  "setup.submit": "建立管理員",
   "signin.title": "登入",
   "signin.username": "帳號",
   "signin.password": "密碼",
@@ -470,6 +475,8 @@ export const zhTW: Record<Key, string> = {
   "gateways.clock.vouched": "依設定由主機對時（未經核心確認）",
   "gateways.clock.holdover": "保持中",
   "gateways.clock.unsynchronised": "未同步",
+  "gateways.open": "開啟",
+  "gateways.certificateEnds": "憑證到期",
   "gateways.evidence": "待上傳證據",
   "gateways.counters": "計數",
   "gateways.noHealth": "還沒有健康回報。",

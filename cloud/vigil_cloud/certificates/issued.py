@@ -1,0 +1,130 @@
+"""What the authority has signed, kept in the database: signing, revoking, the revocation list.
+
+Knows no HTTP and no gateways' table: who may have a certificate is decided above (``enrolment``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from cryptography import x509
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.certificates.authority import Authority, Signed, new_authority
+from vigil_cloud.certificates.models import AuthorityRow, CertificateRow
+from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.identity.cipher import Cipher
+
+NAME: Final = "Vigil gateways"
+_KEY: Final = "authority.key"
+Reason = Literal["thrown-out", "replaced", "renewed", "by-hand"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """For how long gateways' certificates are signed, and where the revocation list is."""
+
+    lasts: timedelta
+    list_url: str = ""
+
+
+def authority(session: Session, cipher: Cipher, now: datetime) -> Authority:
+    """The city's one, made at first use. Raises ``Undecipherable``."""
+    row = session.get(AuthorityRow, 1)
+    if row is None:
+        certificate, key = new_authority(NAME, now)
+        values = {
+            "id": 1,
+            "certificate": certificate,
+            "key": cipher.seal_bytes(_KEY, key),
+            "created": now,
+            "list_number": 0,
+        }
+        insert_missing(session, AuthorityRow, [values])  # another process may be first
+        row = session.get_one(AuthorityRow, 1)
+    return Authority(row.certificate, cipher.open_bytes(_KEY, row.key))
+
+
+def sign(  # noqa: PLR0913 - what is signed, for whom, by whose leave
+    session: Session,
+    signer: Authority,
+    request: x509.CertificateSigningRequest,
+    gateway: str,
+    *,
+    by: str,
+    now: datetime,
+    term: Term,
+) -> Signed:
+    """Sign a checked request and keep what was signed."""
+    made = signer.gateway(request, gateway, now, term.lasts, term.list_url)
+    session.add(
+        CertificateRow(
+            serial=made.serial,
+            gateway=gateway,
+            key_sha256=made.key_sha256,
+            certificate=made.pem,
+            issued=now,
+            ends=made.ends,
+            account=by,
+        )
+    )
+    session.flush()
+    return made
+
+
+def of_gateway(session: Session, gateway: str) -> list[CertificateRow]:
+    """All that were signed for it, the newest first."""
+    query = select(CertificateRow).where(CertificateRow.gateway == gateway)
+    newest = (CertificateRow.issued.desc(), CertificateRow.serial)
+    return list(session.scalars(query.order_by(*newest)))
+
+
+def valid(session: Session, gateway: str, now: datetime) -> list[CertificateRow]:
+    """Those that a broker lets in."""
+    return [row for row in of_gateway(session, gateway) if row.revoked is None and row.ends > now]
+
+
+def revoke(
+    session: Session,
+    gateway: str,
+    now: datetime,
+    reason: Reason,
+    *,
+    only: Collection[str] | None = None,
+    keep: str = "",
+) -> list[str]:
+    """Revoke a gateway's certificates: all, those of these serial numbers (``only``), or all but
+    one (``keep``). Returns the serial numbers of those that were not revoked before."""
+    serials = [
+        row.serial
+        for row in of_gateway(session, gateway)
+        if row.revoked is None and row.serial != keep and (only is None or row.serial in only)
+    ]
+    if serials:
+        which = CertificateRow.serial.in_(serials)
+        session.execute(update(CertificateRow).where(which).values(revoked=now, reason=reason))
+        rises = {AuthorityRow.list_number: AuthorityRow.list_number + 1}
+        session.execute(update(AuthorityRow).values(rises))
+    return serials
+
+
+def list_number(session: Session) -> int | None:
+    """Rises with each revocation; ``None`` before the first certificate."""
+    return session.scalar(select(AuthorityRow.list_number))
+
+
+def revocation_list(
+    session: Session, signer: Authority, now: datetime
+) -> x509.CertificateRevocationList:
+    """Of every certificate that was revoked and has not ended by itself."""
+    rows = session.execute(
+        select(CertificateRow.serial, CertificateRow.revoked)
+        .where(CertificateRow.revoked.is_not(None), CertificateRow.ends > now)
+        .order_by(CertificateRow.serial)
+    )
+    revoked = [(row.serial, row.revoked) for row in rows]
+    return signer.revocation_list(revoked, list_number(session) or 0, now)

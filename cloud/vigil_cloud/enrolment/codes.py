@@ -1,0 +1,147 @@
+"""One-time codes: made, shown once, kept as a keyed hash, looked up.
+
+Twelve letters and digits (60 random bits) that a person can read out and type. Guesses are
+counted per network before anything is looked at (``identity.attempts``).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.broker_rules import CLOUD
+from vigil_cloud.certificates import issued
+from vigil_cloud.devices.models import GatewayRevocation
+from vigil_cloud.devices.removal import GatewayRevoked
+from vigil_cloud.enrolment.errors import EnrolmentCodeUnknown, GatewayEnrolled, GatewayNameReserved
+from vigil_cloud.enrolment.models import EnrolmentCode
+from vigil_cloud.identity import audit
+from vigil_cloud.identity.cipher import Cipher
+
+LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's: without the letters that look like others."""
+CHARACTERS: Final = 12
+GROUP: Final = 4
+LASTS: Final = timedelta(hours=1)
+LONGEST: Final = timedelta(days=7)
+REMEMBERED: Final = timedelta(days=7)
+"""So long after its end it is still told that a code expired or was used, and by when."""
+_BETWEEN: Final = re.compile(r"[\s\u2010-\u2015\u2212-]")
+_LOOKS_LIKE: Final = str.maketrans("OIL", "011")
+_PURPOSE: Final = "enrolment code v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a code is asked for."""
+
+    gateway: str
+    name: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    replaces: bool = False
+    lasts: timedelta = LASTS
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOnce:
+    """A code in clear, which nobody can be shown again."""
+
+    gateway: str
+    code: str
+    expires: datetime
+
+
+def new_code(
+    session: Session, cipher: Cipher, wanted: Wanted, *, by: str, now: datetime
+) -> ShownOnce:
+    """A code for this gateway; an earlier one that nobody used ends with it.
+
+    Raises ``GatewayNameReserved``; ``GatewayEnrolled`` and ``GatewayRevoked`` where the name has a
+    box or was thrown out and nothing was said of replacing it.
+    """
+    if wanted.gateway == CLOUD:  # a broker may know the cloud by its name alone
+        raise GatewayNameReserved(wanted.gateway)
+    if not wanted.replaces:
+        _refuse_taken(session, wanted.gateway, now)
+    withdraw(session, wanted.gateway)
+    session.execute(delete(EnrolmentCode).where(EnrolmentCode.expires < now - REMEMBERED))
+    plain = "".join(secrets.choice(LETTERS) for _ in range(CHARACTERS))
+    row = EnrolmentCode(
+        code_hash=_hashed(cipher, plain),
+        gateway=wanted.gateway,
+        name=wanted.name,
+        latitude=wanted.latitude,
+        longitude=wanted.longitude,
+        replaces=wanted.replaces,
+        account=by,
+        created=now,
+        expires=now + min(wanted.lasts, LONGEST),
+    )
+    session.add(row)
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="gateway.code-made",
+        subject=wanted.gateway,
+        detail={"replaces": wanted.replaces, "expires": row.expires.isoformat()},
+    )
+    return ShownOnce(wanted.gateway, _printed(plain), row.expires)
+
+
+def withdraw(session: Session, gateway: str) -> bool:
+    """End a code that nobody has used; whether there was one."""
+    unused = delete(EnrolmentCode).where(
+        EnrolmentCode.gateway == gateway, EnrolmentCode.used.is_(None)
+    )
+    ended = session.execute(unused.returning(EnrolmentCode.id)).all()
+    return bool(ended)
+
+
+def waiting(session: Session, now: datetime) -> dict[str, datetime]:
+    """Gateways that somebody made a code for which nobody has used, with its end."""
+    rows = session.execute(
+        select(EnrolmentCode.gateway, EnrolmentCode.expires).where(
+            EnrolmentCode.used.is_(None), EnrolmentCode.expires > now
+        )
+    )
+    return {row.gateway: row.expires for row in rows}
+
+
+def find(session: Session, cipher: Cipher, typed: str, *, lock: bool = False) -> EnrolmentCode:
+    """The row of a code as somebody typed it. Raises ``EnrolmentCodeUnknown``."""
+    # A Chinese input method writes letters, digits and dashes in full width.
+    text = unicodedata.normalize("NFKC", typed[:100])
+    plain = _BETWEEN.sub("", text).upper().translate(_LOOKS_LIKE)
+    if len(plain) != CHARACTERS or not set(plain) <= set(LETTERS):
+        raise EnrolmentCodeUnknown
+    query = select(EnrolmentCode).where(EnrolmentCode.code_hash == _hashed(cipher, plain))
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise EnrolmentCodeUnknown
+    return row
+
+
+def _refuse_taken(session: Session, gateway: str, now: datetime) -> None:
+    thrown_out = session.get(GatewayRevocation, gateway)
+    if thrown_out is not None:
+        raise GatewayRevoked(gateway, thrown_out.at, thrown_out.account)
+    there = issued.valid(session, gateway, now)
+    if there:
+        raise GatewayEnrolled(gateway, there[0].ends)
+
+
+def _hashed(cipher: Cipher, plain: str) -> str:
+    return cipher.keyed_hash(_PURPOSE, plain.encode()).hex()
+
+
+def _printed(plain: str) -> str:
+    return "-".join(plain[at : at + GROUP] for at in range(0, len(plain), GROUP))

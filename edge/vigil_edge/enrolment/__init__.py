@@ -1,0 +1,1 @@
+"""How a box becomes a gateway, and how its certificate is renewed."""

@@ -1,0 +1,274 @@
+"""One-time codes and what a box gets for one: once, in time, for its own name, or nothing."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from sqlalchemy import select
+
+from cloud_city import GATEWAY, City
+from vigil_cloud.certificates import issued
+from vigil_cloud.certificates.models import CertificateRow
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices import removal
+from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.enrolment.models import EnrolmentCode
+from vigil_cloud.identity.audit import verify
+from vigil_cloud.identity.models import AuditEntry
+from vigil_cloud.identity.sessions import gateway_of_token
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def csr(key: Key, name: str) -> x509.CertificateSigningRequest:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    return x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+
+
+def pem(request: x509.CertificateSigningRequest) -> str:
+    return request.public_bytes(Encoding.PEM).decode()
+
+
+def code_for(city: City, gateway: str, **wanted: Any) -> str:
+    answer = city.client("administrator").post(f"/api/v1/gateways/{gateway}/enrolment", json=wanted)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["code"])
+
+
+def enrol(city: City, code: str, key: Key, name: str) -> httpx.Response:
+    body = {"code": code, "request": pem(csr(key, name))}
+    return city.anonymous().post("/api/v1/gateway-enrolment", json=body)
+
+
+def refused(answer: httpx.Response, code: str) -> str:
+    assert answer.json()["code"] == code, answer.text
+    return str(answer.json()["detail"])
+
+
+def test_a_box_with_a_code_becomes_a_gateway(either_city: City) -> None:
+    city = either_city
+    code = code_for(city, "gw-west", name="West gate", latitude=23.5, longitude=120.4)
+    asked = city.anonymous().post("/api/v1/gateway-enrolment/offer", json={"code": code.lower()})
+    assert asked.json()["gateway"] == "gw-west"
+    key = new_key()
+    given = enrol(city, code, key, "gw-west").json()
+
+    certificate = x509.load_pem_x509_certificate(given["certificate"].encode())
+    authority = x509.load_pem_x509_certificate(given["authority"].encode())
+    certificate.verify_directly_issued_by(authority)
+    assert certificate.public_key() == key.public_key()
+    assert certificate.subject.rfc4514_string() == "CN=gw-west"
+    assert (given["name"], given["latitude"]) == ("West gate", 23.5)
+    assert given["broker"] == "mqtt://127.0.0.1:1883"
+    assert gateway_of_token(city.services, given["token"]) == "gw-west"
+    with city.services.sessions() as session:
+        assert session.get(Gateway, "gw-west") is not None
+        kept = session.scalars(select(EnrolmentCode)).one()
+        assert code.replace("-", "") not in kept.code_hash
+        done = session.scalars(select(AuditEntry.action)).all()
+        assert {"gateway.code-made", "gateway.enrolled"} <= set(done)
+        verify(session)
+
+
+def test_a_lost_answer_is_given_again_to_the_same_key_alone(city: City) -> None:
+    code, key = code_for(city, "gw-west"), new_key()
+    first = enrol(city, code, key, "gw-west").json()
+    again = enrol(city, code, key, "gw-west").json()
+
+    assert again["certificate"] == first["certificate"]
+    assert gateway_of_token(city.services, again["token"]) == "gw-west"
+    assert gateway_of_token(city.services, first["token"]) is None
+    detail = refused(enrol(city, code, new_key(), "gw-west"), "enrolment-code-used")
+    assert "another box" in detail
+    assert gateway_of_token(city.services, again["token"]) == "gw-west"
+    city.later(hours=2)
+    refused(enrol(city, code, key, "gw-west"), "enrolment-code-expired")
+
+
+@pytest.mark.parametrize("how", ["other-name", "expired", "weak", "not-own", "no-request"])
+def test_what_does_not_fit_changes_nothing(city: City, how: str) -> None:
+    code, key = code_for(city, "gw-west"), new_key()
+    if how == "expired":
+        city.later(hours=1, seconds=1)
+    answer: httpx.Response
+    if how == "weak":
+        weak = rsa.generate_private_key(65537, 1024)
+        answer = enrol(city, code, weak, "gw-west")
+    elif how in {"not-own", "no-request"}:
+        der = bytearray(csr(key, "gw-west").public_bytes(Encoding.DER))
+        der[-1] ^= 1
+        text = base64.b64encode(bytes(der)).decode() if how == "not-own" else "AAAA"
+        made = f"-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n"
+        body = {"code": code, "request": made}
+        answer = city.anonymous().post("/api/v1/gateway-enrolment", json=body)
+    else:
+        answer = enrol(city, code, key, "gw-east" if how == "other-name" else "gw-west")
+
+    code_of = {"other-name": "csr-other-name", "expired": "enrolment-code-expired"}
+    refused(answer, code_of.get(how, "csr-invalid"))
+    with city.services.sessions() as session:
+        assert session.get(Gateway, "gw-west") is None
+        assert session.scalars(select(CertificateRow)).all() == []
+        assert session.scalars(select(EnrolmentCode.used)).one() is None
+
+
+def test_guesses_are_counted_and_a_right_code_is_none(city: City) -> None:
+    code = code_for(city, "gw-west")
+    for _ in range(8):
+        offered = city.anonymous().post("/api/v1/gateway-enrolment/offer", json={"code": code})
+        assert offered.status_code == 200
+    wrong = {"code": "0000-0000-0000"}
+    answers = [
+        city.anonymous().post("/api/v1/gateway-enrolment/offer", json=wrong).status_code
+        for _ in range(6)
+    ]
+    assert answers == [404] * 5 + [429]
+
+
+def test_another_box_takes_the_place_and_the_former_one_is_out(either_city: City) -> None:
+    city = either_city
+    city.birth()
+    first = enrol(city, code_for(city, GATEWAY), new_key(), GATEWAY).json()
+    taken = city.client("administrator").post(f"/api/v1/gateways/{GATEWAY}/enrolment", json={})
+    assert "is enrolled" in refused(taken, "gateway-enrolled")
+
+    code = code_for(city, GATEWAY, replaces=True)
+    assert serials_revoked(city) == set(), "the former box serves until the new one is there"
+    second = enrol(city, code, new_key(), GATEWAY).json()
+
+    assert serials_revoked(city) == {serial_of(first)}
+    assert listed(city) == {serial_of(first)}
+    assert gateway_of_token(city.services, first["token"]) is None
+    with city.services.sessions() as session:
+        assert session.get_one(Device, "mic-1").gateway == GATEWAY
+    assert serial_of(second) not in listed(city)
+
+
+def test_a_gateway_that_is_thrown_out_is_on_the_list_and_comes_back_with_a_code(
+    either_city: City,
+) -> None:
+    city = either_city
+    first = enrol(city, code_for(city, "gw-west"), new_key(), "gw-west").json()
+    assert city.client("maintainer").delete("/api/v1/gateways/gw-west").status_code == 200
+    assert listed(city) == {serial_of(first)}
+    answer = city.client("administrator").post("/api/v1/gateways/gw-west/enrolment", json={})
+    refused(answer, "gateway-revoked")
+    with city.services.sessions() as session:
+        assert removal.revoked(session, ["gw-west"]) == {"gw-west"}
+
+    second = enrol(city, code_for(city, "gw-west", replaces=True), new_key(), "gw-west").json()
+    with city.services.sessions() as session:
+        assert removal.revoked(session, ["gw-west"]) == set()
+    assert listed(city) == {serial_of(first)} != {serial_of(second)}
+
+
+def renewal(
+    city: City, given: dict[str, Any], key: ec.EllipticCurvePrivateKey, **change: str
+) -> httpx.Response:
+    request = csr(new_key(), "gw-west")
+    signature = key.sign(request.public_bytes(Encoding.DER), ec.ECDSA(hashes.SHA256()))
+    body = {
+        "request": pem(request),
+        "serial": serial_of(given),
+        "signature": base64.b64encode(signature).decode(),
+        **change,
+    }
+    return city.anonymous().post(
+        "/api/v1/gateways/gw-west/certificate",
+        json=body,
+        headers={"Authorization": f"Bearer {given['token']}"},
+    )
+
+
+def test_a_certificate_is_renewed_by_token_and_key(either_city: City) -> None:
+    city = either_city
+    key = new_key()
+    given = enrol(city, code_for(city, "gw-west"), key, "gw-west").json()
+    refused(renewal(city, given, new_key()), "renewal-refused")
+    refused(renewal(city, given, key, serial="abc"), "renewal-refused")
+    other = pem(csr(key, "gw-east"))
+    refused(renewal(city, given, key, request=other), "csr-other-name")
+    assert renewal(city, {**given, "token": "x"}, key).status_code in {401, 403}
+
+    city.later(days=45)
+    renewed = renewal(city, given, key).json()
+    assert listed(city) == set(), "the answer may be lost: the former one still opens the door"
+    once_more = renewal(city, given, key).json()
+    assert listed(city) == {serial_of(renewed)}, "one that never arrived is not left lying about"
+    city.later(days=90 + 300)
+    assert renewal(city, given, key).status_code == 200, "a box comes back after ten months"
+    with writing(city.services.sessions) as session:
+        issued.revoke(session, "gw-west", city.time, "by-hand", only={serial_of(given)})
+    refused(renewal(city, given, key), "renewal-refused")
+    assert x509.load_pem_x509_certificate(once_more["certificate"].encode()) is not None
+
+
+def test_one_certificate_is_revoked_and_the_gateway_stays(city: City) -> None:
+    given = enrol(city, code_for(city, "gw-west"), new_key(), "gw-west").json()
+    maintainer = city.client("maintainer")
+    path = f"/api/v1/gateways/gw-west/certificates/{serial_of(given)}"
+    assert maintainer.delete(path).status_code == 204
+    assert maintainer.delete(path).status_code == 204, "again"
+    assert maintainer.delete("/api/v1/gateways/gw-west/certificates/abc").status_code == 404
+    assert listed(city) == {serial_of(given)}
+    (entry,) = maintainer.get("/api/v1/gateways/gw-west/certificates").json()["certificates"]
+    assert entry["reason"] == "by-hand"
+    with city.services.sessions() as session:
+        assert removal.revoked(session, ["gw-west"]) == set()
+
+
+def test_a_code_ends_with_the_next_one_or_by_hand(city: City) -> None:
+    first = code_for(city, "gw-west")
+    second = code_for(city, "gw-west")
+    refused(enrol(city, first, new_key(), "gw-west"), "enrolment-code-unknown")
+    administrator = city.client("administrator")
+    waits = administrator.get("/api/v1/gateways/gw-west/certificates").json()
+    assert waits["code_expires"] is not None
+    assert administrator.delete("/api/v1/gateways/gw-west/enrolment").status_code == 204
+    refused(enrol(city, second, new_key(), "gw-west"), "enrolment-code-unknown")
+
+
+def test_the_clouds_own_name_is_no_gateways(city: City) -> None:
+    answer = city.client("administrator").post("/api/v1/gateways/vigil-cloud/enrolment", json={})
+    assert "own name" in refused(answer, "gateway-name-reserved")
+
+
+def test_the_list_does_not_run_out_before_the_authority(city: City) -> None:
+    given = enrol(city, code_for(city, "gw-west"), new_key(), "gw-west").json()
+    made = revocation_list(city)
+    authority = x509.load_pem_x509_certificate(given["authority"].encode())
+    assert made.next_update_utc == authority.not_valid_after_utc
+    assert made.is_signature_valid(authority.public_key())  # type: ignore[arg-type]
+    assert authority.not_valid_after_utc - city.time > timedelta(days=365 * 24)
+
+
+def serial_of(given: dict[str, Any]) -> str:
+    certificate = x509.load_pem_x509_certificate(given["certificate"].encode())
+    return f"{certificate.serial_number:x}"
+
+
+def serials_revoked(city: City) -> set[str]:
+    with city.services.sessions() as session:
+        query = select(CertificateRow.serial).where(CertificateRow.revoked.is_not(None))
+        return set(session.scalars(query))
+
+
+def revocation_list(city: City) -> x509.CertificateRevocationList:
+    return x509.load_der_x509_crl(city.anonymous().get("/api/v1/gateways.crl").content)
+
+
+def listed(city: City) -> set[str]:
+    return {f"{entry.serial_number:x}" for entry in revocation_list(city)}

@@ -1,0 +1,103 @@
+"""``vigil-cloud init``: what it writes, what it never writes over."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from vigil_cloud import cli
+from vigil_cloud.config import load
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import accounts
+from vigil_cloud.stores import build_services
+
+PASSWORD = "four unrelated quiet words"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIGIL_SECRET_KEY", raising=False)
+    monkeypatch.delenv("VIGIL_DATA_DIR", raising=False)
+
+
+def init(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str, password: str = "") -> int:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n" if password else ""))
+    words = ["init", "--config", str(folder / "etc/cloud.toml"), "--data-dir", str(folder / "data")]
+    return cli.main([*words, *(["--password-stdin"] if password else []), *more])
+
+
+def administrators(folder: Path) -> list[str]:
+    services = build_services(load(folder / "etc/cloud.toml"))
+    try:
+        with services.sessions() as session:
+            return [one.username for one in accounts(session) if Role.ADMINISTRATOR in one.roles]
+    finally:
+        services.close()
+
+
+def test_from_nothing_to_a_cloud_that_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--broker", "embedded", "--administrator", "li"]
+    assert init(tmp_path, monkeypatch, *flags, password=PASSWORD) == 0
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["written"] is True
+    assert told["administrator"] == "li"
+    assert told["next"].startswith("vigil-cloud serve --config ")
+    file = tmp_path / "etc/cloud.toml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(tomllib.loads(file.read_text())["secret_key"]) == 64
+    assert administrators(tmp_path) == ["li"]
+
+    before = file.read_bytes()
+    assert init(tmp_path, monkeypatch, "--administrator", "wu", password=PASSWORD) == 0
+    assert json.loads(capsys.readouterr().out)["administrator"] is None
+    assert file.read_bytes() == before, "a key is never written over"
+    assert administrators(tmp_path) == ["li"]
+
+
+def test_a_weak_password_keeps_the_key_and_may_be_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(tmp_path, monkeypatch, "--broker", "embedded", password="short") == 2
+    assert "weak-password" in capsys.readouterr().err
+    before = (tmp_path / "etc/cloud.toml").read_bytes()
+    assert init(tmp_path, monkeypatch, password=PASSWORD) == 0
+    assert (tmp_path / "etc/cloud.toml").read_bytes() == before
+    assert administrators(tmp_path) == ["administrator"]
+
+
+def test_settings_that_cannot_be_used_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--broker", "mosquitto", "--gateway-broker-url", "http://broker"]
+    assert init(tmp_path, monkeypatch, *flags) == 2
+    assert "gateway_broker_url" in capsys.readouterr().err
+    assert not (tmp_path / "etc/cloud.toml").exists()
+
+
+def test_another_keys_data_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(tmp_path, monkeypatch, "--broker", "embedded", password=PASSWORD) == 0
+    (tmp_path / "etc/cloud.toml").rename(tmp_path / "kept.toml")
+    capsys.readouterr()
+    assert init(tmp_path, monkeypatch, "--broker", "embedded", password=PASSWORD) == 2
+    assert "wrong-secret-key" in capsys.readouterr().err
+    assert not (tmp_path / "etc/cloud.toml").exists()
+
+
+def test_where_gateways_reach_the_broker_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["--broker", "mosquitto", "--public-url", "https://vigil.example"]
+    assert init(tmp_path, monkeypatch, *flags, password=PASSWORD) == 0
+    written = tomllib.loads((tmp_path / "etc/cloud.toml").read_text())
+    assert written["gateway_broker_url"] == "mqtts://vigil.example:8883"
+    assert written["broker_url"] == "mosquitto"

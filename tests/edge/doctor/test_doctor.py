@@ -1,0 +1,166 @@
+"""``vigil-edge doctor`` and ``status``: what is well and what to mend, on real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import servers
+from edge.agent_process import Agent, agent_on
+from edge.authority import Authority
+from vigil_edge import cli
+from vigil_edge.doctor import checks
+from vigil_edge.doctor.command import speaks_chinese
+from vigil_edge.examination import Text, device_file, tcp
+from vigil_edge.registry import DOMAINS
+
+NAME = Text("it", "它")
+
+
+def written(folder: Path, broker: str, more: str = "") -> Path:
+    file = folder / "gateway.toml"
+    file.write_text(
+        f'[gateway]\nid = "gw-doctor"\ndata_dir = "{folder}/data"\nclock = "host"\n'
+        f'[cloud]\nbroker = "{broker}"\n{more}',
+        "utf-8",
+    )
+    return file
+
+
+def said(file: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, list[str]]:
+    status = cli.main(["doctor", "--config", str(file), *more], DOMAINS)
+    return status, capsys.readouterr().out.strip().splitlines()
+
+
+def test_a_broker_that_is_there_lets_in(
+    tmp_path: Path, mosquitto: servers.Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    status, lines = said(written(tmp_path, mosquitto.url), capsys)
+    assert any("broker: lets us in" in line for line in lines), lines
+    (agent,) = [line for line in lines if line.startswith("MEND")]
+    assert "agent: does not run" in agent
+    assert "systemctl start" in agent
+    assert status == 1
+
+
+def test_nobody_there_is_told_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = f"127.0.0.1:{servers.free_port()}"
+    section = (
+        f'[[water]]\ndevice = "sonde-1"\nname_zh = "水圳"\ndriver = "modbus-tcp"\n'
+        f'address = "{probe}"\n[[water.signal]]\nname = "pH"\nunit = "pH"\n'
+        '[[water]]\ndevice = "sonde-2"\ndriver = "modbus-rtu"\naddress = "/dev/ttyNONE0"\n'
+        '[[water.signal]]\nname = "pH"\nunit = "pH"\n'
+    )
+    file = written(tmp_path, f"mqtt://127.0.0.1:{servers.free_port()}", section)
+    status, lines = said(file, capsys, "--json")
+    found = {(one["subject"], one["well"]) for one in map(json.loads, lines)}
+    assert status == 1
+    assert {("broker", False), ("sonde-1", False), ("sonde-2", False), ("clock", True)} <= found
+    assert all(one["mend"]["zh"] for one in map(json.loads, lines) if not one["well"])
+
+    monkeypatch.setenv("LC_ALL", "zh_TW.UTF-8")
+    _, lines = said(file, capsys)
+    assert any(line.startswith("待修  水圳：") or "待修  水圳:" in line for line in lines), lines
+
+
+def test_a_certificate_that_ends_is_told(tmp_path: Path) -> None:
+    from vigil_edge.configuration.gateway_file import load
+
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("gw-doctor")
+    file = written(
+        tmp_path,
+        "mqtts://127.0.0.1:8883",
+        f'ca_file = "{authority.file}"\ncertificate_file = "{certificate}"\nkey_file = "{key}"\n',
+    )
+    config = load(file, DOMAINS)
+    now = datetime.now(UTC)
+    for moment, words in (
+        (now, "has not been renewed"),
+        (now + timedelta(days=2), "ended on"),
+        (now - timedelta(days=2), "is not valid before"),
+    ):
+        found = checks.certificate(config, moment)
+        assert found is not None
+        assert not found.well
+        assert words in found.said.en
+        assert found.mend.zh
+
+
+def test_the_clock_is_well_where_somebody_vouches_for_it() -> None:
+    assert checks.clock(lambda: 0.01, vouched=False).well
+    assert checks.clock(lambda: None, vouched=True).well
+    wrong = checks.clock(lambda: None, vouched=False)
+    assert not wrong.well
+    assert "timedatectl" in wrong.mend.zh
+
+
+def test_devices_of_the_kernel(tmp_path: Path) -> None:
+    assert device_file(NAME, "/dev/null").well
+    assert "no device" in device_file(NAME, str(tmp_path)).said.en
+    missing = device_file(NAME, "/dev/ttyNONE7")
+    assert not missing.well
+    assert "there are" in missing.mend.en
+
+
+def test_a_port_that_answers_and_one_that_does_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert tcp(NAME, *server.getsockname()).well
+    assert not tcp(NAME, "127.0.0.1", servers.free_port()).well
+    assert "has no address" in tcp(NAME, "no-such-name.invalid", 80).said.en
+
+
+@pytest.mark.parametrize(
+    ("environment", "chinese"),
+    [
+        ({"LANG": "zh_TW.UTF-8"}, True),
+        ({"LANG": "zh_TW.UTF-8", "LC_ALL": "C"}, False),
+        ({"LC_MESSAGES": "zh_TW"}, True),
+        ({}, False),
+    ],
+)
+def test_the_language_is_that_of_the_shell(environment: dict[str, str], chinese: bool) -> None:
+    assert speaks_chinese(environment) is chinese
+
+
+def status_of(agent: Agent, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, object]]:
+    config = str(agent.folder / "gateway.toml")
+    code = cli.main(["status", "--config", config, "--json"], DOMAINS)
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_status_with_and_without_an_agent(
+    tmp_path: Path, mosquitto: servers.Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with agent_on(mosquitto.port, tmp_path) as agent:
+        agent.configure(mosquitto.port, "")
+        code, found = status_of(agent, capsys)
+        assert (code, found["report"]) == (3, None)
+        process = agent.start()
+
+        def linked() -> bool:
+            _, found = status_of(agent, capsys)
+            report = found["report"]
+            return isinstance(report, dict) and report["linked"] is True
+
+        servers.eventually(linked, "a report of a connected agent")
+        code, found = status_of(agent, capsys)
+        assert (code, found["status"], found["process"]) == (0, "well", process.pid)
+        process.terminate()
+        process.wait(60)
+        code, found = status_of(agent, capsys)
+        assert (code, found["process"]) == (3, None)
+        assert isinstance(found["report"], dict), "what it said last is still there"
+        config = str(agent.folder / "gateway.toml")
+        assert cli.main(["status", "--config", config], DOMAINS) == 3
+        lines = capsys.readouterr().out
+        assert "does not run" in lines
+        assert os.linesep in lines
