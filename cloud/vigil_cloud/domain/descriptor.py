@@ -139,6 +139,9 @@ class Described:
     """What follows from that, and from the word that it is one."""
     personal_roles: frozenset[Role] = frozenset()
     """Who of those that see its alerts also sees what is personal in them."""
+    evidence_roles: frozenset[Role] = frozenset()
+    """Who opens the evidence of its devices that no alert names: what was measured and found no
+    case. It shows people as every other package does; empty: nobody."""
     details: tuple[type[AlertDetail], ...] = ()
     """What its alerts say beside their titles; the more specific model first."""
     life_safety: LifeSafety | None = None

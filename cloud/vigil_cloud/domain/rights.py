@@ -33,6 +33,7 @@ class _Platform:
     device_roles: frozenset[Role] = _NOBODY
     shelve_roles: frozenset[Role] = _NOBODY
     personal_roles: frozenset[Role] = PLATFORM_ROLES
+    evidence_roles: frozenset[Role] = _NOBODY
 
 
 _PLATFORM: Final[Opened] = _Platform()

@@ -20,6 +20,7 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.evidence import reading, service
 from vigil_cloud.evidence.again import EvidenceVerification, verified_again
+from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.evidence.verification import LARGEST_ZIP, EvidenceInvalid, EvidenceTooLarge
 from vigil_cloud.identity import looks
 from vigil_cloud.identity.dependencies import (
@@ -138,13 +139,14 @@ def get_evidence_package(
 ) -> StreamingResponse:
     """The whole package as its gateway sealed it: `vigil-cloud evidence verify` checks it.
 
-    Follows the rights of its alert; each look is written down.
+    Follows the rights of its alert, and where none names it those of its device's domain. Each
+    look is written down.
     """
     with services.sessions() as session:
         row, alert = service.evidence_for(session, reader, sha256)
     size = services.objects.size(row.object_name)
     part = reading.requested(range, size)
-    _note(services, reader, alert, f"{sha256}.zip")
+    _note(services, reader, row, alert, f"{sha256}.zip")
     start, end = part or (0, size - 1)
     headers = _headers(f"{sha256}.zip", sha256, (start, end), size if part else None, shown=False)
     body = services.objects.read(row.object_name, start, end - start + 1)
@@ -157,11 +159,12 @@ def verify_evidence_package(
 ) -> EvidenceVerification:
     """Verify the stored package now: every byte, its seal, and its place in the gateway's chain.
 
-    Follows the rights of its alert; each look is written down.
+    Follows the rights of its alert, and where none names it those of its device's domain. Each
+    look is written down.
     """
     with services.sessions() as session:
         row, alert = service.evidence_for(session, reader, sha256)
-    _note(services, reader, alert, f"{sha256}.verification")
+    _note(services, reader, row, alert, f"{sha256}.verification")
     return verified_again(services, row)
 
 
@@ -183,14 +186,15 @@ def get_evidence_file(
 ) -> StreamingResponse:
     """One file of the evidence, its manifest.json or manifest.sig.
 
-    Follows the rights of its alert; each look is written down.
+    Follows the rights of its alert, and where none names it those of its device's domain. Each
+    look is written down.
     """
     with services.sessions() as session:
         row, alert = service.evidence_for(session, reader, sha256)
     entry = service.file_in(services.objects, row, file)
     part = reading.requested(range, entry.size)
     services.objects.size(row.object_name)  # says now, not in the middle, that it is missing
-    _note(services, reader, alert, f"{sha256}/{file}")
+    _note(services, reader, row, alert, f"{sha256}/{file}")
     start, end = part or (0, entry.size - 1)
     shown = entry.media_type in _SHOWN
     headers = _headers(file, entry.sha256, (start, end), entry.size if part else None, shown=shown)
@@ -202,7 +206,12 @@ def get_evidence_file(
     )
 
 
-def _note(services: Services, reader: Reader, alert: AlertRow, what: str) -> None:
+def _note(
+    services: Services, reader: Reader, row: EvidenceRow, alert: AlertRow | None, what: str
+) -> None:
+    why: dict[str, str] = {"device": row.device}
+    if alert is not None:
+        why = {"alert": alert.id, **(in_case(alert.case_id) or {})}
     with writing(services.sessions) as session:
         looks.note(
             session,
@@ -210,8 +219,8 @@ def _note(services: Services, reader: Reader, alert: AlertRow, what: str) -> Non
             account=reader.username,
             action="evidence.read",
             subject=what[:128],
-            person_key=alert.person_key,
-            detail={"alert": alert.id, **(in_case(alert.case_id) or {})},
+            person_key=None if alert is None else alert.person_key,
+            detail=why,
         )
 
 

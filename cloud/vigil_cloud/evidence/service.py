@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -21,11 +21,15 @@ from vigil_cloud.capacity.disk import Level, NoSpace
 from vigil_cloud.capacity.dropped import count_dropped
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.epochs import public_keys
+from vigil_cloud.devices.models import Device
+from vigil_cloud.domain.rights import may
 from vigil_cloud.evidence import reading
 from vigil_cloud.evidence.canonical import LARGEST_MANIFEST
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.evidence.verification import Manifest, verified
+from vigil_cloud.identity.districts import places
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.rights import Operation, Subject
 from vigil_cloud.objects.port import Objects
 from vigil_cloud.services import Services
 from vigil_schemas.evidence import (
@@ -179,8 +183,11 @@ def _verified(services: Services, gateway: str, path: Path) -> Manifest:
     return verified(path, gateway=gateway, public_key=keys[0], earlier=keys[1:])
 
 
-def evidence_for(session: Session, reader: Reader, sha256: str) -> tuple[EvidenceRow, AlertRow]:
-    """The package and an alert through which the reader may see it. Raises ``EvidenceUnknown``."""
+def evidence_for(
+    session: Session, reader: Reader, sha256: str
+) -> tuple[EvidenceRow, AlertRow | None]:
+    """The package and an alert through which the reader may see it; ``None`` where no alert names
+    it and the domain of its device opens it to the reader's role. Raises ``EvidenceUnknown``."""
     row = session.execute(
         select(EvidenceRow, AlertRow)
         .join(
@@ -191,9 +198,29 @@ def evidence_for(session: Session, reader: Reader, sha256: str) -> tuple[Evidenc
         .where(EvidenceRow.sha256 == sha256, visible(reader))
         .limit(1)
     ).one_or_none()
-    if row is None:
+    if row is not None:
+        return row[0], row[1]
+    stray = _of_no_alert(session, reader, sha256)
+    if stray is None:
         raise EvidenceUnknown("There is no such evidence for you.")
-    return row[0], row[1]
+    return stray, None
+
+
+def _of_no_alert(session: Session, reader: Reader, sha256: str) -> EvidenceRow | None:
+    """A package that no alert names, where its device is its gateway's own, the domain of that
+    device opens it to the reader's role, and it stands in the reader's districts. Else nothing:
+    also where an alert names it that is not for the reader."""
+    row = session.get(EvidenceRow, sha256)
+    if row is None:
+        return None
+    named = exists().where(AlertRow.evidence_sha256 == sha256, AlertRow.gateway == row.gateway)
+    device = session.get(Device, row.device)
+    own = device is not None and device.claimed and device.gateway == row.gateway
+    if device is None or not own or session.scalar(select(named)):
+        return None
+    district = places(session, "device", [row.device]).get(row.device)
+    subject = Subject(device.domain, device=row.device, district=district)
+    return row if may(reader, Operation.OPEN_EVIDENCE, subject) else None
 
 
 def file_in(objects: Objects, row: EvidenceRow, name: str) -> EvidenceFile:

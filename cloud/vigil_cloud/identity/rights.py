@@ -43,10 +43,16 @@ class Operation(StrEnum):
     """Put a device or one of its parameters aside, or take it out of service."""
     SEE_PERSONAL = "see-personal"
     """What names or describes people in an alert that one may see."""
+    OPEN_EVIDENCE = "open-evidence"
+    """A package of a device's evidence that no alert names."""
 
 
 _OF_DEVICES: Final = frozenset({Operation.SEE_DEVICE, Operation.READ, Operation.SHELVE})
-_AT_HOME: Final = frozenset(Operation) - {Operation.DECIDE, Operation.SHELVE}
+_AT_HOME: Final = frozenset(Operation) - {
+    Operation.DECIDE,
+    Operation.SHELVE,
+    Operation.OPEN_EVIDENCE,
+}
 RELATIONS: Final[Mapping[Relation, frozenset[Operation]]] = {
     Relation.RESIDENT: _AT_HOME,
     Relation.GUARDIAN: _AT_HOME,
@@ -87,6 +93,10 @@ class Opened(Protocol):
     @property
     def personal_roles(self) -> frozenset[Role]:
         """Roles that, of those that see its alerts, see what is personal in them."""
+
+    @property
+    def evidence_roles(self) -> frozenset[Role]:
+        """Roles that open the evidence of its devices that no alert names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +165,8 @@ def _roles(operation: Operation, opened: Opened) -> frozenset[Role]:
         return opened.shelve_roles
     if operation is Operation.SEE_PERSONAL:
         return opened.alert_roles & opened.personal_roles
+    if operation is Operation.OPEN_EVIDENCE:
+        return opened.evidence_roles
     return opened.device_roles if operation in _OF_DEVICES else opened.alert_roles
 
 

@@ -36,6 +36,7 @@ DOMAIN: Final = CloudDomain(
     title_zh="噪音",
     alert_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}),
     personal_roles=frozenset({Role.INSPECTOR, Role.REVIEWER, Role.POLICE}),
+    evidence_roles=frozenset({Role.INSPECTOR, Role.REVIEWER}),  # who finds a wrong veto
     device_roles=PUBLIC_VIEW,  # they stand in public view
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
     details=(ExceedanceDetail,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 
@@ -15,6 +15,7 @@ from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.noise.findings import Findings
 from vigil_cloud.noise.models import Exceedance
+from vigil_cloud.parameters import Truth
 from vigil_schemas.noise import DOMAIN
 from vigil_schemas.types import UtcDatetime
 
@@ -59,13 +60,19 @@ def list_exceedances(
     reader: Annotated[Reader, Depends(require_alerts_of(DOMAIN))],
     services: ServicesDependency,
     wanted: WantedOccurrences,
+    without_alert: Annotated[
+        Truth, Query(description="only what founds no case: borderline, not valid or vetoed")
+    ] = False,
 ) -> ExceedanceList:
     """Passages that began in ``[start, stop)``."""
+    rows = select(Exceedance).where(in_districts(reader, Exceedance.device))
+    if without_alert:
+        rows = rows.where(Exceedance.alert_id.is_(None))
     query = wanted.among(
-        select(Exceedance).where(in_districts(reader, Exceedance.device)),
+        rows,
         device=Exceedance.device,
         began=Exceedance.started,
     )
     with services.sessions() as session:
-        rows = session.scalars(query).all()
-    return ExceedanceList(exceedances=[ExceedanceEntry.model_validate(row) for row in rows])
+        found = session.scalars(query).all()
+    return ExceedanceList(exceedances=[ExceedanceEntry.model_validate(row) for row in found])

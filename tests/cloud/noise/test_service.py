@@ -85,6 +85,9 @@ def test_what_founds_no_case_is_kept_and_counted_and_no_alert(city: City) -> Non
         ("not-valid", None, True),
         ("exceedance", True, True),
     }
+    apart = client.get("/api/v1/noise/exceedances", params={"without_alert": "true"}).json()
+    assert {row["decision"] for row in apart["exceedances"]} == {one[0] for one in found}
+    assert [row["alert_id"] for row in apart["exceedances"]] == [None] * 3
     siren = next(row for row in rows if row["vetoed"])
     assert siren["findings"]["classification"]["kind"] == "siren"
     figures = client.get("/api/v1/noise/statistics").json()

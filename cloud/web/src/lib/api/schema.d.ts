@@ -1545,7 +1545,8 @@ export interface paths {
          * Verify Evidence Package
          * @description Verify the stored package now: every byte, its seal, and its place in the gateway's chain.
          *
-         *     Follows the rights of its alert; each look is written down.
+         *     Follows the rights of its alert, and where none names it those of its device's domain. Each
+         *     look is written down.
          */
         get: operations["verify_evidence_package"];
         put?: never;
@@ -1567,7 +1568,8 @@ export interface paths {
          * Get Evidence Package
          * @description The whole package as its gateway sealed it: `vigil-cloud evidence verify` checks it.
          *
-         *     Follows the rights of its alert; each look is written down.
+         *     Follows the rights of its alert, and where none names it those of its device's domain. Each
+         *     look is written down.
          */
         get: operations["get_evidence_package"];
         put?: never;
@@ -1589,7 +1591,8 @@ export interface paths {
          * Get Evidence File
          * @description One file of the evidence, its manifest.json or manifest.sig.
          *
-         *     Follows the rights of its alert; each look is written down.
+         *     Follows the rights of its alert, and where none names it those of its device's domain. Each
+         *     look is written down.
          */
         get: operations["get_evidence_file"];
         put?: never;
@@ -4976,6 +4979,38 @@ export interface components {
             travel_s: number;
         };
         /**
+         * AudioLedger
+         * @description What became of the samples of the kept recording.
+         */
+        AudioLedger: {
+            /** Captured */
+            captured: number;
+            /**
+             * Drift Ppm
+             * @description Of UTC against the audio clock's nominal rate, positive where the audio clock is slow; absent
+             *     before a minute was heard.
+             */
+            drift_ppm?: number | null;
+            /**
+             * Filled
+             * @description Of those, put back as zeros, so that the count of samples stays the time.
+             * @default 0
+             */
+            filled: number;
+            /**
+             * Lost
+             * @description Known to be missing; each second that they touch is flagged ``drop-out``.
+             * @default 0
+             */
+            lost: number;
+            /**
+             * Overflows
+             * @description Blocks before which the driver lost samples and need not have said how many.
+             * @default 0
+             */
+            overflows: number;
+        };
+        /**
          * AuditLine
          * @description Who did what, and when. A look is one line, from ``at`` until ``until``.
          */
@@ -7167,7 +7202,7 @@ export interface components {
              * Role
              * @enum {string}
              */
-            role: "audio" | "video" | "overlay" | "blurred" | "frame" | "plate" | "thumbnail" | "levels" | "octaves" | "spectrogram" | "bearing" | "votes" | "weather" | "calibration" | "uncertainty" | "timestamp" | "other";
+            role: "audio" | "video" | "overlay" | "blurred" | "frame" | "plate" | "thumbnail" | "levels" | "octaves" | "spectrogram" | "bearing" | "votes" | "ledger" | "weather" | "calibration" | "uncertainty" | "timestamp" | "other";
             /** Sha256 */
             sha256: string;
             /** Size */
@@ -7252,6 +7287,7 @@ export interface components {
             LAFmax: number;
             /** Lafmax Time */
             LAFmax_time: string;
+            audio: components["schemas"]["AudioLedger"] | null;
             /**
              * Background Db
              * @description LAF exceeded 90 % of the time before the passage.
@@ -7269,6 +7305,8 @@ export interface components {
              * @default false
              */
             calibrated: boolean;
+            /** @description Absent where none is known. */
+            calibration: components["schemas"]["FieldCalibration"] | null;
             /**
              * Claimed Times
              * @description What the device said, by the place where it stood.
@@ -7328,6 +7366,12 @@ export interface components {
              * @description When LAF first rose above the threshold.
              */
             started: string;
+            /**
+             * Sync Age S
+             * @description Since the gateway's time service last took a measurement from its source; absent where it
+             *     does not tell (chrony does).
+             */
+            sync_age_s: number | null;
             /** Threshold Db */
             threshold_db: number;
             /**
@@ -7570,16 +7614,48 @@ export interface components {
             version: number;
         };
         /**
+         * FieldCalibration
+         * @description The latest field calibration of the microphone before the passage.
+         */
+        FieldCalibration: {
+            /**
+             * By
+             * @description ``calibrator``: its tone was recognised. ``settings``: said by hand.
+             * @enum {string}
+             */
+            by: "calibrator" | "settings";
+            /**
+             * Drift Db
+             * @description Level less nominal.
+             */
+            drift_db?: number | null;
+            /** Frequency Hz */
+            frequency_hz?: number | null;
+            /**
+             * Level Db
+             * @description Of the tone, with the sensitivity in force.
+             */
+            level_db?: number | null;
+            /** Nominal Db */
+            nominal_db?: number | null;
+            /** Time */
+            time: string;
+        };
+        /**
          * Findings
          * @description Absent parts were not looked at.
          */
         Findings: {
+            audio?: components["schemas"]["AudioLedger"] | null;
             bearing?: components["schemas"]["SoundBearing"] | null;
+            calibration?: components["schemas"]["FieldCalibration"] | null;
             classification?: components["schemas"]["Classification"] | null;
             /** Flags */
             flags?: string[];
             judgement?: components["schemas"]["Judgement"] | null;
             plate_reading?: components["schemas"]["PlateReading"] | null;
+            /** Sync Age S */
+            sync_age_s?: number | null;
             vehicle?: components["schemas"]["VehicleFinding"] | null;
         };
         /**
@@ -8899,7 +8975,8 @@ export interface components {
             /**
              * Reasons
              * @description Why it is not valid: flags of its seconds, ``background`` (less than 3 dB below),
-             *     ``background-not-measured``, ``not-calibrated``.
+             *     ``background-not-measured``, ``not-calibrated``, ``calibration-expired``,
+             *     ``calibration-drifted``.
              */
             reasons?: string[];
             /**
@@ -10119,9 +10196,11 @@ export interface components {
             /**
              * Abstained
              * @description Why no text is given. ``not-attributed``: several vehicles, and none of them is known to have
-             *     been the loud one.
+             *     been the loud one. Without an array, of one vehicle that was followed alone: ``not-in-picture``
+             *     (it was not there at LAFmax), ``cut-off`` (another was cut off by the picture's edge),
+             *     ``several-heard`` (the level rose twice).
              */
-            abstained?: ("no-camera" | "no-reader" | "no-plate" | "not-attributed" | "unsure" | "disagreement" | "failed") | null;
+            abstained?: ("no-camera" | "no-reader" | "no-plate" | "not-attributed" | "not-in-picture" | "cut-off" | "several-heard" | "unsure" | "disagreement" | "failed") | null;
             /**
              * Characters
              * @description Confidence of each character.
@@ -12314,9 +12393,11 @@ export interface components {
              * Abstained
              * @description ``no-view``: the settings do not say how the camera looks. ``no-bearing``: the sound told no
              *     direction (low signal-to-noise ratio, or several sources). ``no-match``: no track was where the
-             *     sound came from (hidden, or outside the picture). ``several``: two tracks stood within 10°.
+             *     sound came from (hidden, or outside the picture). ``several``: two tracks stood within 10°, one
+             *     that the picture's edge cuts off included. ``several-heard``: a quarter of the bearings pointed
+             *     elsewhere than to the best track, to a source that no picture shows.
              */
-            abstained?: ("no-camera" | "no-array" | "no-view" | "no-bearing" | "no-track" | "no-match" | "several" | "failed") | null;
+            abstained?: ("no-camera" | "no-array" | "no-view" | "no-bearing" | "no-track" | "no-match" | "several" | "several-heard" | "failed") | null;
             /**
              * Rival Deg
              * @description How far from the best track the nearest other one stood while it was loud.
@@ -16756,6 +16837,8 @@ export interface operations {
     list_exceedances: {
         parameters: {
             query?: {
+                /** @description only what founds no case: borderline, not valid or vetoed */
+                without_alert?: boolean;
                 device?: string | null;
                 start?: string | null;
                 stop?: string | null;
