@@ -18,11 +18,10 @@ import numpy.typing as npt
 
 from vigil_edge.noise.pictures.tracks import Followed, Sighting, Track
 from vigil_edge.noise.pictures.view import View
+from vigil_edge.noise.rivals import LOUD_DB, RISEN_DB, cut_off
 
 Array = npt.NDArray[np.float64]
 
-LOUD_DB: Final = 10.0
-"""Below LAFmax: so far the sound is the passage's own."""
 APART_DEG: Final = 10.0
 """Two tracks nearer to each other than this cannot be told apart."""
 _MATCH_DEG: Final = 9.0
@@ -30,8 +29,9 @@ _MATCH_DEG: Final = 9.0
 heard its exhaust or its tyres."""
 _LEAST_COMPARED: Final = 5
 _FARTHEST_M: Final = 80.0
-_RISEN_DB: Final = 3.0
-"""Above the valley beside a passage: what is louder again behind it is something else."""
+_OTHERS_HEARD: Final = 0.25
+"""Share of the bearings that may point elsewhere than to the best track: more is a source that no
+picture shows."""
 _GAP_S: Final = 0.5
 """Between two sightings a track is taken to go on for so long."""
 
@@ -106,7 +106,14 @@ def attribute(
     best = int(off.argmin())
     if off[best] > _MATCH_DEG:
         return Attributed(None, "no-match")
-    rival = _rival(seen, best, compared)
+    elsewhere = apart[best][np.isfinite(apart[best])] > APART_DEG
+    if elsewhere.mean() >= _OTHERS_HEARD:
+        return Attributed(None, "several-heard")
+    between = [
+        _rival(seen, best, compared),
+        _cut_rival(followed, best, view, origin, sound.time_s[told], seen[best]),
+    ]
+    rival = min((each for each in between if each is not None), default=None)
     if rival is not None and rival < APART_DEG:
         return Attributed(None, "several", rival_deg=rival)
     loudest_s = float(sound.time_s[int(np.nanargmax(sound.level_db))])
@@ -135,7 +142,7 @@ def _to_valley(level_db: Array, least: float) -> int:
     """How far the level falls, from its first value on."""
     valley = 0
     for index, level in enumerate(level_db):
-        if level < least or level > level_db[valley] + _RISEN_DB:
+        if level < least or level > level_db[valley] + RISEN_DB:
             break
         if level <= level_db[valley]:
             valley = index
@@ -175,6 +182,30 @@ def _rival(seen: Array, best: int, compared: npt.NDArray[np.int64]) -> float | N
         if np.isfinite(between).any():
             nearest.append(float(np.nanmedian(between)))
     return round(min(nearest), 2) if nearest else None
+
+
+def _cut_rival(
+    followed: Followed, best: int, view: View, origin: Array, times: Array, azimuth: Array
+) -> float | None:
+    """How near a vehicle came that the edge cuts off, degrees: from the nearer side of its outline,
+    since the rest of it lies beyond the edge. 0 where its place on the road cannot be told."""
+    nearest: list[float] = []
+    known = np.isfinite(azimuth)
+    turned = np.degrees(np.unwrap(np.radians(azimuth[known])))
+    for during in cut_off(followed, followed.tracks[best], float(times[0]), float(times[-1])):
+        moments = np.array([each.time_s for each in during])
+        own = np.interp(moments, times[known], turned)
+        sides = [_azimuth_of_foot(during, view, origin, side) for side in (0.0, 0.5, 1.0)]
+        between = np.abs((np.stack(sides) - own + 180.0) % 360.0 - 180.0).min(axis=0)
+        nearest.append(0.0 if np.isnan(between).any() else float(np.median(between)))
+    return round(min(nearest), 2) if nearest else None
+
+
+def _azimuth_of_foot(seen: Sequence[Sighting], view: View, origin: Array, side: float) -> Array:
+    """Of the outlines' lower edge, from their left (0) to their right (1), (n,)."""
+    foot = [(each.box[0] + side * each.box[2], each.box[1] + each.box[3]) for each in seen]
+    way = view.on_road(np.array(foot)) - origin
+    return np.asarray(np.degrees(np.arctan2(way[:, 1], way[:, 0])) % 360.0)
 
 
 def level_at(curve_start_s: float, interval_s: float, curve: Sequence[float], at: Array) -> Array:

@@ -30,6 +30,7 @@ from vigil_edge.noise.pictures.rows import rows_of
 from vigil_edge.noise.pictures.tracks import Followed, Track, follow
 from vigil_edge.noise.pictures.view import View
 from vigil_edge.noise.plate.votes import Voted, read_several
+from vigil_edge.noise.rivals import Doubt, doubt_of_only
 from vigil_edge.noise.sound.wav import open_wav
 from vigil_schemas.errors import VigilError
 from vigil_schemas.noise import (
@@ -52,6 +53,8 @@ class Seen:
     finding: VehicleFinding
     plates_of: Track | None
     """Whose plate may be read; ``None`` where it might be another's."""
+    doubt: Doubt | None = None
+    """Why it might be, of one that was followed alone."""
 
 
 def work(folder: Path) -> None:
@@ -80,7 +83,7 @@ def look(folder: Path) -> FindPlate:
         bearing=bearing,
         bearing_deg=case.array.compass(azimuth) if case.array and azimuth is not None else None,
         vehicle=seen.finding,
-        plate_reading=_reading(frames, voted),
+        plate_reading=_reading(frames, voted, seen.doubt),
         plates=_candidates(voted),
     )
     part = folder / f"{FINDINGS}.part"
@@ -154,11 +157,10 @@ def _seen(case: Case, frames: Frames, trace: list[Bearing]) -> Seen:
     count = 0 if followed is None else len(followed.tracks)
     if followed is None or not count:
         return Seen(VehicleFinding(abstained="no-track"), None)
-    only = followed.tracks[0] if count == 1 else None
     if case.array is None:
-        return Seen(VehicleFinding(tracks=count, abstained="no-array"), only)
+        return _only(case, followed, VehicleFinding(tracks=count, abstained="no-array"))
     if case.view is None:
-        return Seen(VehicleFinding(tracks=count, abstained="no-view"), only)
+        return _only(case, followed, VehicleFinding(tracks=count, abstained="no-view"))
     found = _attributed(case, followed, trace)
     vehicle = VehicleFinding(
         vehicle=_vehicle(followed, found),
@@ -169,6 +171,20 @@ def _seen(case: Case, frames: Frames, trace: list[Bearing]) -> Seen:
     if found.track is None:
         return Seen(vehicle, None)
     return Seen(vehicle, followed.tracks[found.track])
+
+
+def _only(case: Case, followed: Followed, finding: VehicleFinding) -> Seen:
+    """Where no bearing tells vehicles apart: the one that was followed, if there is no other that
+    picture or sound shows alone."""
+    if len(followed.tracks) != 1:
+        return Seen(finding, None)
+    event = case.exceedance
+    curve = event.level_curve
+    level = np.array([] if curve is None else curve.LAF, dtype=np.float64)
+    begin_s, step_s = (curve.start.timestamp(), curve.interval_s) if curve else (0.0, 1.0)
+    times = np.asarray(begin_s + (np.arange(len(level)) + 0.5) * step_s, dtype=np.float64)
+    doubt = doubt_of_only(followed, event.LAFmax_time.timestamp(), times, level)
+    return Seen(finding, followed.tracks[0] if doubt is None else None, doubt)
 
 
 def _attributed(case: Case, followed: Followed, trace: list[Bearing]) -> Attributed:
@@ -225,9 +241,9 @@ def _shown(seen: Seen, voted: Voted | None) -> FindPlate:
     return find
 
 
-def _reading(frames: Frames, voted: Voted | None) -> PlateReading:
+def _reading(frames: Frames, voted: Voted | None, doubt: Doubt | None) -> PlateReading:
     if voted is None:
-        return PlateReading(abstained="not-attributed" if frames else "no-camera")
+        return PlateReading(abstained=(doubt or "not-attributed") if frames else "no-camera")
     return PlateReading(
         confidence=voted.confidence,
         pictures=voted.pictures,

@@ -41,6 +41,7 @@ _JOIN: Final = 0.25
 """Pieces nearer than this, in their heights, are one vehicle."""
 _LOST_S: Final = 0.6
 _LEAST_SIGHTINGS: Final = 4
+_LEAST_CUT: Final = 2
 _LEAST_WAY: Final = 0.5
 """In its own widths; or it grows or shrinks by a quarter."""
 _LEAST_GROWTH: Final = 1.25
@@ -77,6 +78,9 @@ class Followed:
     width: int
     height: int
     tracks: tuple[Track, ...]
+    brief: tuple[Track, ...] = ()
+    """Seen at the picture's edge and too shortly to be followed: each may be a vehicle that the
+    edge cuts off, and none of them is known to move."""
 
 
 @dataclass(slots=True)
@@ -117,9 +121,12 @@ def follow(frames: Sequence[tuple[Path, float]]) -> Followed | None:
         seen = [_sighting(index, time_s, box, small.shape, scale) for box in boxes]
         opened, lost = _linked(opened, seen, time_s)
         closed += lost
-    found = [Track(tuple(each.sightings)) for each in (*closed, *opened) if _moves(each)]
+    every = [*closed, *opened]
+    found = [Track(tuple(each.sightings)) for each in every if _moves(each)]
     found.sort(key=lambda track: -len(track))
-    return Followed(*size, tuple(found[:MOST_TRACKS]))
+    brief = [Track(tuple(each.sightings)) for each in every if _at_the_edge(each)]
+    brief.sort(key=lambda track: -max(sighting.box[3] for sighting in track.sightings))
+    return Followed(*size, tuple(found[:MOST_TRACKS]), tuple(brief[:MOST_TRACKS]))
 
 
 def _sighting(
@@ -250,6 +257,11 @@ def _cost(track: _Open, sighting: Sighting, time_s: float) -> float:
     if not 0.4 <= grown <= 2.5:
         return math.inf
     return math.hypot(at_x - x, at_y - y) / (0.7 * size)
+
+
+def _at_the_edge(track: _Open) -> bool:
+    """Not followed, and cut off in at least two pictures."""
+    return not _moves(track) and sum(each.cut for each in track.sightings) >= _LEAST_CUT
 
 
 def _moves(track: _Open) -> bool:

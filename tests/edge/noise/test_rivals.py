@@ -1,0 +1,161 @@
+"""Vehicles that only the picture or only the sound shows: nobody is named then, with the reason."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vigil_edge.noise.attribution import Sound, attribute
+from vigil_edge.noise.pictures.settings import ViewSettings
+from vigil_edge.noise.pictures.tracks import Box, Followed, Sighting, Track
+from vigil_edge.noise.pictures.view import View
+from vigil_edge.noise.rivals import cut_off, doubt_of_only, humps
+
+WIDTH, HEIGHT = 960, 540
+CURVE_S = np.arange(0, 8, 0.05)
+
+
+def track(boxes: list[Box], first_s: float = 1.0, step_s: float = 0.1, cut: bool = False) -> Track:
+    return Track(
+        tuple(
+            Sighting(number, first_s + number * step_s, box, cut)
+            for number, box in enumerate(boxes)
+        )
+    )
+
+
+def passing(first_s: float = 1.0, seconds: float = 4.0) -> Track:
+    """From left to right on the middle of the picture."""
+    count = round(seconds / 0.1)
+    xs = np.linspace(100, 760, count)
+    return track([(float(x), 250.0, 100.0, 80.0) for x in xs], first_s)
+
+
+def at_the_edge(first_s: float, seconds: float, height: float = 80.0, x: float = 900.0) -> Track:
+    count = round(seconds / 0.1)
+    return track([(x, 300.0, 960.0 - x, height)] * count, first_s, cut=True)
+
+
+def hump(at_s: float, peak_db: float) -> np.ndarray:
+    return np.maximum(60.0, peak_db - 10.0 * np.abs(CURVE_S - at_s))
+
+
+def scene(*tracks: Track, brief: tuple[Track, ...] = ()) -> Followed:
+    return Followed(WIDTH, HEIGHT, tracks, brief)
+
+
+def test_one_vehicle_alone_is_the_one() -> None:
+    assert doubt_of_only(scene(passing()), 3.0, CURVE_S, hump(3.0, 92.0)) is None
+
+
+def test_one_that_was_not_there_at_the_loudest_moment_is_not_named() -> None:
+    late = scene(passing(first_s=5.0, seconds=2.0))
+    assert doubt_of_only(late, 3.0, CURVE_S, hump(3.0, 92.0)) == "not-in-picture"
+
+
+def test_another_that_the_edge_cuts_off_makes_it_abstain() -> None:
+    level = hump(3.0, 92.0)
+    brief = scene(passing(), brief=(at_the_edge(2.9, 0.3),))
+    assert doubt_of_only(brief, 3.0, CURVE_S, level) == "cut-off"
+    # long before or after, when it was quiet, it could not have been the loud one
+    for first_s in (0.5, 6.5):
+        gone = scene(passing(), brief=(at_the_edge(first_s, 0.3),))
+        assert doubt_of_only(gone, 3.0, CURVE_S, level) is None
+    # a bush at the edge is lower
+    low = scene(passing(), brief=(at_the_edge(2.9, 0.3, height=20.0),))
+    assert doubt_of_only(low, 3.0, CURVE_S, level) is None
+
+
+def test_its_own_way_out_of_the_picture_is_no_rival() -> None:
+    own = passing(first_s=1.0, seconds=2.5)
+    leaving = at_the_edge(3.6, 0.4, x=860.0)
+    assert doubt_of_only(scene(own, brief=(leaving,)), 3.3, CURVE_S, hump(3.3, 92.0)) is None
+
+
+def test_a_second_rise_of_the_level_makes_it_abstain() -> None:
+    both = np.maximum(hump(2.0, 92.0), hump(4.5, 88.0))
+    assert doubt_of_only(scene(passing()), 2.0, CURVE_S, both) == "several-heard"
+    faint = np.maximum(hump(2.0, 92.0), hump(4.5, 80.0))
+    assert doubt_of_only(scene(passing()), 2.0, CURVE_S, faint) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.floats(80, 90)), min_size=1, max_size=5),
+)
+def test_humps_are_counted(peaks: list[tuple[int, float]]) -> None:
+    """As many as stand 3 dB above the valleys beside them and within 10 dB of the highest."""
+    level, wanted = [60.0], 0
+    top = max(peak for _, peak in peaks)
+    for width, peak in peaks:
+        level += [70.0, *[peak] * width, 65.0]
+        wanted += peak >= top - 10.0
+    assert humps(np.array(level)) == wanted
+    assert humps(np.array(level)[::-1]) == wanted
+    assert humps(np.array([])) == 0
+
+
+def test_what_is_never_whole_is_told_of_while_it_was_loud() -> None:
+    own, edge = passing(), at_the_edge(1.0, 4.0)
+    found = list(cut_off(scene(own, edge), own, 2.0, 3.0))
+    assert len(found) == 1
+    assert {round(each.time_s, 1) for each in found[0]} <= set(
+        np.round(np.arange(1.6, 3.4, 0.1), 1)
+    )
+
+
+VIEW = View(
+    ViewSettings(position=(0.0, 0.0, 0.0), azimuth=0.0, pitch=10.0, field=60.0, road_z=-4.0),
+    WIDTH,
+    HEIGHT,
+)
+
+
+def bearings_of(one: Track) -> np.ndarray:
+    foot = np.array([(e.box[0] + e.box[2] / 2, e.box[1] + e.box[3]) for e in one.sightings])
+    way = VIEW.on_road(foot)
+    return np.asarray(np.degrees(np.arctan2(way[:, 1], way[:, 0])) % 360.0)
+
+
+def heard(own: Track, azimuth: np.ndarray) -> Sound:
+    times = np.array([each.time_s for each in own.sightings])
+    level = 90.0 - 4.0 * np.abs(times - times.mean())
+    return Sound(times, azimuth, level)
+
+
+def named(followed: Followed, sound: Sound) -> tuple[int | None, str | None, float | None]:
+    found = attribute(followed, VIEW, np.zeros(3), 346.0, sound)
+    return found.track, found.abstained, found.rival_deg
+
+
+def test_with_an_array_a_cut_off_vehicle_near_it_makes_it_abstain() -> None:
+    own = passing()
+    sound = heard(own, bearings_of(own))
+    assert named(scene(own), sound) == (0, None, None)
+    beside = track([(870.0, 260.0, 90.0, 80.0)] * 40, 1.0, cut=True)
+    track_, why, rival = named(scene(own, beside), sound)
+    # At the end of its way it comes within 10° of the edge; over the whole loud part it does not.
+    assert (track_, why) == (0, None)
+    assert rival is not None
+    assert rival > 10
+    stands = track([(690.0, 260.0, 100.0, 80.0)] * 40, 1.0)
+    near = scene(stands, beside)
+    assert named(near, heard(stands, bearings_of(stands)))[:2] == (None, "several")
+
+
+def test_a_source_that_no_picture_shows_makes_it_abstain() -> None:
+    own = passing()
+    azimuth = bearings_of(own)
+    azimuth[10:22] = (azimuth[10:22] + 60.0) % 360.0
+    assert named(scene(own), heard(own, azimuth)) == (None, "several-heard", None)
+    few = bearings_of(own)
+    few[:4] += 60.0
+    assert named(scene(own), heard(own, few)) == (0, None, None)
+
+
+def test_a_cut_off_vehicle_above_the_horizon_is_never_taken_for_far() -> None:
+    """Its place cannot be told, so nothing is said."""
+    own = passing()
+    above = track([(900.0, 0.0, 60.0, 100.0)] * 40, 1.0, cut=True)
+    found = named(scene(own, above), heard(own, bearings_of(own)))
+    assert found == (None, "several", 0.0)
