@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
+from vigil_edge import chrony
 from vigil_edge.backoff import Backoff
 from vigil_edge.clock import Clock
 from vigil_edge.configuration.gateway_file import Config, DeviceSection
@@ -329,6 +330,7 @@ class Agent:
             "changes": self.reporter.send_changes,
             "clock": self.reporter.watch_clock,
             "certificate": self.renewal.run,
+            "chrony": lambda: chrony.follow(self.clock, self._count),
         }
         uploader = self._uploader()
         if uploader is not None:

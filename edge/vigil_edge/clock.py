@@ -86,6 +86,8 @@ class Clock:
         """``quality`` is ``synchronised`` by the word of the settings alone (``host_keeps_it``):
         the kernel does not say so."""
         self.quality = ClockQuality.UNSYNCHRONISED
+        self._measured_s: float | None = None
+        self._source: str | None = None
         self.watch()
 
     def now(self) -> datetime:
@@ -100,7 +102,21 @@ class Clock:
             vouched=self.vouched,
             error_s=self._error_s(),
             since_sync_s=None if last is None else max(0.0, self.monotonic() - last),
+            sync_age_s=self._age_s(),
+            sync_source=self._source,
         )
+
+    def measured(self, wall_s: float, source: str) -> None:
+        """The time service took a measurement from its source then (seconds since 1970)."""
+        self._measured_s, self._source = wall_s, source
+
+    def _age_s(self) -> float | None:
+        """By the wall clock, by which the service dates its measurements; one that lies ahead,
+        since the clock was set back meanwhile, is none."""
+        if self._measured_s is None:
+            return None
+        age_s = self._wall() - self._measured_s
+        return age_s if age_s >= 0.0 else None
 
     def watch(self) -> bool:
         """Take the clock's measure; true where it was set since the last call."""
@@ -111,10 +127,10 @@ class Clock:
         if stepped:
             self.steps += 1
             self.last_step_s = step
-        self.quality = self._measured()
+        self.quality = self._assessed()
         return stepped
 
-    def _measured(self) -> ClockQuality:
+    def _assessed(self) -> ClockQuality:
         at = self.monotonic()
         known = self._synchronised()
         self.vouched = self._host_keeps_it and not known

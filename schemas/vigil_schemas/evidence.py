@@ -49,6 +49,7 @@ EvidenceRole = Literal[
     "spectrogram",
     "bearing",
     "votes",
+    "ledger",
     "weather",
     "calibration",
     "uncertainty",
@@ -57,7 +58,8 @@ EvidenceRole = Literal[
 ]
 """What a file is. ``overlay``: the video with level, bearing and time written into it; ``blurred``:
 as that, with everybody and every plate unrecognisable; ``thumbnail``: a picture of that kind;
-``octaves``: levels by third octave; ``votes``: what each picture's plate was read as."""
+``octaves``: levels by third octave; ``votes``: what each picture's plate was read as; ``ledger``:
+what became of every block of sound, and the audio clock against UTC."""
 
 
 class EvidenceFileV1(Model):
@@ -107,6 +109,10 @@ class EvidenceClock(Model):
     """The kernel's own estimate of its largest error."""
     since_sync_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Since the kernel last said that its clock is disciplined."""
+    sync_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Since the time service last took a measurement from its source, where it tells (chrony)."""
+    sync_source: Annotated[str, Field(max_length=64)] | None = None
+    """That source, as the time service names it."""
 
 
 class EvidenceLink(Model):

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.evidence import EvidenceReference
-from vigil_schemas.types import Decibel, Domain, Model, UtcDatetime
+from vigil_schemas.types import Count, Decibel, Domain, Model, UtcDatetime
 
 DOMAIN: Final[Domain] = "noise"
 
@@ -65,7 +65,8 @@ class Judgement(Model):
     decision: Literal["exceedance", "borderline", "not-valid"]
     reasons: Annotated[list[Slug], Field(max_length=24)] = Field(default_factory=list)
     """Why it is not valid: flags of its seconds, ``background`` (less than 3 dB below),
-    ``background-not-measured``, ``not-calibrated``."""
+    ``background-not-measured``, ``not-calibrated``, ``calibration-expired``,
+    ``calibration-drifted``."""
 
 
 class Classification(Model):
@@ -132,13 +133,16 @@ class VehicleFinding(Model):
             "no-track",
             "no-match",
             "several",
+            "several-heard",
             "failed",
         ]
         | None
     ) = None
     """``no-view``: the settings do not say how the camera looks. ``no-bearing``: the sound told no
     direction (low signal-to-noise ratio, or several sources). ``no-match``: no track was where the
-    sound came from (hidden, or outside the picture). ``several``: two tracks stood within 10°."""
+    sound came from (hidden, or outside the picture). ``several``: two tracks stood within 10°, one
+    that the picture's edge cuts off included. ``several-heard``: a quarter of the bearings pointed
+    elsewhere than to the best track, to a source that no picture shows."""
 
 
 class PlateReading(Model):
@@ -157,6 +161,9 @@ class PlateReading(Model):
             "no-reader",
             "no-plate",
             "not-attributed",
+            "not-in-picture",
+            "cut-off",
+            "several-heard",
             "unsure",
             "disagreement",
             "failed",
@@ -164,7 +171,38 @@ class PlateReading(Model):
         | None
     ) = None
     """Why no text is given. ``not-attributed``: several vehicles, and none of them is known to have
-    been the loud one."""
+    been the loud one. Without an array, of one vehicle that was followed alone: ``not-in-picture``
+    (it was not there at LAFmax), ``cut-off`` (another was cut off by the picture's edge),
+    ``several-heard`` (the level rose twice)."""
+
+
+class AudioLedger(Model):
+    """What became of the samples of the kept recording."""
+
+    captured: Count
+    lost: Count = 0
+    """Known to be missing; each second that they touch is flagged ``drop-out``."""
+    filled: Count = 0
+    """Of those, put back as zeros, so that the count of samples stays the time."""
+    overflows: Count = 0
+    """Blocks before which the driver lost samples and need not have said how many."""
+    drift_ppm: Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)] | None = None
+    """Of UTC against the audio clock's nominal rate, positive where the audio clock is slow; absent
+    before a minute was heard."""
+
+
+class FieldCalibration(Model):
+    """The latest field calibration of the microphone before the passage."""
+
+    time: UtcDatetime
+    by: Literal["calibrator", "settings"]
+    """``calibrator``: its tone was recognised. ``settings``: said by hand."""
+    frequency_hz: Annotated[float, Field(ge=900, le=1100)] | None = None
+    level_db: Decibel | None = None
+    """Of the tone, with the sensitivity in force."""
+    nominal_db: Decibel | None = None
+    drift_db: Annotated[float, Field(ge=-20, le=20, allow_inf_nan=False)] | None = None
+    """Level less nominal."""
 
 
 class _Exceedance(Model):
@@ -219,9 +257,9 @@ class NoiseExceedance(_Exceedance):
 
     Told as ``measured`` when all its flags are known, some seconds after it is over, with the
     judgement and the classification. An exceedance that is not vetoed is told again under the
-    same ``exceedance_id``, as ``sealed``, with bearing, vehicle, plate and evidence. What is
-    borderline, not valid or vetoed is told once: nothing of it is sealed unless the gateway's
-    settings ask for it.
+    same ``exceedance_id``, as ``sealed``, with bearing, vehicle, plate and evidence; so are some of
+    those that were vetoed, so that a wrong veto can be found. What is borderline or not valid is
+    told once: nothing of it is sealed unless the gateway's settings ask for it.
     """
 
     TYPE: ClassVar[str] = "city.vigil.noise.exceedance.v2"
@@ -231,6 +269,12 @@ class NoiseExceedance(_Exceedance):
     judgement: Judgement | None = None
     classification: Classification | None = None
     """Absent where no classifier looked at it."""
+    audio: AudioLedger | None = None
+    calibration: FieldCalibration | None = None
+    """Absent where none is known."""
+    sync_age_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Since the gateway's time service last took a measurement from its source; absent where it
+    does not tell (chrony does)."""
     bearing: SoundBearing | None = None
     vehicle: VehicleFinding | None = None
     plate_reading: PlateReading | None = None

@@ -15,6 +15,8 @@ BENCHES = (
     "classify",
     "gain",
     "noise_chain",
+    "audio_clock",
+    "picture_times",
     "water_replay",
     "water_alarms",
     "rest",

@@ -29,6 +29,10 @@ CERTIFICATES: Final[dict[str, Words]] = {
 }
 
 
+SYNC_WITHIN_S: Final = 300.0
+"""An older measurement of the clock makes its times not admissible."""
+
+
 class Measured(Protocol):
     """What an exceedance says of itself (``noise.models.Exceedance``)."""
 
@@ -66,8 +70,10 @@ def checks(measured: Measured, holding: Holding, *, package: Verdict) -> list[Ch
     ``fail`` where what is there belongs to something else."""
     return [
         _sensitivity(measured),
+        _calibrator(measured),
         *_certificates(holding, civil_day(measured.started)),
         _clock(measured),
+        _sync(measured),
         _overload(measured),
         _sound(measured),
         _vehicle(measured),
@@ -113,6 +119,27 @@ def _sensitivity(measured: Measured) -> Check:
         return Check("sensitivity", words, "pass", Words("Set on the device.", "裝置已設定。"))
     reason = Words("The microphone was not calibrated.", "麥克風未經校正。")
     return Check("sensitivity", words, "fail", reason)
+
+
+_AGAINST: Final = frozenset({"calibration-expired", "calibration-drifted"})
+
+
+def _calibrator(measured: Measured) -> Check:
+    """What the gateway itself heard of a calibrator, beside the certificates."""
+    words = Words("Calibrated within its term", "於有效期內校正")
+    found = findings.read(measured.findings)
+    said = found.calibration
+    if said is None:
+        reason = Words(
+            "The gateway knows of no field calibration: the certificate decides.",
+            "閘道器無現場校正紀錄，以登錄之證書為準。",
+        )
+        return Check("calibrator", words, "unknown", reason, required=False)
+    against = () if found.judgement is None else _AGAINST.intersection(found.judgement.reasons)
+    at = said.time.astimezone(CITY_ZONE)
+    drift = "" if said.drift_db is None else f" ({said.drift_db:+.2f} dB)"
+    reason = Words(f"{at:%Y-%m-%d %H:%M}{drift}.", f"{at:%Y-%m-%d %H:%M}{drift}。")
+    return Check("calibrator", words, "fail" if against else "pass", reason, required=False)
 
 
 def _certificates(holding: Holding, day: date) -> Iterator[Check]:
@@ -180,6 +207,22 @@ def _clock(measured: Measured) -> Check:
             return Check("clock", words, "fail", reason)
 
 
+def _sync(measured: Measured) -> Check:
+    words = Words(
+        f"Clock measured within {SYNC_WITHIN_S / 60:g} min", f"{SYNC_WITHIN_S / 60:g} 分鐘內校時"
+    )
+    age = findings.read(measured.findings).sync_age_s
+    if age is None:
+        reason = Words(
+            "The gateway's time service does not tell when it last asked its source: judge"
+            " whether the time can be relied on.",
+            "閘道器之校時服務未回報最近校時時間：請審查人判斷時間是否可信。",
+        )
+        return Check("sync", words, "unknown", reason, required=False)
+    reason = Words(f"{age:.0f} s before.", f"於 {age:.0f} 秒前校時。")
+    return Check("sync", words, "pass" if age <= SYNC_WITHIN_S else "fail", reason)
+
+
 def _overload(measured: Measured) -> Check:
     words = Words("No overload", "無過載")
     if measured.overload:
@@ -218,13 +261,31 @@ _UNATTRIBUTED: Final[dict[str | None, Words]] = {
     ),
     "no-bearing": Words("The sound told no direction.", "聲音無法定出方位。"),
     "no-track": Words("No vehicle could be followed in the pictures.", "影像中無可追蹤之車輛。"),
+    "several-heard": Words(
+        "A second source was heard that no picture shows.", "另有影像未顯示之聲源。"
+    ),
     "no-camera": Words("There are no pictures.", "無影像。"),
 }
+_DOUBTED: Final[dict[str | None, Words]] = {
+    "not-in-picture": Words(
+        "The one vehicle that was followed was not in the picture when it was loudest.",
+        "所追蹤之車輛於最大噪音時不在畫面內。",
+    ),
+    "cut-off": Words(
+        "Another vehicle was cut off by the picture's edge.", "另有車輛為畫面邊緣所截。"
+    ),
+    "several-heard": Words(
+        "The level rose twice: there may have been another vehicle.",
+        "噪音出現兩次起伏，可能另有車輛。",
+    ),
+}
+"""Of a camera without an array, that followed one vehicle alone."""
 
 
 def _vehicle(measured: Measured) -> Check:
     words = Words("The loud vehicle is told from others", "已辨別發聲車輛")
-    said = findings.read(measured.findings).vehicle
+    told = findings.read(measured.findings)
+    said = told.vehicle
     found = None if said is None else said.vehicle
     if said is not None and found is not None:
         reason = Words(
@@ -233,7 +294,9 @@ def _vehicle(measured: Measured) -> Check:
             f"影像中 {said.tracks} 輛移動車輛之一，與聲音方位相差 {found.apart_deg:.0f} 度。",
         )
         return Check("vehicle", words, "pass", reason, required=False)
-    why = _UNATTRIBUTED.get(None if said is None else said.abstained, _NOBODY_LOOKED)
+    plate = told.plate_reading
+    doubted = None if plate is None else _DOUBTED.get(plate.abstained)
+    why = doubted or _UNATTRIBUTED.get(None if said is None else said.abstained, _NOBODY_LOOKED)
     reason = Words(
         f"{why.english} Judge from film and sound whether it is one, and which.",
         f"{why.chinese}請由影像與聲音判斷是否可確認及為何車。",

@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 
 from vigil_schemas.noise import (
     AnyExceedance,
+    AudioLedger,
     Classification,
+    FieldCalibration,
     Judgement,
     NoiseExceedance,
     PlateReading,
@@ -27,6 +29,9 @@ class Findings(BaseModel):
     bearing: SoundBearing | None = None
     vehicle: VehicleFinding | None = None
     plate_reading: PlateReading | None = None
+    audio: AudioLedger | None = None
+    sync_age_s: float | None = None
+    calibration: FieldCalibration | None = None
 
 
 def told(event: AnyExceedance) -> dict[str, Any] | None:

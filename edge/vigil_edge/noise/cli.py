@@ -46,6 +46,11 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
         "--events", action="store_true", help="a line for each crossing of the threshold, too"
     )
     measure.add_argument("--limit-db", metavar="L", help="of the decision; default: the threshold")
+    measure.add_argument(
+        "--calibrator-db",
+        metavar="94|114",
+        help="the recording holds a calibrator's tone of this level, whatever it reads",
+    )
     measure.add_argument("--lowest-db", metavar="L", help="where the meter's range begins, dB(A)")
     measure.set_defaults(run=run_measure)
     _add_bearing(commands)
@@ -214,7 +219,7 @@ def _print_records(
 
     # Options first: a bad one is told whatever the file is.
     _calibration(arguments)
-    for option in ("threshold_db", "limit_db", "lowest_db"):
+    for option in ("threshold_db", "limit_db", "lowest_db", "calibrator_db"):
         _number(getattr(arguments, option, None), "--" + option.replace("_", "-"))
     path = Path("/dev/stdin" if arguments.file == "-" else arguments.file)
     layout = PcmFormat.parse(arguments.raw) if arguments.raw is not None else None
@@ -264,6 +269,7 @@ def _options(arguments: argparse.Namespace, recording: WavFile) -> Options:
         )
     if recording.format.rate_hz < CLASS_1_RATE_HZ:
         notices.append(f"{recording.format.rate_hz} Hz does not hold the whole band of class 1")
+    scaled = (full_scale, pascal) != (None, None)
     if pascal is None:
         pascal = 1.0 if full_scale is None else pascal_per_unit(full_scale)
     return Options(
@@ -271,9 +277,18 @@ def _options(arguments: argparse.Namespace, recording: WavFile) -> Options:
         _number(arguments.threshold_db, "--threshold-db") or 0.0,
         full_scale_known=full_scale is not None,
         lowest_db=_number(getattr(arguments, "lowest_db", None), "--lowest-db"),
+        calibrator_db=_calibrator_db(arguments, scaled=scaled),
         limit_db=_number(getattr(arguments, "limit_db", None), "--limit-db"),
         notices=notices,
     )
+
+
+def _calibrator_db(arguments: argparse.Namespace, *, scaled: bool) -> float | None:
+    """Of a calibrator's tone; of a recording without a scale that of the commoner one."""
+    said = _number(getattr(arguments, "calibrator_db", None), "--calibrator-db")
+    if said is not None and said not in (94.0, 114.0):
+        raise NoiseOptionError(f"--calibrator-db {said:g}: calibrators give 94 or 114 dB")
+    return said if said is not None or scaled else 94.0
 
 
 def _channel(text: str) -> int:

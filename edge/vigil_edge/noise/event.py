@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from vigil_edge.device.seam import Outgoing
+from vigil_edge.noise.calibrations import Standing
 from vigil_edge.noise.decision import Budget, Decision, Distance, Judged, judged
 from vigil_edge.noise.limits import LimitSettings, limit_at
 from vigil_edge.noise.listening import Recorded
@@ -14,6 +15,7 @@ from vigil_edge.noise.meter.signs import OVERLOAD
 from vigil_edge.noise.passage import Passage
 from vigil_edge.noise.settings import NoiseSettings
 from vigil_edge.noise.sound.clock import StreamTime
+from vigil_edge.noise.sound.ledger import summed
 from vigil_edge.noise.sound.pcm import SLICES_PER_SECOND
 from vigil_schemas.noise import Judgement, LevelCurve, NoiseExceedance
 from vigil_schemas.types import Lane
@@ -50,8 +52,11 @@ def place_of(settings: NoiseSettings, gateway: str) -> Place:
     )
 
 
-def exceedance(place: Place, recorded: Recorded) -> NoiseExceedance:
+def exceedance(
+    place: Place, recorded: Recorded, calibration: Standing | None = None
+) -> NoiseExceedance:
     """The event of a passage whose flags are all known. Its id follows from device and beginning.
+    ``calibration``: the microphone's, as it stands; ``None``: nobody asks.
 
     A recording may have been cut short by the end of the stream, its flags with it.
     """
@@ -72,12 +77,16 @@ def exceedance(place: Place, recorded: Recorded) -> NoiseExceedance:
         calibrated=place.calibrated,
         phase="measured",
         flags=sorted(passage.flags),
-        judgement=_judgement(place, passage, time),
+        judgement=_judgement(place, passage, time, calibration),
         level_curve=_curve(recorded),
+        calibration=None if calibration is None else calibration.newest,
+        audio=summed(recorded.ledger, recorded.drift) if recorded.ledger else None,
     )
 
 
-def _judgement(place: Place, passage: Passage, time: StreamTime) -> Judgement:
+def _judgement(
+    place: Place, passage: Passage, time: StreamTime, calibration: Standing | None
+) -> Judgement:
     line = limit_at(place.limits, time.at(passage.LAFmax_sample))
     limit_db = place.threshold_db if line is None else line.limit_db
     found = judged(
@@ -89,7 +98,9 @@ def _judgement(place: Place, passage: Passage, time: StreamTime) -> Judgement:
         budget=place.budget,
         distance=place.distance,
     )
-    decision, reasons = _of_calibrated(place, found)
+    loudest = time.at(passage.LAFmax_sample)
+    against = () if calibration is None else tuple(calibration.reasons(loudest))
+    decision, reasons = _of_calibrated(place, found, against)
     return Judgement(
         limit_db=limit_db,
         limit_basis=(line.basis or None) if line else None,
@@ -102,11 +113,12 @@ def _judgement(place: Place, passage: Passage, time: StreamTime) -> Judgement:
     )
 
 
-def _of_calibrated(place: Place, found: Judged) -> tuple[Decision, tuple[str, ...]]:
-    """A level that nobody calibrated says nothing against a limit."""
-    if place.calibrated:
-        return found.decision, found.reasons
-    return "not-valid", (*found.reasons, NOT_CALIBRATED)
+def _of_calibrated(
+    place: Place, found: Judged, against: tuple[str, ...]
+) -> tuple[Decision, tuple[str, ...]]:
+    """A level that nobody calibrated, or not lately, says nothing against a limit."""
+    why = against if place.calibrated else (*against, NOT_CALIBRATED)
+    return ("not-valid" if why else found.decision), (*found.reasons, *why)
 
 
 def _curve(recorded: Recorded) -> LevelCurve:

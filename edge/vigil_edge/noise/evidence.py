@@ -25,6 +25,7 @@ from vigil_edge.noise.case import FINDINGS, Case, Findings
 from vigil_edge.noise.event import announcement
 from vigil_edge.noise.listening import Recorded
 from vigil_edge.noise.pictures.frame import Frame
+from vigil_edge.noise.sound.ledger import told
 from vigil_edge.noise.sound.wav import write_wav
 from vigil_schemas.evidence import (
     EvidenceFile,
@@ -53,6 +54,7 @@ CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     "spectrogram.png": ("spectrogram", "image/png"),
     "spectrogram.json": ("spectrogram", "application/json"),
     "bearing.json": ("bearing", "application/json"),
+    "ledger.json": ("ledger", "application/json"),
 }
 """What of a case's folder is sealed, where it is there."""
 
@@ -98,6 +100,7 @@ class Spool:
         (part / "frames").mkdir(parents=True)
         write_wav(part / "audio.wav", recorded.frames, recorded.time.rate_hz)
         (part / "levels.json").write_text(_levels(case, pictures))
+        (part / "ledger.json").write_text(_ledger(recorded))
         index = []
         for number, picture in enumerate(pictures):
             name = f"{number:05d}.jpg"
@@ -225,8 +228,28 @@ def _levels(case: Case, pictures: list[Frame]) -> str:
         "sound_started": case.sound_started.isoformat(),
         "calibration": case.calibration,
         "video_started_s": pictures[0].time_s if pictures else None,
+        "pictures_dated_by": sorted({each.dated for each in pictures}),
     }
     return json.dumps(content, indent=1)
+
+
+def _ledger(recorded: Recorded) -> str:
+    """``ledger.json``: every block that the sound came in, and how its samples are dated: sample n
+    of ``audio.wav`` lies at ``first_sample`` + n."""
+    time = recorded.time
+    content = {
+        "first_sample": recorded.first_sample,
+        "samples": len(recorded.frames),
+        "clock": {
+            "rate_hz": time.rate_hz,
+            "origin_s": time.origin_s,
+            "anchor": time.anchor,
+            "drift": time.drift,
+            "residual_s": recorded.residual_s,
+        },
+        "blocks": list(told(recorded.ledger)),
+    }
+    return json.dumps(content)
 
 
 def _as_told(case: Case) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from typing import Final, Literal
 
 import numpy as np
 
+from vigil_edge.noise.meter.calibrator import CALIBRATOR, Calibration, CalibratorWatch
 from vigil_edge.noise.meter.channel import SETTLE_S, STARTUP_LOOK_S, meter_of, startup_samples
 from vigil_edge.noise.meter.levels import Levels, Meter, Seconds, Slices, flagged, mean_square_pa2
 from vigil_edge.noise.meter.percentiles import Percentiles
-from vigil_edge.noise.meter.signs import CLIPPING, OVERLOAD, START_UP, Signs
+from vigil_edge.noise.meter.signs import CLIPPING, DROP_OUT, OVERLOAD, START_UP, Signs
 from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector
 from vigil_edge.noise.sound.pcm import PcmFormat
@@ -63,6 +64,10 @@ class Instrument:
     """Samples at the beginning that were left out; sample numbers are counted after them."""
     flags: frozenset[str] = field(init=False, default=frozenset())
     """Of any second so far."""
+    calibrator: CalibratorWatch | None = None
+    """Recognises a calibrator's tone, where it is asked to."""
+    calibrations: list[Calibration] = field(init=False, default_factory=list)
+    """That were heard; whoever takes them clears the list."""
     percentiles: Percentiles | None = field(init=False)
     _meter: Meter = field(init=False)
     _seconds: Seconds = field(init=False)
@@ -77,6 +82,10 @@ class Instrument:
     """Passages of a recording that touch a second which is not final."""
     _flagged: deque[Levels] = field(init=False)
     """The latest final seconds."""
+    _fed: int = field(init=False, default=0)
+    """Samples, with those at the beginning that are left out."""
+    _losses: deque[tuple[int, int]] = field(init=False, default_factory=deque)
+    """First and last sample of each loss, counted as ``_fed``."""
 
     def __post_init__(self) -> None:
         self._meter = self._new_meter()
@@ -97,8 +106,14 @@ class Instrument:
         )
         return replace(meter, peaks=self.extent.peaks, bands=self.extent.bands)
 
+    def note_loss(self, filled: int) -> None:
+        """Samples are missing before the next ones; the first ``filled`` of those stand in for
+        them. The seconds that this touches are flagged as a drop-out."""
+        self._losses.append((self._fed - 1, self._fed + filled))
+
     def feed(self, units: Samples) -> Measured:
         """The next samples, shape (n,), full scale of integers being 1."""
+        self._fed += len(units)
         if self._settled:
             return self._measured(self._meter.feed(units))
         self._head.append(units)
@@ -118,6 +133,8 @@ class Instrument:
         short = self._seconds.flush()
         if short is not None:
             seconds += self._final(short)
+        if self.calibrator is not None:
+            self._calibrated_by(self.calibrator.flush())
         if self._pending is not None:
             self._flagged.append(self._pending)
             # What is shorter than a second is part of the total alone.
@@ -207,6 +224,10 @@ class Instrument:
         """A second is over: what it says of itself, and of the one before, which is final now."""
         parts, self._current = self._current, []
         own, of_last = self._signs.second(parts)
+        if self.calibrator is not None:
+            units = np.concatenate([part.units for part in parts])
+            self._calibrated_by(self.calibrator.second(levels, units))
+        own |= self._lost_in(levels.first_sample, levels.first_sample + levels.samples)
         final = []
         if self._pending is not None:
             final.append(flagged(self._pending, of_last))
@@ -216,6 +237,17 @@ class Instrument:
         self._pending = replace(flagged(levels, own), overload=levels.overload or clipped)
         self.flags |= own | of_last
         return final
+
+    def _calibrated_by(self, found: Calibration | None) -> None:
+        if found is not None:
+            self.calibrations.append(found)
+
+    def _lost_in(self, first: int, end: int) -> frozenset[str]:
+        """Whether the second of these samples, counted after those left out, touches a loss."""
+        first, end = first + self.skipped, end + self.skipped
+        while self._losses and self._losses[0][1] < first:
+            self._losses.popleft()
+        return frozenset({DROP_OUT} if any(since < end for since, _ in self._losses) else ())
 
     def with_flags(self, passage: Passage) -> Passage:
         """With those that it had already, and what is known of its seconds by now: whether the
@@ -229,5 +261,8 @@ class Instrument:
                 and second.first_sample + second.samples > passage.started_sample
             )
         )
+        watch = self.calibrator
+        if watch is not None and watch.within(passage.started_sample, passage.ended_sample):
+            flags |= {CALIBRATOR}
         clipped = passage.overload or bool(flags & {OVERLOAD, CLIPPING})
         return replace(passage, flags=flags, overload=clipped)

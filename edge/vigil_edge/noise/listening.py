@@ -7,18 +7,20 @@ heard before it.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 import numpy as np
 
 from vigil_edge.noise.instrument import Extent, Instrument, Measured
+from vigil_edge.noise.meter.calibrator import Calibration, CalibratorWatch
 from vigil_edge.noise.meter.channel import MOST_PA, SETTLE_S, Silence
 from vigil_edge.noise.meter.levels import Levels, level_db, pascal_per_unit
 from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector
 from vigil_edge.noise.sound.clock import SampleClock, StreamTime
+from vigil_edge.noise.sound.ledger import MOST_FILLED_S, Block, Entry, Ledger
 from vigil_edge.noise.sound.pcm import (
     SLICES_PER_SECOND,
     Frames,
@@ -48,6 +50,12 @@ class Recorded:
     curve: list[float]
     """Highest LAF of each slice over the same stretch, dB."""
     curve_first_sample: int
+    ledger: tuple[Entry, ...] = ()
+    """Of the blocks that ``frames`` came in."""
+    drift: float | None = None
+    """Of UTC against the audio clock, seconds a second, where it is known."""
+    residual_s: float | None = None
+    """By how much the clock's last window disagreed with it."""
 
     @property
     def started(self) -> datetime:
@@ -69,6 +77,8 @@ class Heard:
     """Passages after which enough was heard, and all that they are flagged with is known."""
     others: list[dict[int, Levels]] = field(default_factory=list)
     """Of each of ``seconds``, what the array's other channels heard, by channel."""
+    calibrations: list[tuple[datetime, Calibration]] = field(default_factory=list)
+    """Tones of a calibrator, each with the moment of its end."""
 
 
 @dataclass(slots=True)
@@ -84,6 +94,7 @@ class Listener:
     others: tuple[int, ...] = ()
     """Further channels that are measured: the other microphones of an array."""
     clock: SampleClock = field(init=False)
+    ledger: Ledger = field(init=False, default_factory=Ledger)
     _instrument: Instrument = field(init=False)
     _others: dict[int, Instrument] = field(init=False)
     _heard_there: dict[int, deque[Levels]] = field(init=False)
@@ -115,6 +126,9 @@ class Listener:
             # A stream comes at the speed of sound: SciPy keeps up with it a hundred times over,
             # and the compiler would be 100 MB of a gateway's memory.
             compiled=False,
+            calibrator=CalibratorWatch(
+                rate_hz, scale(self.audio), self.audio.calibrated, self.audio.calibrator_db
+            ),
         )
         self._others = {
             channel: Instrument(
@@ -132,8 +146,25 @@ class Listener:
         self._unsettled = int(SETTLE_S * rate_hz)
         self._silence = Silence(self.format.channels)
 
-    def feed(self, frames: Frames, now: datetime) -> Heard:
+    def hear(self, block: Block, now: datetime) -> Heard:
         """A block that arrived at ``now`` (UTC)."""
+        at = now if block.captured is None else block.captured
+        filled = block.lost if block.lost <= MOST_FILLED_S * self.format.rate_hz else 0
+        if block.lost or block.overflow:
+            for instrument in (self._instrument, *self._others.values()):
+                instrument.note_loss(filled)
+        frames = block.frames
+        if filled:
+            zeros = np.zeros((filled, frames.shape[1]), frames.dtype)
+            frames = np.concatenate([zeros, frames])
+        entry = Entry(self._heard, len(frames), block.lost, filled, block.overflow, at)
+        return self._fed(frames, entry)
+
+    def feed(self, frames: Frames, now: datetime) -> Heard:
+        """Frames of which nothing is missing, that arrived at ``now`` (UTC)."""
+        return self.hear(Block(frames), now)
+
+    def _fed(self, frames: Frames, entry: Entry) -> Heard:
         units = self._units(frames, self.audio.channel)
         for channel, instrument in self._others.items():
             found = instrument.feed(self._units(frames, channel))
@@ -144,8 +175,10 @@ class Listener:
             self._silence.feed(frames)
             self._ring.append((self._heard, frames))
             self._heard += len(frames)
+            kept = replace(entry, samples=len(frames), filled=min(entry.filled, len(frames)))
+            self.ledger.add(kept)
             idle = self._detector.open_since is None and not self._waiting
-            self.clock.arrived(self._heard, now, may_step=idle)
+            self.clock.arrived(self._heard, entry.at, may_step=idle)
         heard = self._told(self._instrument.feed(units), self._heard)
         self._forget()
         return heard
@@ -194,7 +227,12 @@ class Listener:
         elif self._begun is None:
             self._begun = time
         others = [self._beside(second) for second in found.seconds]
-        return Heard(seconds, self._due(heard), others)
+        calibrations = [
+            (time.at(found.first_sample + found.samples), found)
+            for found in self._instrument.calibrations
+        ]
+        self._instrument.calibrations.clear()
+        return Heard(seconds, self._due(heard), others, calibrations)
 
     def _beside(self, second: Levels) -> dict[int, Levels]:
         """The same second of the other channels; what the measured one did not tell is dropped."""
@@ -230,7 +268,17 @@ class Listener:
         begin = max(slices_within(first, rate_hz), oldest)
         end = min(slices_within(last - 1, rate_hz) + 1, self._curve_end)
         curve = [self._curve[index - oldest] for index in range(begin, end)]
-        return Recorded(passage, time, frames, first, curve, slice_edge(begin, rate_hz))
+        return Recorded(
+            passage,
+            time,
+            frames,
+            first,
+            curve,
+            slice_edge(begin, rate_hz),
+            self.ledger.between(first, last),
+            self.clock.drift,
+            self.clock.residual_s,
+        )
 
     def _forget(self) -> None:
         """Drop the sound that nobody can ask for any more."""
@@ -242,6 +290,7 @@ class Listener:
         keep_from = min(needed) - int(self.before_s * rate_hz)
         while self._ring and self._ring[0][0] + len(self._ring[0][1]) <= keep_from:
             self._ring.popleft()
+        self.ledger.forget(keep_from)
 
 
 def scale(audio: AudioSettings) -> float:

@@ -13,12 +13,15 @@ from typing import Any, Final
 import structlog
 
 from vigil_edge.device.seam import Outgoing, PipelineContext
+from vigil_edge.noise import calibrations
+from vigil_edge.noise.allowance import Allowance
 from vigil_edge.noise.case import Case
 from vigil_edge.noise.channels import Channels
 from vigil_edge.noise.classify.live import classification
 from vigil_edge.noise.event import announcement, exceedance, place_of
 from vigil_edge.noise.evidence import Spool, send
 from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
+from vigil_edge.noise.meter.calibrator import Calibration
 from vigil_edge.noise.meter.levels import FLOOR_DB, Levels
 from vigil_edge.noise.passage import HOLD_S
 from vigil_edge.noise.pictures.camera import Camera
@@ -38,6 +41,8 @@ KEPT_S: Final = 300
 """Of readings that the outbox does not take."""
 RETRY_S: Final = 30.0
 CAMERA_GRACE_S: Final = 15
+MOST_BEFORE_VETOED: Final = 4
+"""Cases that wait: beyond, what was vetoed is not kept."""
 SPARE_S: Final = 4.0
 """Sound may arrive so much later than the pictures."""
 
@@ -51,6 +56,10 @@ class NoisePipeline:
         self._place = place_of(settings, context.gateway)
         self._spool = Spool(context.directory / "cases")
         self._cases: asyncio.Queue[Path] = asyncio.Queue()
+        self._vetoed = Allowance(settings.vetoed_a_day)
+        self._field_calibration = calibrations.restored(
+            settings.calibration, context.state(calibrations.KEY)
+        )
         self._readings: list[Reading] = []
         self._channels = Channels()
         self._camera: Camera | None = None
@@ -89,7 +98,11 @@ class NoisePipeline:
     async def _listen(self) -> None:
         settings = self._settings
         source = open_source(
-            settings.device, settings.audio, self._context.count, self._context.monotonic
+            settings.device,
+            settings.audio,
+            self._context.count,
+            self._context.monotonic,
+            self._context.now,
         )
         listener = Listener(
             source.format,
@@ -100,17 +113,20 @@ class NoisePipeline:
             settings.after_s,
             self._others(source.format.channels),
         )
-        steps = 0
+        steps = lost = 0
         try:
             async with aclosing(source.blocks()) as blocks:
-                async for frames in blocks:
-                    heard = listener.feed(frames, self._context.now())
+                async for block in blocks:
+                    heard = listener.hear(block, self._context.now())
                     await _to_the_end(self._take(heard, listener.silence))
                     if self._camera is not None:
                         self._camera.hold(listener.kept_since)
                     if listener.clock.stepped > steps:
                         self._context.count("clock-steps", listener.clock.stepped - steps)
                         steps = listener.clock.stepped
+                    if listener.ledger.lost > lost:
+                        self._context.count("samples-lost", listener.ledger.lost - lost)
+                        lost = listener.ledger.lost
         finally:
             # What was heard until now is worth keeping, also when the microphone is pulled.
             await asyncio.shield(self._take(listener.flush(), listener.silence))
@@ -123,7 +139,29 @@ class NoisePipeline:
             return ()
         return tuple(each for each in array.of_channels if each != measured and each < there)
 
+    async def _calibrated(self, at: datetime, found: Calibration) -> None:
+        """A calibrator's tone: noted down, logged, and told with every event from now on."""
+        self._field_calibration = self._field_calibration.heard(found, at)
+        self._context.count("calibrations")
+        _log.info(
+            "calibrator heard",
+            device=self._settings.device,
+            nominal_db=found.nominal_db,
+            drift_db=round(found.drift_db, 3),
+            pascal_per_unit=found.pascal_per_unit,
+        )
+        try:
+            await self._context.accept([], {calibrations.KEY: self._field_calibration.kept()})
+            await asyncio.to_thread(
+                calibrations.log, self._context.directory, self._field_calibration, found
+            )
+        except (OSError, VigilError) as error:  # it holds until a restart
+            self._context.count("calibration-not-kept")
+            _log.error("a calibration could not be kept", exc_info=error)
+
     async def _take(self, heard: Heard, silence: str | None) -> None:
+        for at, found in heard.calibrations:
+            await self._calibrated(at, found)
         for recorded in heard.recorded:
             await self._keep(recorded)
         for (_, levels), others in zip(heard.seconds, heard.others, strict=True):
@@ -143,14 +181,30 @@ class NoisePipeline:
     async def _keep(self, recorded: Recorded) -> None:
         """Tell what a passage comes to; where it founds a case put it on disk and in the queue:
         the slow part happens elsewhere, and the sealed case says it again."""
-        event = exceedance(self._place, recorded)
+        event = exceedance(self._place, recorded, self._field_calibration)
+        event = event.model_copy(update={"sync_age_s": self._context.clock_state().sync_age_s})
         if self._context.clock_vouched:
             event = event.model_copy(update={"clock_vouched": True})
         event = await self._classified(event, recorded)
         self._count_decision(event)
         await self._announce(event)
-        if founds_a_case(event) or self._settings.evidence_of == "all":
+        if self._wanted(event):
             await self._write(event, recorded)
+
+    def _wanted(self, event: NoiseExceedance) -> bool:
+        """Whether sound and pictures of it are kept: also of some that the veto alone kept from
+        founding a case, as long as those do not take the room of others."""
+        if founds_a_case(event) or self._settings.evidence_of == "all":
+            return True
+        said = event.classification
+        if said is None or not said.vetoed or not founds_a_case(_without_veto(event)):
+            return False
+        kept = self._cases.qsize() < MOST_BEFORE_VETOED and self._vetoed.take(
+            self._context.monotonic()
+        )
+        if not kept:
+            self._context.count("vetoed-not-kept")
+        return kept
 
     async def _classified(self, event: NoiseExceedance, recorded: Recorded) -> NoiseExceedance:
         """With what the sound is. Takes a tenth of a second, and starting a program for it would
@@ -267,6 +321,20 @@ class NoisePipeline:
                 "uncalibrated",
                 "set full_scale_peak_db or pascal_per_unit from a calibrator's tone",
             )
+        against = self._field_calibration.reasons(self._context.now())
+        if calibrations.DRIFTED in against:
+            return (
+                "degraded",
+                "calibration-drifted",
+                "the calibrator reads too far from its level: look at the microphone, then set the"
+                " sensitivity from its tone",
+            )
+        if against:
+            return (
+                "degraded",
+                "calibration-expired",
+                "the last field calibration is too old: put the calibrator on for 10 s",
+            )
         return "ok", None, None
 
     def _watch_camera(self) -> None:
@@ -318,6 +386,10 @@ async def _to_the_end(step: Coroutine[Any, Any, None]) -> None:
     finally:
         if not task.done():
             await asyncio.wait({task})
+
+
+def _without_veto(event: NoiseExceedance) -> NoiseExceedance:
+    return event.model_copy(update={"classification": None})
 
 
 def _of_a_second(levels: Levels) -> list[tuple[str, float]]:

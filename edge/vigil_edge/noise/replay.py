@@ -16,6 +16,7 @@ from vigil_edge.noise.errors import (
     NoiseOptionError,
 )
 from vigil_edge.noise.instrument import Extent, Instrument, Measured
+from vigil_edge.noise.meter.calibrator import NOMINAL_DB, CalibratorWatch
 from vigil_edge.noise.meter.channel import Oddities, Silence
 from vigil_edge.noise.meter.levels import Levels, level_db
 from vigil_edge.noise.meter.signs import START_UP
@@ -45,6 +46,8 @@ class Options:
     """1.0 is full scale also for floats."""
     lowest_db: float | None = None
     """Where the instrument's range begins, dB(A)."""
+    calibrator_db: float | None = None
+    """What a calibrator's tone is, whatever it reads: of a recording whose scale is not known."""
     limit_db: float | None = None
     """What the decision is made against; the threshold where it is not given."""
     notices: list[str] = field(default_factory=list)
@@ -81,6 +84,7 @@ def measure(
     for channel, found in run:
         for levels in found.seconds:
             yield told(run.second(levels, channel, everything=True), channel)
+        yield from (told(record, channel) for record in run.calibrations(channel))
         for passage in found.passages:
             yield told(run.trigger(passage, channel, everything=True), channel)
     for channel in channels:
@@ -120,6 +124,7 @@ class _Run:
                 PassageDetector(layout.rate_hz, options.threshold_db) if triggers else None,
                 extent,
                 options.lowest_db,
+                calibrator=_watch(layout.rate_hz, options) if extent.percentiles else None,
             )
             for channel in channels
         }
@@ -148,6 +153,23 @@ class _Run:
             record |= _of(levels, "LASmax", "LCeq", "LCpeak", "LZeq")
             record["flags"] = sorted(levels.flags)
         return record | _overload(levels.overload)
+
+    def calibrations(self, channel: int) -> Iterator[Record]:
+        """Lines of kind ``calibration``: tones of a calibrator that are over."""
+        instrument = self._instruments[channel]
+        for found in instrument.calibrations:
+            first = instrument.skipped + found.first_sample
+            yield {
+                "kind": "calibration",
+                "t": round(first / self._rate_hz, 6),
+                "end": round((first + found.samples) / self._rate_hz, 6),
+                "frequency": round(found.frequency_hz, 2),
+                "level": round(found.level_db, 3),
+                "nominal": found.nominal_db,
+                "drift": round(found.drift_db, 3),
+                "pascal_per_unit": found.pascal_per_unit,
+            }
+        instrument.calibrations.clear()
 
     def trigger(self, passage: Passage, channel: int, *, everything: bool) -> Record:
         """A line of kind ``trigger``."""
@@ -251,6 +273,12 @@ class _Run:
             known = self._options.full_scale_known
             for notice in self._oddities[channel].notices(full_scale_known=known):
                 self._tell(where + notice)
+
+
+def _watch(rate_hz: int, options: Options) -> CalibratorWatch:
+    calibrator_db = options.calibrator_db
+    known = calibrator_db is None
+    return CalibratorWatch(rate_hz, options.pascal, known, calibrator_db or NOMINAL_DB[0])
 
 
 def _interleaved(units: Samples) -> bool:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.noise.bearing.array import ArraySettings
+from vigil_edge.noise.calibrations import CalibrationSettings
 from vigil_edge.noise.decision import Distance
 from vigil_edge.noise.limits import LimitSettings
 from vigil_edge.noise.pictures.settings import CameraSettings
@@ -61,12 +62,16 @@ class NoiseSettings(DeviceSettings):
     limits: Annotated[tuple[LimitSettings, ...], Field(max_length=64)] = ()
     """What a passage is judged by; the first line that holds. Where none does, the threshold."""
     uncertainty: UncertaintySettings = UncertaintySettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     distance: DistanceSettings | None = None
     veto: bool = True
     """What the classifier takes for surely no vehicle founds no case."""
     evidence_of: Literal["exceedances", "all"] = "exceedances"
     """Of which passages sound and pictures are kept: those that found a case, or, while a place is
     being tried out, every one."""
+    vetoed_a_day: Annotated[int, Field(ge=0, le=1000)] = 20
+    """Of so many a day that only the classifier kept from founding a case, they are kept as well:
+    a wrong veto can be heard then."""
     threshold_db: Annotated[float, Field(ge=0, le=160)] = 86.0
     """LAF above this begins a passage, dB(A); no higher than any of ``limits`` at the
     microphone."""

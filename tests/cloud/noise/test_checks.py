@@ -24,6 +24,8 @@ CHECKED = frozenset(
         *(
             "certificate-calibration",
             "clock",
+            "sync",
+            "calibrator",
             "overload",
             "sound",
             "vehicle",
@@ -66,6 +68,18 @@ def seen(abstained: str | None = None) -> dict[str, Any]:
     }
 
 
+def calibration(hours: float = 20.0) -> dict[str, Any]:
+    """What a gateway heard of a calibrator."""
+    at = (NOON - timedelta(hours=hours)).isoformat()
+    return {
+        "time": at,
+        "by": "calibrator",
+        "level_db": 94.1,
+        "nominal_db": 94.0,
+        "drift_db": 0.1,
+    }
+
+
 def decided(corrected: float | None, uncertainty: float, **more: Any) -> dict[str, Any]:
     """What a gateway made of the level."""
     return {
@@ -94,6 +108,8 @@ class Passage:
         default_factory=lambda: {
             "classification": heard("vehicle", vehicle=0.98),
             "vehicle": seen(),
+            "sync_age_s": 40.0,
+            "calibration": calibration(),
         }
     )
 
@@ -203,6 +219,41 @@ def test_which_vehicle_it_was_is_told_or_left_to_people(abstained: str | None) -
     passage = replace(Passage(), findings=found)
     assert verdicts(passage)["vehicle"] == "unknown"
     assert bars(passage) == set()
+
+
+@pytest.mark.parametrize(
+    ("doubt", "said"), [("cut-off", "edge"), ("several-heard", "twice"), ("not-in-picture", "not")]
+)
+def test_why_the_only_vehicle_may_not_be_the_one_is_told(doubt: str, said: str) -> None:
+    found = {"vehicle": seen("no-array"), "plate_reading": {"abstained": doubt}}
+    passage = replace(Passage(), findings=found)
+    (check,) = (one for one in checks(passage, HOLDING, package="pass") if one.code == "vehicle")
+    assert check.verdict == "unknown"
+    assert said in check.reason.english
+
+
+@pytest.mark.parametrize(
+    ("age", "verdict"), [(0.0, "pass"), (300.0, "pass"), (300.1, "fail"), (None, "unknown")]
+)
+def test_times_are_admissible_only_within_five_minutes_of_a_measured_clock(
+    age: float | None, verdict: str
+) -> None:
+    passage = replace(Passage(), findings={"sync_age_s": age})
+    assert verdicts(passage)["sync"] == verdict
+    assert bars(passage) == ({"sync"} if verdict == "fail" else set())
+
+
+@pytest.mark.parametrize(
+    ("reasons", "verdict"),
+    [([], "pass"), (["calibration-expired"], "fail"), (["calibration-drifted"], "fail")],
+)
+def test_a_calibration_that_the_gateway_calls_over_bars(reasons: list[str], verdict: str) -> None:
+    decision = "not-valid" if reasons else "exceedance"
+    judgement = decided(91.0, 0.9) | {"decision": decision, "reasons": reasons}
+    passage = replace(Passage(), findings={"calibration": calibration(), "judgement": judgement})
+    assert verdicts(passage)["calibrator"] == verdict
+    assert ("calibrator" in bars(passage)) == bool(reasons)
+    assert verdicts(replace(passage, findings=None))["calibrator"] == "unknown"
 
 
 def test_wind_and_rain_that_nobody_measures_are_shown_as_unknown_and_bar_nothing() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 import servers
 from edge import hostile
@@ -35,8 +36,9 @@ from vigil_edge.noise.sound.settings import AudioSettings
 from vigil_edge.noise.sound.wav import open_wav, write_wav
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
-from vigil_schemas.noise import NoiseExceedance
+from vigil_schemas.noise import NoiseExceedance, founds_a_case
 from vigil_schemas.types import QartodFlag
+from vigil_sim.noise.clips.scene import clip
 
 FULL_SCALE_DB = 120.0
 
@@ -496,3 +498,32 @@ async def test_sound_at_a_trickle_is_a_lost_stream(
 async def test_a_sound_card_whose_clock_is_off_is_heard_on(samples: int) -> None:
     sound = PulledSound(bytes(4 * samples), 0.1)
     assert await sound.heard_s(120) >= 120
+
+
+def siren_passes() -> Signal:
+    """A street of 60 dB, and a made siren in it."""
+    made = resample_poly(clip("siren", 7, seconds=4.0), 320, 147)
+    loud = 20e-6 * 10 ** (95 / 20) * made / np.sqrt(np.mean(made**2))
+    return np.concatenate([tone(60, 6), loud + tone(60, len(loud) / RATE), tone(60, 60)])
+
+
+@pytest.mark.parametrize("a_day", [20, 0])
+async def test_a_vetoed_passage_is_told_and_kept_so_that_a_wrong_veto_is_found(
+    context: NotebookContext, a_day: int
+) -> None:
+    section = noise_camera({"source": "pcm", "address": "tcp://127.0.0.1:9"}).model_dump()
+    section |= {"veto": True, "evidence_of": "exceedances", "vetoed_a_day": a_day}
+    async with pcm_server(siren_passes(), pascal_per_unit=pascal_per_unit(FULL_SCALE_DB)) as port:
+        section["audio"] |= pcm(port)
+        task = asyncio.create_task(build(NoiseSettings.model_validate(section), context).run())
+        await until(lambda: context.exceedances if a_day else context.measured)
+        await cancelled(task)
+    (told,) = context.measured
+    assert told.classification is not None
+    assert told.classification.vetoed
+    assert told.judgement is not None
+    assert told.judgement.decision == "exceedance"
+    assert not founds_a_case(told)
+    assert context.counters["passage-vetoed"] == 1
+    assert context.counters["vetoed-not-kept"] == (0 if a_day else 1)
+    assert [event.evidence is not None for event in context.exceedances] == [True][: a_day // 20]

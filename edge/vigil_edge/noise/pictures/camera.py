@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from vigil_edge.noise.pictures.frame import Frame, FrameSource
+from vigil_edge.noise.pictures.dating import CLOCK_TOLERANCE_S
+from vigil_edge.noise.pictures.frame import Dated, Frame, FrameSource
 from vigil_edge.noise.pictures.settings import CameraSettings
 
 RING_BYTES: Final = 48 * 1024 * 1024
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
-CLOCK_TOLERANCE_S: Final = 2.0
-"""A camera's own time stamp is believed only so far from the gateway's clock."""
 _LOGIN: Final = re.compile(r"(?<=://)[^/\s]*@")
 
 
@@ -70,10 +69,12 @@ class Camera:
         self._held_s = math.inf if since is None else since.timestamp()
 
     def between(self, start: datetime, end: datetime) -> list[Frame]:
-        """The frames of a stretch of time, in order."""
+        """The frames of a stretch of time, in order: a camera whose reports come only later dates
+        its first pictures otherwise than the next."""
         first, last = start.timestamp(), end.timestamp()
         with self._lock:
-            return [frame for frame in self._ring if first <= frame.time_s <= last]
+            found = [frame for frame in self._ring if first <= frame.time_s <= last]
+        return sorted(found, key=lambda frame: frame.time_s)
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_S
@@ -98,7 +99,7 @@ class Camera:
         def wanted() -> bool:
             return self._now().timestamp() - last_s >= least_s
 
-        for frame in frame_source(self._settings).frames(wanted):
+        for frame in frame_source(self._settings, self._now).frames(wanted):
             if self._stop.is_set():
                 return
             if frame is None:
@@ -113,11 +114,16 @@ class Camera:
 
     def _stamped(self, frame: Frame) -> Frame:
         now_s = self._now().timestamp()
+        delay_s = self._settings.delay_s
+        by_arrival: Dated = "arrival" if delay_s is None else "aligned"
         if frame.time_s and abs(frame.time_s - now_s) <= CLOCK_TOLERANCE_S:
-            return frame
+            self.counters.clock_off += frame.clock_off
+            if frame.dated != "arrival":
+                return frame
+            return Frame(frame.time_s - (delay_s or 0.0), frame.jpeg, by_arrival)
         if frame.time_s:
             self.counters.clock_off += 1
-        return Frame(now_s, frame.jpeg)
+        return Frame(now_s - (delay_s or 0.0), frame.jpeg, by_arrival)
 
     def _keep(self, frame: Frame) -> None:
         with self._lock:
@@ -132,8 +138,8 @@ class Camera:
                 self.counters.dropped += 1
 
 
-def frame_source(settings: CameraSettings) -> FrameSource:
-    """A new connection to the camera that the settings name."""
+def frame_source(settings: CameraSettings, now: Callable[[], datetime]) -> FrameSource:
+    """A new connection to the camera that the settings name. ``now``: the gateway's UTC clock."""
     if settings.source == "mjpeg":
         from vigil_edge.noise.pictures.mjpeg import MjpegStream
 
@@ -141,4 +147,4 @@ def frame_source(settings: CameraSettings) -> FrameSource:
     # OpenCV is large; a gateway whose camera speaks MJPEG never loads it.
     from vigil_edge.noise.pictures.capture import OpencvCapture
 
-    return OpencvCapture(settings)
+    return OpencvCapture(settings, now)

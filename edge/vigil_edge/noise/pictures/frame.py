@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
+
+
+Dated = Literal["camera", "sender", "aligned", "arrival"]
+"""By what a picture's moment is known: the camera's own stamp, its RTCP sender reports, its arrival
+less the delay that was measured, or its arrival alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +20,17 @@ class Frame:
 
     time_s: float
     jpeg: bytes
+    dated: Dated = "camera"
+    clock_off: bool = False
+    """The camera said a moment that cannot be: its clock is wrong, and its arrival counts."""
 
 
 class FrameSource(Protocol):
     """One connection to a camera; ended by an exception or by running out."""
 
     def frames(self, wanted: Callable[[], bool]) -> Iterator[Frame | None]:
-        """Frames with their own time stamp (0: none); None for one that could not be read.
+        """Frames with their own time stamp (0: none), or an arrival that a stall does not move
+        (``dated``: ``arrival``); None for one that could not be read.
 
         ``wanted`` says whether the rate limit would let a frame in now: a source that
         has to compress frames itself may skip the others.

@@ -54,6 +54,9 @@ class CameraSettings(BaseModel):
     """http://…, rtsp://…, a path, or the index of a video device."""
     fps: Annotated[float, Field(gt=0, le=60)] = 10.0
     """At most this many frames a second are kept."""
+    delay_s: Annotated[float, Field(ge=0, le=5)] | None = None
+    """From a picture's taking to its arrival, as ``noise align`` measured it: for a camera that
+    does not say when it took its pictures."""
     view: ViewSettings | None = None
 
     @field_validator("address")

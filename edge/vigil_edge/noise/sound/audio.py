@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
-from vigil_edge.noise.sound.pcm import Frames, PcmFormat
+from vigil_edge.noise.sound.ledger import Block
+from vigil_edge.noise.sound.pcm import PcmFormat
 from vigil_edge.noise.sound.settings import AudioSettings
 from vigil_edge.noise.sound.wav import WavFile, open_wav
 from vigil_schemas.errors import VigilError
@@ -28,8 +30,12 @@ class AudioSource(Protocol):
     def format(self) -> PcmFormat:
         """Layout of what comes."""
 
-    def blocks(self) -> AsyncGenerator[Frames, None]:
-        """Frames as they arrive, shape (n, channels). Raises ``SourceError``."""
+    def blocks(self) -> AsyncGenerator[Block, None]:
+        """Sound as it arrives. Raises ``SourceError``."""
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
 
 
 def open_source(
@@ -37,8 +43,10 @@ def open_source(
     audio: AudioSettings,
     count: Callable[[str], None],
     monotonic: Callable[[], float] = time.monotonic,
+    now: Callable[[], datetime] = _utc,
 ) -> AudioSource:
-    """The source that the settings name. ``count`` is told of overflows. Raises ``SourceError``."""
+    """The source that the settings name. ``count`` is told of overflows; ``now`` is the wall clock
+    by which a driver's own times are dated. Raises ``SourceError``."""
     if audio.source == "pcm":
         host, port = audio.host_and_port
         return TcpPcm(device, host, port, audio.layout, monotonic)
@@ -47,7 +55,7 @@ def open_source(
     # Only here: the module needs a system library that a gateway without microphone lacks.
     from vigil_edge.noise.sound.microphone import Microphone
 
-    return Microphone(device, audio.address, audio.layout, count)
+    return Microphone(device, audio.address, audio.layout, count, now)
 
 
 class TcpPcm:
@@ -67,7 +75,7 @@ class TcpPcm:
         self.format = layout
         self._monotonic = monotonic
 
-    async def blocks(self) -> AsyncGenerator[Frames, None]:
+    async def blocks(self) -> AsyncGenerator[Block, None]:
         """Raises ``AudioStreamLost`` where the server is not there, falls silent or hangs up, and
         where it sends so little that the sound falls behind the time that passes."""
         where = f"{self._host}:{self._port}"
@@ -104,7 +112,7 @@ class TcpPcm:
                 whole = len(payload) - len(payload) % self.format.frame_bytes
                 rest = payload[whole:]
                 if whole:
-                    yield self.format.decode(payload[:whole])
+                    yield Block(self.format.decode(payload[:whole]))
         except OSError as error:
             raise AudioStreamLost(
                 self._device, f"PCM stream {where} broke off: {error or 'it fell silent'}"
@@ -132,7 +140,7 @@ class PacedFile:
         """The file's own."""
         return self._file.format
 
-    async def blocks(self) -> AsyncGenerator[Frames, None]:
+    async def blocks(self) -> AsyncGenerator[Block, None]:
         """Raises ``AudioFileFailed`` at the end of the file; the agent then plays it again."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -141,7 +149,7 @@ class PacedFile:
             for frames in self._file.blocks(int(BLOCK_S * self.format.rate_hz)):
                 played += len(frames)
                 await asyncio.sleep(begun + played / self.format.rate_hz - loop.time())
-                yield frames
+                yield Block(frames)
         except (OSError, VigilError) as error:
             raise AudioFileFailed(self._device, f"{self._file.path.name}: {error}") from error
         raise AudioFileFailed(self._device, f"{self._file.path.name} is played to its end")

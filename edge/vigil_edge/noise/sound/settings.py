@@ -28,6 +28,8 @@ class AudioSettings(BaseModel):
     full_scale_peak_db: Annotated[float, Field(ge=60, le=220)] | None = None
     """Peak level of digital full scale, dB re 20 µPa."""
     pascal_per_unit: Annotated[float, Field(gt=0)] | None = None
+    calibrator_db: Literal[94, 114] = 94
+    """What the calibrator gives, where the sensitivity is not known yet."""
     lowest_db: Annotated[float, Field(ge=-20, le=120)] | None = None
     """Where the microphone's range begins, dB(A): quieter seconds are flagged under-range."""
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from vigil_edge.noise.sound.microphone import Microphone
 from vigil_edge.noise.sound.pcm import Frames, PcmFormat, channel_units
 
 FULL_SCALE_DB = 120.0
+FAR = timedelta(seconds=60)
 LAYOUT = PcmFormat.parse("s32le:48000:1")
 
 
@@ -65,8 +67,8 @@ async def test_a_tone_is_heard_at_its_level() -> None:
     microphone = Microphone("mic-1", "pulse", LAYOUT, lambda _: None)
     heard: list[float] = []
     async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
-        async for frames in blocks:
-            slices = meter.feed(channel_units(frames, 0))
+        async for block in blocks:
+            slices = meter.feed(channel_units(block.frames, 0))
             if slices is not None:
                 heard += [second.LAeq for second in seconds.feed(slices)]
             # The player may start later than the microphone.
@@ -85,8 +87,8 @@ async def test_an_unplugged_microphone_is_an_error_and_can_come_back(
     async def listen_until_it_is_lost() -> None:
         nonlocal heard
         async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
-            async for frames in blocks:
-                heard += len(frames)
+            async for block in blocks:
+                heard += len(block.frames)
                 if heard > 24000 and sound_card.process is not None:
                     sound_card.kill()
 
@@ -103,8 +105,9 @@ async def test_an_unplugged_microphone_is_an_error_and_can_come_back(
 
 async def first_block(microphone: Microphone) -> Frames:
     async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
-        async for frames in blocks:
-            return frames
+        async for block in blocks:
+            assert block.captured is None or abs(block.captured - datetime.now(UTC)) < FAR
+            return block.frames
     raise AssertionError("no block and no error")
 
 
@@ -121,8 +124,8 @@ async def test_a_gateway_that_stood_still_does_not_blame_the_microphone() -> Non
 
     microphone = Microphone("mic-1", "pulse", LAYOUT, lambda _: None)
     async with asyncio.timeout(servers.DEADLINE_S), aclosing(microphone.blocks()) as blocks:
-        async for frames in blocks:
-            heard += len(frames)
+        async for block in blocks:
+            heard += len(block.frames)
             if stood_still_at is None:
                 loop.call_soon(stand_still)
             elif heard > stood_still_at + 3 * 48000:
@@ -138,9 +141,9 @@ async def test_blocks_that_nobody_takes_are_counted(monkeypatch: pytest.MonkeyPa
         await anext(blocks)
         while counted["blocks-dropped"] < 2:  # noqa: ASYNC110 - counted by PortAudio's thread
             await asyncio.sleep(0.02)
-        # What was kept comes first, and then what is heard now.
-        for _ in range(5):
-            await anext(blocks)
+        # What was kept comes first, and then what is heard now, with what is missing before it.
+        kept = [await anext(blocks) for _ in range(5)]
+    assert sum(block.lost for block in kept) >= 2 * 2400
 
 
 @pytest.mark.usefixtures("playing")

@@ -265,6 +265,7 @@ export const en = {
   "evidence.role.video": "Video",
   "evidence.role.frame": "Picture",
   "evidence.role.plate": "Plate",
+  "evidence.role.ledger": "Account of the sound",
   "evidence.role.levels": "Levels",
   "evidence.role.overlay": "Video with levels",
   "evidence.role.blurred": "Video, people blurred",

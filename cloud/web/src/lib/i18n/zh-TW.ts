@@ -260,6 +260,7 @@ export const zhTW: Record<Key, string> = {
   "evidence.role.video": "影片",
   "evidence.role.frame": "照片",
   "evidence.role.plate": "車牌",
+  "evidence.role.ledger": "錄音紀錄",
   "evidence.role.levels": "聲級",
   "evidence.role.overlay": "疊加聲級之影片",
   "evidence.role.blurred": "模糊處理之影片",

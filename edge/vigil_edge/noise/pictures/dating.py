@@ -1,0 +1,77 @@
+"""When a picture of a network camera was taken. Pure but for the relay that it asks.
+
+Its stream counts the time exactly, in the camera's clock; the sender's reports tie that to the
+camera's wall clock. Where there are none, the least delayed arrivals do, so that a stall moves no
+picture; what is left is the camera's own delay, which ``noise align`` measures.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+from typing import Final, NamedTuple, Protocol
+
+from vigil_edge.noise.pictures.frame import Dated
+from vigil_edge.noise.pictures.rtcp import VIDEO_HZ
+from vigil_edge.noise.sound.clock import SampleClock
+
+CLOCK_TOLERANCE_S: Final = 2.0
+"""A camera's own time is believed only so far from the gateway's."""
+LEAST_PICTURES: Final = 12
+"""Before so many the beginning of OpenCV's count is not known to a picture."""
+_KEPT: Final = 100
+
+
+class Moment(NamedTuple):
+    """When a picture was taken, and by what that is known."""
+
+    time_s: float
+    """Seconds since 1970; 0 where nothing is known."""
+    dated: Dated
+    clock_off: bool = False
+
+
+class SenderTimes(Protocol):
+    """What is read on the way of a stream's packets (``RtspRelay``)."""
+
+    def wall_s(self, since_first_s: float) -> float | None:
+        """When the picture nearest to this was taken, by the sender's wall clock; ``None`` before
+        it told."""
+
+
+@dataclass(slots=True)
+class Dating:
+    """Of one connection; told of every picture in the order in which they are shown."""
+
+    sender: SenderTimes | None
+    _began: deque[float] = field(init=False)
+    """What OpenCV's exact count leaves out at the beginning, as each picture says it, s."""
+    _arrivals: SampleClock = field(init=False)
+    _at_s: float | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._began = deque(maxlen=_KEPT)
+        self._arrivals = SampleClock(VIDEO_HZ)
+
+    def grabbed(self, exact_s: float, rough_s: float, now: datetime) -> None:
+        """The next picture, here at ``now``: ``exact_s`` since OpenCV's beginning, ``rough_s``
+        since the first packet, to half a picture."""
+        self._began.append(rough_s - exact_s)
+        self._at_s = exact_s
+        self._arrivals.arrived(round(exact_s * VIDEO_HZ), now, may_step=True)
+
+    def moment(self) -> Moment:
+        """Of the picture grabbed last."""
+        if self._at_s is None:
+            return Moment(0.0, "arrival")
+        arrived = self._arrivals.snapshot().at(round(self._at_s * VIDEO_HZ)).timestamp()
+        wall_s = None
+        if self.sender is not None and len(self._began) >= LEAST_PICTURES:
+            wall_s = self.sender.wall_s(self._at_s + median(self._began))
+        if wall_s is None:
+            return Moment(arrived, "arrival")
+        if abs(arrived - wall_s) > CLOCK_TOLERANCE_S:
+            return Moment(arrived, "arrival", clock_off=True)
+        return Moment(wall_s, "sender")
