@@ -61,12 +61,14 @@ $(ASYNCAPI)/node_modules/.ready: $(ASYNCAPI)/package.json $(ASYNCAPI)/package-lo
 	@cd $(ASYNCAPI) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
-wheel: setup ## A wheel with the web pages, in dist/
+wheel: setup ## A wheel with the web pages, and a small one for gateways, in dist/
+	@rm -f dist/vigil_city-*.whl
 	@$(BIN)/python -m hatchling build -t wheel -d dist
+	@$(BIN)/python docs/deployment/gateway_wheel.py dist/vigil_city-*-py3-none-any.whl
 
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
 deb: wheel ## Debian packages of gateway and cloud, in dist/; ARCH=arm64 for a Raspberry Pi
-	@$(BIN)/python docs/deployment/debian/build.py --wheel "$$(ls -t dist/vigil_city-*.whl | head -n 1)" --out dist --arch $(ARCH) $(ARGS)
+	@$(BIN)/python docs/deployment/debian/build.py --wheel "$$(ls dist/vigil_city-*.whl | grep -v gateway)" --out dist --arch $(ARCH) $(ARGS)
 
 demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run it as a test
 	@$(BIN)/vigil-sim demo $(ARGS)

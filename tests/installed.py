@@ -34,6 +34,20 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
+def build_gateway_wheel(folder: Path) -> Path:
+    """The small one, as ``make wheel`` leaves it beside the whole one."""
+    script = ROOT / "docs/deployment/gateway_wheel.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(build_wheel(folder))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip())
+
+
 @dataclass(frozen=True)
 class Environment:
     """A virtual environment with one wheel in it."""
