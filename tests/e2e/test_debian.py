@@ -126,9 +126,9 @@ class Installed:
         self.name = name
         if Path(f"/usr/lib/{name}").exists() or Path(f"/etc/{name}").exists():
             pytest.fail(f"{name} is on this machine already: its test would remove it")
-        # No download: what the package needs of Debian must be here, and nothing else is asked for.
+        # Without a network: what it needs of Debian is here, and it asks for nothing else.
         done = call(
-            *("apt-get", "install", "--yes", "--no-install-recommends", "--no-download"),
+            *("unshare", "--net", "apt-get", "install", "--yes", "--no-install-recommends"),
             *("-o", "DPkg::Lock::Timeout=120", str(package)),
             DEBIAN_FRONTEND="noninteractive",
         )
