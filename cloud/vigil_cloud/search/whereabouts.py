@@ -135,7 +135,7 @@ class _Filter:
         self._kinds[-1] = model.aimless
         self._lengths = np.array([walk.length_m for walk in model.walks])
         shares = np.array([walk.share for walk in model.walks])
-        self._fresh = (self._kinds[:, None, None] * shares).astype(np.float32)
+        self._fresh = (self._kinds[:, None] * shares)[:, :, None].astype(np.float32)
         self._goals = list(habits.goals)
         self._parents = [turns.parents(ground, goal) for goal in self._goals]
         self._begin()
@@ -151,17 +151,18 @@ class _Filter:
         on_foot = 1 - usual - self.riders
         out = np.asarray(self._ways.leave @ near)
         first = self._fresh * (self._first_kinds() / self._kinds)[:, None, None]
-        self.walking = (on_foot * first * out[None, :, None]).astype(np.float32)
+        # (kinds, lengths, links): each row is one vector of memory, which halves the time of all.
+        self.walking = (on_foot * first * out).astype(np.float32)
         self.halted = np.zeros(nodes)
         away_m = turns.distances(ground, int(near.argmax()))
         self._by_distance = np.argsort(away_m)
         self._away_m = away_m[self._by_distance]
         weights = np.array(habits.weights)
-        self.going = np.zeros((nodes, 2, len(self._goals)))
+        self.going = np.zeros((2, len(self._goals), nodes))
         for kind, share in enumerate((1 - habits.ride_share, habits.ride_share)):
-            self.going[:, kind] = usual * share * near[:, None] * weights
-        self.there = np.zeros((nodes, len(self._goals)))
-        self._about = habits.about(ground, model.place_m)
+            self.going[kind] = usual * share * near * weights[:, None]
+        self.there = np.zeros((len(self._goals), nodes))
+        self._about = np.ascontiguousarray(habits.about(ground, model.place_m).T)
         self._bus = np.zeros(nodes)
         for number, weight in enumerate(weights):
             apart = np.hypot(*(ground.nodes - ground.nodes[self._goals[number]]).T)
@@ -197,11 +198,11 @@ class _Filter:
             steps = int(np.ceil(recent / model.step_s))
             self._pass(self._at_s - recent, recent, steps)
         self._take_in(self._at_s)
-        links = self.walking.sum(axis=(0, 2), dtype=np.float64)
-        nodes = self.halted + self.going.sum(axis=(1, 2))
+        links = self.walking.sum(axis=(0, 1), dtype=np.float64)
+        nodes = self.halted + self.going.sum(axis=(0, 1))
         self._shell(nodes, elapsed, self.riders)
-        self.there[:, : self._habits.homes] *= model.still_at_home
-        nodes += self.there.sum(axis=1)
+        self.there[: self._habits.homes] *= model.still_at_home
+        nodes += self.there.sum(axis=0)
         return self._with_rings(links, nodes, elapsed)
 
     def _with_rings(self, links: Floats, nodes: Floats, elapsed_s: float) -> Belief:
@@ -232,7 +233,7 @@ class _Filter:
         step_s, model = span_s / steps, self._model
         pace, length = model.pace_m_s, self._ground.length_m
         advance = np.minimum(pace * step_s / length, _MOST_MOVES).astype(np.float32)
-        stay = np.exp(-length[:, None] / self._lengths).astype(np.float32)
+        stay = np.exp(-length / self._lengths[:, None]).astype(np.float32)
         jumps = self._jumps(step_s)
         leave_halt = -np.expm1(-model.leave_halt_per_h * step_s / 3600)
         mask: tuple[bool, ...] | None = None
@@ -256,22 +257,23 @@ class _Filter:
             self._go(jumps, go_silent)
             self._leave(now, step_s, leave_halt)
             self.halted *= halt_silent
-            self.there *= halt_silent[:, None]
+            self.there *= halt_silent
 
     def _online(self, now: float) -> list[bool]:
         heard_again = now >= self._last[1] + HOLD_OFF_S
         return [heard_again and s.online_since <= now < s.online_until for s in self._stations]
 
     def _walk(self, advance: Singles, stay: Singles, silent: Singles) -> None:
-        moving = self.walking * advance[:, None]
+        moving = self.walking * advance
         self.walking -= moving
-        moving *= silent[:, None]
+        moving *= silent
         on = moving * stay
         moving -= on
-        halting = moving.sum(axis=0).sum(axis=1, dtype=np.float64)
+        halting = moving.sum(axis=(0, 1), dtype=np.float64)
         self.halted += np.bincount(self._ground.end, halting, minlength=len(self.halted))
         for kind, turn in enumerate(self._ways.turns):
-            self.walking[kind] += turn @ on[kind]
+            for length in range(len(self._lengths)):
+                self.walking[kind, length] += turn @ on[kind, length]
 
     def _alighting(self, since_s: float, step_s: float) -> Floats | None:
         """(nodes,): who leaves the bus in this step, as far along the ways as it has come."""
@@ -319,14 +321,14 @@ class _Filter:
     def _go(self, jumps: Any, silent: list[list[Floats]]) -> None:
         for kind, row in enumerate(jumps):
             for number, (to, share, _) in enumerate(row):
-                mass = self.going[:, kind, number]
+                mass = self.going[kind, number]
                 if mass.sum() < _NEGLIGIBLE:
                     continue
                 moving = mass * share
                 mass -= moving
                 mass += np.bincount(to, moving * silent[kind][number], minlength=len(mass))
                 goal = self._goals[number]
-                self.there[:, number] += mass[goal] * self._about[:, number]
+                self.there[number] += mass[goal] * self._about[number]
                 mass[goal] = 0.0
 
     def _leave(self, now: float, step_s: float, leave_halt: float) -> None:
@@ -336,15 +338,16 @@ class _Filter:
         self.halted -= leaving
         if self._goals:
             self._live_on(now, step_s)
-            astray = self.there * self._going_astray(now, step_s)
-            self.there -= astray
+            share = self._going_astray(now, step_s)
+            astray = self.there.sum(axis=0) * share
+            self.there *= 1 - share
             ridden = self._habits.ride_share * float(astray.sum())
-            leaving += (1 - self._habits.ride_share) * astray.sum(axis=1) + ridden * self._bus
+            leaving += (1 - self._habits.ride_share) * astray + ridden * self._bus
         alighting = self._alighting(now - self._last[1], step_s)
         if alighting is not None:
             leaving += alighting
         out = np.asarray(self._ways.leave @ leaving).astype(np.float32)
-        self.walking += self._fresh * out[None, :, None]
+        self.walking += self._fresh * out
 
     def _going_astray(self, now: float, step_s: float) -> float:
         """The share that goes astray in this step, of those who lived as they use to until now."""
@@ -366,14 +369,14 @@ class _Filter:
             (slice(homes, None), slice(None, homes), to_home, model.leave_place_per_h),
             (slice(None, homes), slice(homes, None), to_places, out_per_h),
         ):
-            leaving = self.there[:, some] * -np.expm1(-per_h * step_s / 3600)
-            total = float(leaving.sum())
-            if total < _NEGLIGIBLE or goals.sum() <= 0:
+            leave = -np.expm1(-per_h * step_s / 3600)
+            begin = self.there[some].sum(axis=0) * leave
+            if float(begin.sum()) < _NEGLIGIBLE or goals.sum() <= 0:
                 continue
-            self.there[:, some] -= leaving
-            begin = leaving.sum(axis=1)
+            self.there[some] *= 1 - leave
+            wanted = (goals / goals.sum())[:, None] * begin
             for kind, share in enumerate((1 - habits.ride_share, habits.ride_share)):
-                self.going[:, kind, into] += share * begin[:, None] * (goals / goals.sum())
+                self.going[kind, into] += share * wanted
 
     def _take_in(self, now: float) -> None:
         """What people said and searched until now."""
@@ -383,10 +386,10 @@ class _Filter:
             at_links = clue.factors(self._ground.middles, self._ground.box).astype(np.float32)
             if clue.anywhere:  # it may also be true where nothing was thought of
                 self._open_up(now)
-            self.walking *= at_links[:, None]
+            self.walking *= at_links
             self.halted *= at_nodes
-            self.going *= at_nodes[:, None, None]
-            self.there *= at_nodes[:, None]
+            self.going *= at_nodes
+            self.there *= at_nodes
 
     def _open_up(self, now: float) -> None:
         """A share of all is anywhere within Koester's distances, and walks."""
@@ -396,7 +399,7 @@ class _Filter:
             mass *= 1 - spread
         rest = self._rings(now - self._last[1]) * total * spread
         out = np.asarray(self._ways.leave @ rest)
-        self.walking += (self._fresh * out[None, :, None]).astype(np.float32)
+        self.walking += (self._fresh * out).astype(np.float32)
 
 
 def _heading(
