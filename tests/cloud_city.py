@@ -26,7 +26,7 @@ from vigil_cloud.checkin.models import PersonRule
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.config import Settings, load
 from vigil_cloud.database.engine import writing
-from vigil_cloud.domain.port import Received
+from vigil_cloud.domain.port import Received, prepared
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.consents import grant
 from vigil_cloud.identity.models import Guardian
@@ -215,10 +215,14 @@ class City:
             data=data.model_dump(mode="json"),
         )
         message = Received(gateway, envelope, data, self.time, retained=retained)
-        with writing(self.services.sessions) as session:
-            for handler in self.handlers:
-                if envelope.type in handler.types:
-                    handler.handle(session, message)
+
+        def handle() -> None:
+            with writing(self.services.sessions) as session:
+                for handler in self.handlers:
+                    if envelope.type in handler.types:
+                        handler.handle(session, message)
+
+        prepared(self.services.sessions, handle)
         self.services.changed.announce()
 
     def birth(

@@ -89,6 +89,7 @@ def prepared(city: City) -> dict[str, str]:
         **gates,
         **put_aside(city),
         **open_cases(city),
+        **two_things(city),
         "invitation": invited["id"],
         "amulet": amulets.handle_of(city.cipher, TAG),
         "search-case": told.json()["case_id"],
@@ -110,6 +111,22 @@ def prepared(city: City) -> dict[str, str]:
         "district": "east",
         "guardian": GUARDIAN,
     }
+
+
+def two_things(city: City) -> dict[str, str]:
+    """One that is at its owner's, and one that was stolen."""
+    made = []
+    for number, code in enumerate(("A7K3M-92MDT", "B7K3M-92MDT")):
+        with writing(city.services.sessions) as session:
+            tag = f"epc:{number:024x}"
+            amulets.add(session, city.cipher, tag, by="operator", now=city.time, code=code)
+        body = {"kind": "bicycle", "name": "the red one", "code": code}
+        answer = city.client(GUARDIAN).post("/api/v1/people/p1/things", json=body)
+        assert answer.status_code == 201, answer.text
+        made.append(answer.json()["id"])
+    told = city.client(GUARDIAN).post(f"/api/v1/things/{made[1]}/theft", json={})
+    assert told.status_code == 201, told.text
+    return {"thing": made[0], "theft-case": told.json()["case_id"]}
 
 
 def close_a_gate(city: City) -> dict[str, str]:

@@ -141,6 +141,8 @@ def on_search(operation: str, body: Any = None, **more: Any) -> Row:
     return Row(operation, GUARD, body, address, hidden=True, knows=POLICE, **more)
 
 
+THING = {"kind": "bicycle", "name": "the red one", "code": "ZZZZZ-ZZZZZ"}
+PARKED = {"latitude": 23.48, "longitude": 120.44, "radius_m": 300.0}
 ENDED = {"version": 999, "outcome": "home", "text": "at home"}
 SEEN = {"kind": "seen", "at": "2026-03-01T03:00:00Z", "latitude": 23.4, "longitude": 120.4}
 NOT_DRAWN = [
@@ -225,6 +227,21 @@ TABLE = [
     Row("POST /api/v1/join", frozenset(), {"token": "nobodys"}, hidden=True),
     Row("GET /api/v1/people/{key}/amulets", GUARD),
     Row("POST /api/v1/people/{key}/amulets", GUARD, AMULET),
+    Row("GET /api/v1/people/{key}/things", GUARD),
+    Row("POST /api/v1/people/{key}/things", GUARD, THING),
+    Row("GET /api/v1/people/{key}/things/{thing}/signs", GUARD),
+    Row("PUT /api/v1/people/{key}/things/{thing}/guard", GUARD, PARKED),
+    Row("DELETE /api/v1/people/{key}/things/{thing}/guard", GUARD),
+    Row("POST /api/v1/things/{thing}/theft", GUARD, {}, hidden=True),
+    Row("DELETE /api/v1/people/{key}/things/{thing}", GUARD),
+    Row(
+        "GET /api/v1/things/cases/{case_id}",
+        GUARD,
+        None,
+        "/api/v1/things/cases/{theft-case}",
+        hidden=True,
+        knows=POLICE,
+    ),
     Row("GET /api/v1/people/{key}/rules", GUARD),
     Row("PUT /api/v1/people/{key}/rules", GUARD, {"rule": {"kind": "unseen", "hours": 12}}),
     Row("DELETE /api/v1/people/{key}/rules/{kind}", GUARD, None, "/api/v1/people/p1/rules/unseen"),
@@ -429,6 +446,7 @@ OPEN = {
     "GET /api/v1/purpose-notice": "said before anything is collected; public",
     "POST /api/v1/join/look": "an invitation's token (tests/cloud/checkin/test_family.py)",
     "POST /api/v1/join/account": "the same",
+    "POST /api/v1/phone-reports": "any phone, nobody's (tests/cloud/checkin/test_phones.py)",
     "GET /api/v1/cases/{case_id}/evidence/{sha256}.html": (
         "as the dossier (tests/cloud/noise/test_passage_page.py)"
     ),

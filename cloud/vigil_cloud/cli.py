@@ -76,6 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not _is_of_the_database(error):
             raise
         first = str(error).strip().splitlines()[0]
+        if _lost_a_race(error):
+            said = "somebody else changed this at the same moment; look, and ask again"
+            print(f"vigil-cloud: changed-meanwhile: {said}", file=sys.stderr)
+            return 2
         print(f"vigil-cloud: database-unavailable: {first}", file=sys.stderr)
     return 2
 
@@ -85,6 +89,12 @@ def _is_of_the_database(error: Exception) -> bool:
     from sqlalchemy.exc import SQLAlchemyError
 
     return isinstance(error, SQLAlchemyError)
+
+
+def _lost_a_race(error: Exception) -> bool:
+    from vigil_cloud.database.engine import lost_a_race
+
+    return lost_a_race(error)
 
 
 def _parser() -> argparse.ArgumentParser:

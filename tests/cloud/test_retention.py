@@ -426,6 +426,7 @@ REMOVED = {
     "login_attempts": "with each attempt",
     "reply_links": "job reply-links-forgotten",
     "push_subscriptions": "with the sign-out, the account, or by the push service",
+    "phone_reports": "job phone-reports, within seconds",
     "taken_events": "job old-messages-forgotten",
     "water_probe_hours": "with each hour",
     "watches": "with their end",

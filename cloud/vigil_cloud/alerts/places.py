@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,6 +20,10 @@ class Place:
     name_zh: str
     latitude: float | None
     longitude: float | None
+
+
+NOWHERE: Final = Place("", "", None, None)
+"""Of what no device has told."""
 
 
 def place_of(session: Session, device: str) -> Place:

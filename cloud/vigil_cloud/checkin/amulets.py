@@ -28,6 +28,7 @@ from vigil_cloud.checkin import rotating
 from vigil_cloud.checkin.enrolment import take_tag
 from vigil_cloud.checkin.models import Amulet, Tag, Visit
 from vigil_cloud.checkin.service import give_tag
+from vigil_cloud.checkin.tags import is_on_a_thing
 from vigil_cloud.domain.registry import tag_owner
 from vigil_cloud.identity import audit, persons
 from vigil_cloud.identity.cipher import Cipher
@@ -132,8 +133,10 @@ def add(
             _TAG.validate_python(tag)
         except ValidationError as error:
             raise BadEnrolment(f"amulet {tag!r}: not as a station names it") from error
-        if not tag.startswith(BEACONS):
-            raise BadEnrolment(f"amulet {tag!r}: a sticker is no amulet")
+        if code is None and not tag.startswith(BEACONS):
+            raise BadEnrolment(f"sticker {tag!r}: anybody can read its id, so it needs a code")
+    if is_on_a_thing(session, tag):
+        raise BadEnrolment(f"amulet {tag!r} is on a thing: remove that first")
     if session.get(Tag, tag) is not None or tag_owner(session, tag, beside=DOMAIN) is not None:
         raise BadEnrolment(f"amulet {tag!r} is worn: take it back first")
     hashed = None if code is None else _code_hash(cipher, read(code))
@@ -177,6 +180,11 @@ def register(  # noqa: PLR0913 - what, for whom and by whom, all by name
     elif len(own) >= MOST_CARRIED:
         raise AmuletRefused
     give_tag(session, tag, person_key, by=by, now=now)
+
+
+def free(session: Session, cipher: Cipher, typed: str) -> str:
+    """The tag of one that nobody has, for a thing. Raises ``BadAmulet``, ``AmuletRefused``."""
+    return _free_or_own(session, cipher, read(typed), None)
 
 
 def wears(session: Session, cipher: Cipher, typed: str, person_key: str) -> bool:
@@ -239,8 +247,9 @@ def handle_of(cipher: Cipher, tag: str) -> str:
     return cipher.keyed_hash(_HANDLE, tag.encode()).hex()[:16]
 
 
-def _free_or_own(session: Session, cipher: Cipher, said: str, person_key: str) -> str:
-    """The amulet's tag. As many questions whatever is the matter. Raises ``AmuletRefused``."""
+def _free_or_own(session: Session, cipher: Cipher, said: str, person_key: str | None) -> str:
+    """The amulet's tag; ``None``: for a thing. As many questions whatever is the matter. Raises
+    ``AmuletRefused``."""
     if said.startswith(BEACONS):
         which: ColumnElement[bool] = and_(Amulet.tag == said, Amulet.code_hash.is_(None))
     else:
@@ -248,8 +257,11 @@ def _free_or_own(session: Session, cipher: Cipher, said: str, person_key: str) -
     row = session.scalar(select(Amulet).where(which).with_for_update())
     tag = said if row is None else row.tag
     holder = session.scalar(select(Tag.person_key).where(Tag.tag == tag))
-    thing = tag_owner(session, tag, beside=DOMAIN)
-    own = row is not None and holder == person_key
+    on_thing = is_on_a_thing(session, tag)
+    thing = tag_owner(session, tag, beside=DOMAIN) or (DOMAIN if on_thing else None)
+    if person_key is not None and not tag.startswith((*BEACONS, rotating.OWN)):
+        raise AmuletRefused  # a sticker is on a thing, and on nobody's coat
+    own = row is not None and person_key is not None and holder == person_key
     if own or (row is not None and row.state == "free" and holder is None and thing is None):
         return tag
     raise AmuletRefused

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from vigil_cloud.checkin import locate_command
@@ -160,10 +161,15 @@ def _amulet_add_rotating(options: argparse.Namespace) -> int:
     codes: dict[str, str] = {}
     with opened(options) as services, writing(services.sessions) as session:
         cipher, now = Cipher(services.settings.secret), services.now()
+        known, lost = rotating.names(session), rotating.unreadable(session)
         for beacon in beacons:
-            tag, code = rotating.add(session, beacon, now), amulets.new_code()
+            tag = rotating.add(session, beacon, now, known=known)
+            code = amulets.new_code()
             amulets.add(session, cipher, tag, by=OPERATOR, now=now, code=code)
             codes[tag] = code
+    if lost:
+        said = "beacons' keys cannot be opened with this secret key: add those beacons again"
+        print(f"vigil-cloud: {len(lost)} {said}, and give them anew", file=sys.stderr)
     for tag, code in codes.items():
         print(json.dumps({"amulet": tag, "code": code}))
     return 0

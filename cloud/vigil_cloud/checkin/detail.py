@@ -37,11 +37,22 @@ class RuleDetail(AlertDetail):
 
     type: Literal["checkin-rule"] = "checkin-rule"
     rule: RuleKind
-    last_seen: UtcDatetime
+    last_seen: UtcDatetime | None = None
+    """Absent where no station has ever seen them."""
     hours: Count | None = None
     battery_mv: int | None = None
     doubt: Doubt | None = None
     """The visit behind it may be a copy of the amulet."""
+
+
+class ThingDetail(AlertDetail):
+    """A thing was seen where it should not be, or is looked for."""
+
+    type: Literal["checkin-thing"] = "checkin-thing"
+    thing: Literal["bicycle", "scooter", "car", "wheelchair", "aed", "other"]
+    seen: UtcDatetime
+    away_m: Count | None = None
+    """From where it was parked."""
 
 
 class StationSilentDetail(AlertDetail):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,6 +14,14 @@ from vigil_cloud.checkin.eid import BLOCK_S, LAST_BLOCK, Key, Match, block_of
 
 _BLOCKS: Final = 10
 """Of the table at once: two days back, and what comes next."""
+
+
+def _around(heard: float, now: float) -> tuple[set[int], set[int]]:
+    """Blocks in which an id of a moment is, and those of the two days before ``now``."""
+    here = int(heard // BLOCK_S)
+    # A beacon's own block of a moment ends in this one of ours or in the next.
+    needed = {here - 1, here}
+    return needed, {int(now // BLOCK_S) + step for step in (-3, -2, -1, 0, 1)} - needed
 
 
 class _Block(NamedTuple):
@@ -29,8 +37,9 @@ class Table:
     About 64 entries a beacon and block (18 hours) at exponent 10; 10,000 beacons take 10 MB a
     block. What a beacon sent within two days is found as well, so that a replay is known as one.
 
-    With more than ``at_once`` keys only the blocks of the moment are waited for: whoever asks holds
-    a database's lock. The others are made beside it; until then an old id is nobody's.
+    With more than ``at_once`` keys only the blocks of the moment are waited for. The others are
+    made beside it; until then an old id is nobody's. Whoever holds a lock asks for what is
+    ``missing`` first, and makes it without.
     """
 
     def __init__(self, keys: Sequence[Key], *, at_once: int = 2_000) -> None:
@@ -52,10 +61,7 @@ class Table:
         ``now``, in which somebody may have recorded it."""
         wanted = int.from_bytes(sent, "big")
         found: list[Match] = []
-        here = int(heard // BLOCK_S)
-        # A beacon's own block of a moment ends in this one of ours or in the next.
-        needed = {here - 1, here}
-        more = {int(now // BLOCK_S) + step for step in (-3, -2, -1, 0, 1)} - needed
+        needed, more = _around(heard, now)
         for number in (*sorted(needed), *sorted(more, reverse=True)):
             block = self._made(number, wait=number in needed or not self._beside)
             if block is None:
@@ -67,6 +73,17 @@ class Table:
         if self._beside:
             self._make_beside(more)
         return found
+
+    def missing(self, heard: float, now: float) -> frozenset[int]:
+        """Blocks that ``find`` would make before it answers."""
+        needed, more = _around(heard, now)
+        with self._lock:
+            return frozenset((needed if self._beside else needed | more) - set(self._blocks))
+
+    def make(self, blocks: Iterable[int]) -> None:
+        """Those that were missing. Takes a second for some thousand beacons."""
+        for number in sorted(blocks, reverse=True):
+            self._made(number, wait=True)
 
     def _made(self, number: int, *, wait: bool) -> _Block | None:
         with self._lock:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.checkin import amulets, invitations, notice
+from vigil_cloud.checkin.code_tries import limit_codes, note_refused_code
 from vigil_cloud.checkin.family_schema import (
     Agreement,
     AmuletEntry,
@@ -53,10 +54,8 @@ Staff = Annotated[Reader, Depends(require(*invitations.MAY_ENROL))]
 InvitationId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 AmuletHandle = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$")]
 JOIN: Final = "join"
-AMULET: Final = "amulet"
 FROM_ONE_NETWORK: Final = 10
 OF_ONE_INVITATION: Final = 20
-AMULETS_OF_ONE: Final = 5
 """Tries in five minutes (``attempts.WINDOW``)."""
 _log = structlog.get_logger(__name__)
 
@@ -206,7 +205,7 @@ def join(
     _limit(services, request, row)
     if wanted is not None and wanted.amulet:
         amulets.read(wanted.amulet)  # before anything is counted
-        _limit_amulets(services, request, reader)
+        limit_codes(services, request, reader)
     try:
         with writing(services.sessions) as session:
             audit.lock(session)  # before the row, as everybody who writes one takes them
@@ -217,7 +216,7 @@ def join(
         _refuse(services, request, body.token, reader.username)
         raise
     except amulets.AmuletRefused:
-        _note_amulet(services, reader, None)
+        note_refused_code(services, reader, None)
         raise
     services.changed.announce()
     return joined
@@ -253,7 +252,7 @@ def register_amulet(
     with services.sessions() as session:
         consents.require_guardian(session, reader, key)
     amulets.read(body.code)
-    _limit_amulets(services, request, reader)
+    limit_codes(services, request, reader)
     try:
         with writing(services.sessions) as session:
             consents.require_guardian(session, reader, key)
@@ -268,7 +267,7 @@ def register_amulet(
             )
             invitations.agree(session, key, _agreed(body), by=reader.username, now=now)
     except amulets.AmuletRefused:
-        _note_amulet(services, reader, key)
+        note_refused_code(services, reader, key)
         raise
     services.changed.announce()
 
@@ -358,25 +357,6 @@ def _limit(services: Services, request: Request, row: Invitation) -> None:
     )
     with writing(services.sessions) as session:
         attempts.count(session, wanted, services.now())
-
-
-def _limit_amulets(services: Services, request: Request, reader: Reader) -> None:
-    """Of one account, wherever it signs in: nobody tries codes out."""
-    wanted = attempts.posts(
-        AMULET,
-        str(reader.account_id),
-        _address(request),
-        each=AMULETS_OF_ONE,
-        together=AMULETS_OF_ONE,
-    )
-    with writing(services.sessions) as session:
-        attempts.count(session, wanted, services.now())
-
-
-def _note_amulet(services: Services, reader: Reader, person_key: str | None) -> None:
-    """That it was tried; not which, for that may be somebody else's."""
-    with writing(services.sessions) as session:
-        amulets.note_refusal(session, reader.username, person_key, services.now())
 
 
 def _address(request: Request) -> str:

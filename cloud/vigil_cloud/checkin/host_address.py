@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import secrets
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from vigil_cloud.checkin import hosts
 from vigil_cloud.checkin.models import StationAddress
 from vigil_cloud.config import Settings
 from vigil_cloud.database.engine import writing
+from vigil_cloud.database.upsert import insert
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.sessions import digest, same_secret
 from vigil_cloud.jobs.port import Job, Turn
@@ -71,26 +72,31 @@ def ask(  # noqa: PLR0913 - of which station, where and in which language
     """Have the mailbox asked. Raises ``BadHostAddress``, ``AddressAskedJustNow``."""
     if not possible(settings) or not hosts.is_address(address):
         raise hosts.BadHostAddress
-    row = session.get(StationAddress, device, with_for_update=True)
-    if row is not None and timedelta() <= now - row.asked < NOT_SOONER:
-        left = row.asked + NOT_SOONER - now
-        raise AddressAskedJustNow(max(1, round(left.total_seconds())))
     nonce = secrets.token_hex(hosts.NONCE_BYTES)
-    session.merge(
-        StationAddress(
-            device=device,
-            address=cipher.seal(_COLUMN, address),
-            language=language,
-            nonce=nonce,
-            sha256=digest(_token(cipher, device, nonce)),
-            asked=now,
-            sent=None,
-            tries=0,
-            again=now,
-            error=None,
-        )
-    )
-    session.flush()
+    fresh: dict[str, Any] = {
+        "address": cipher.seal(_COLUMN, address),
+        "language": language,
+        "nonce": nonce,
+        "sha256": digest(_token(cipher, device, nonce)),
+        "asked": now,
+        "sent": None,
+        "tries": 0,
+        "again": now,
+        "error": None,
+    }
+    # Of two at once the second waits for the first, and finds its row.
+    made = insert(session, StationAddress).values(device=device, **fresh)
+    made = made.on_conflict_do_nothing().returning(StationAddress.device)
+    if session.scalar(made) is None:
+        row = session.get(StationAddress, device, with_for_update=True, populate_existing=True)
+        if row is None:  # forgotten at this moment
+            raise AddressAskedJustNow(1)
+        if timedelta() <= now - row.asked < NOT_SOONER:
+            left = row.asked + NOT_SOONER - now
+            raise AddressAskedJustNow(max(1, round(left.total_seconds())))
+        for column, value in fresh.items():
+            setattr(row, column, value)
+        session.flush()
     hosts.note(session, device, "address-asked", now)
 
 

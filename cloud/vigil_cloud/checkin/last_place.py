@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.places import places_of
+from vigil_cloud.checkin import phones
 from vigil_cloud.checkin.models import StationSilence, Visit
 from vigil_cloud.checkin.news import PRESENT_WITHIN, visit_entry
-from vigil_cloud.checkin.schema import LastPlaceEntry, LastSign, UsualPlace
+from vigil_cloud.checkin.schema import LastPlaceEntry, LastSign, PhoneSign, UsualPlace
 from vigil_cloud.checkin.visits import note_look
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.devices.models import Device, Gateway
@@ -54,7 +55,23 @@ def last_place(
     return LastPlaceEntry(
         last=last,
         not_seen_since=last.at if last is not None and missed else None,
+        phone=_by_phone(session, person_key, None if last is None else last.at, now),
         usual_places=usual_places(session, person_key, now),
+    )
+
+
+def _by_phone(
+    session: Session, person_key: str, after: datetime | None, now: datetime
+) -> PhoneSign | None:
+    found = phones.newest(session, person_key, after)
+    if found is None:
+        return None
+    return PhoneSign(
+        at=found.at,
+        age_s=max(0.0, (now - found.at).total_seconds()),
+        latitude=found.latitude,
+        longitude=found.longitude,
+        within_m=found.within_m,
     )
 
 

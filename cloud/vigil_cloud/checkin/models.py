@@ -64,6 +64,37 @@ class Visit(Base):
     """Of a UHF reader: each passage of its antennas, with the direction."""
 
 
+class PhoneReport(Base):
+    """What a citizen's phone heard, for the seconds until it is resolved or gone. Whose phone it
+    was is nowhere; see ``phones``."""
+
+    __tablename__ = "phone_reports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    heard_id: Mapped[str] = mapped_column(String(40))
+    at: Mapped[datetime]
+    latitude: Mapped[float] = mapped_column(Float)
+    longitude: Mapped[float] = mapped_column(Float)
+    within_m: Mapped[float] = mapped_column(Float)
+    received: Mapped[datetime]
+
+
+class PhoneSighting(Base):
+    """A person's beacon was heard by some phone. Coarse: rounded to about 200 m."""
+
+    __tablename__ = "phone_sightings"
+    __table_args__ = (Index("ix_phone_sightings_last", "person_key", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    person_key: Mapped[str] = mapped_column(ForeignKey("persons.key", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    latitude: Mapped[float] = mapped_column(Float)
+    longitude: Mapped[float] = mapped_column(Float)
+    within_m: Mapped[float] = mapped_column(Float)
+    doubt: Mapped[str | None] = mapped_column(String(16))
+    """As of a visit: why it may not be who it seems."""
+
+
 class PersonRule(Base):
     """What the guardian wants to be told of one person; see ``rules``."""
 
@@ -80,11 +111,44 @@ class PersonRule(Base):
     changed: Mapped[datetime] = mapped_column(info=SINCE)
     reference: Mapped[str | None] = mapped_column(String(64))
     """Of the alert that stands by it."""
+    held: Mapped[str | None] = mapped_column(String(130))
+    """The visit by which it came to hold in the quiet hours: told at their end."""
+    preset: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Nobody has chosen it yet: the person began with it."""
+
+
+class Thing(Base):
+    """A thing with a sticker or a beacon, and whose it is; see ``things``."""
+
+    __tablename__ = "things"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    person_key: Mapped[str] = mapped_column(
+        ForeignKey("persons.key", ondelete="CASCADE"), index=True
+    )
+    kind: Mapped[str] = mapped_column(String(12))
+    name: Mapped[bytes] = mapped_column(Sealed("thing.name"))
+    tag: Mapped[str] = mapped_column(String(140), unique=True)
+    added: Mapped[datetime]
+    seen: Mapped[datetime | None]
+    """Last, and by which station."""
+    seen_device: Mapped[str | None] = mapped_column(String(64))
+    guard_latitude: Mapped[float | None] = mapped_column(Float)
+    guard_longitude: Mapped[float | None] = mapped_column(Float)
+    guard_radius_m: Mapped[float | None] = mapped_column(Float)
+    """Where it is parked, WGS 84, degrees: it is told of where it is seen farther away."""
+    reference: Mapped[str | None] = mapped_column(String(128))
+    """Of the alert that it has moved, which stands."""
+    stolen: Mapped[datetime | None]
+    """When it was reported, while it is looked for."""
+    case_id: Mapped[str | None] = mapped_column(
+        ForeignKey("cases.id", ondelete="SET NULL"), index=True
+    )
 
 
 class Amulet(Base):
-    """A beacon of the city's own stock: what a family may register, and what it proves that it has
-    it in its hands with."""
+    """A beacon or a sticker of the city's own stock: what a family may register, and what it proves
+    that it has it in its hands with."""
 
     __tablename__ = "amulets"
 

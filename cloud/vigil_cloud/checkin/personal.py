@@ -15,8 +15,10 @@ from vigil_cloud.checkin.models import (
     Amulet,
     Invitation,
     PersonRule,
+    PhoneSighting,
     PurposeConsent,
     Tag,
+    Thing,
     Visit,
 )
 from vigil_cloud.devices import newest
@@ -41,14 +43,16 @@ class TagsAndVisits(PersonalRecords):
             AuditEntry.action == "tag.given",
             AuditEntry.redacted.is_(False),
         )
-        return session.scalars(carried.union(worn, given)).all()
+        owned = select(Thing.tag).where(Thing.person_key == person_key)
+        return session.scalars(carried.union(worn, given, owned)).all()
 
     def erase(
         self, session: Session, person_key: str, words: Sequence[str], found: Any, now: datetime
     ) -> Mapping[str, int]:
-        """Visits, tags, and the newest readings of the tags."""
+        """Visits, tags, things, and the newest readings of the tags."""
         del found
         own = select(Tag.tag).where(Tag.person_key == person_key)
+        own = own.union(select(Thing.tag).where(Thing.person_key == person_key))
         # Where a tag was before anybody had enrolled it is its carrier's as well.
         visits = or_(
             Visit.person_key == person_key, Visit.person_key.is_(None) & Visit.tag.in_(own)
@@ -58,6 +62,8 @@ class TagsAndVisits(PersonalRecords):
         feed.forget(session, keys)
         session.execute(delete(Visit).where(visits).execution_options(synchronize_session=False))
         session.execute(delete(Tag).where(Tag.person_key == person_key))
+        session.execute(delete(PhoneSighting).where(PhoneSighting.person_key == person_key))
+        session.execute(delete(Thing).where(Thing.person_key == person_key))
         session.execute(delete(PersonRule).where(PersonRule.person_key == person_key))
         newest.forget(session, words)
         return {"visits": len(keys), "tags": len(words)}

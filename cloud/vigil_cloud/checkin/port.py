@@ -13,7 +13,8 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.checkin.models import StationSilence, Visit
+from vigil_cloud.checkin import phones
+from vigil_cloud.checkin.models import PhoneSighting, StationSilence, Visit
 from vigil_cloud.checkin.news import visit_entry
 from vigil_cloud.checkin.schema import VisitEntry
 from vigil_cloud.checkin.visits import visits_between
@@ -23,11 +24,13 @@ from vigil_schemas.checkin import DOMAIN
 
 __all__ = [
     "Coverage",
+    "PhoneSighting",
     "Station",
     "VisitEntry",
     "coverage",
     "footprint",
     "latest_device",
+    "phone_sightings",
     "stations",
     "unwatch",
     "watch",
@@ -57,6 +60,14 @@ def footprint(
     """Visits that touch ``[start, stop)``, oldest first."""
     found = visits_between(session, person_key, start, stop)
     return [visit_entry(visit, place, now) for visit, place in found]
+
+
+def phone_sightings(
+    session: Session, person_key: str, start: datetime, stop: datetime
+) -> Sequence[PhoneSighting]:
+    """What citizens' phones heard in ``[start, stop)`` and can be believed, oldest first: weaker
+    than a station, and rounded to about 200 m."""
+    return phones.between(session, person_key, start, stop)
 
 
 def latest_device(session: Session, person_key: str, now: datetime) -> str | None:

@@ -13,7 +13,8 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import Place, place_of, places_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.checkin.models import PersonRule, Visit
-from vigil_cloud.checkin.rules import DOUBTFUL, quiet
+from vigil_cloud.checkin.rule_titles import DOUBTFUL
+from vigil_cloud.checkin.rules import quiet
 from vigil_cloud.checkin.stays import NEIGHBOURS_M, PAUSE
 from vigil_cloud.city_time import city_clock
 from vigil_cloud.geodesy import distance_m

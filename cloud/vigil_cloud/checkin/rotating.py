@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import csv
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
+import structlog
 from sqlalchemy import Engine, delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.checkin.doubts import Doubt
@@ -30,7 +32,8 @@ from vigil_cloud.checkin.eid import (
     judged,
 )
 from vigil_cloud.checkin.models import RotatingBeacon
-from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.domain.port import Unprepared
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
@@ -47,10 +50,20 @@ _STEP: Final = 2
 """A watch list changes with every second window, so that stations are told half as often."""
 _LEARNT_S: Final = 1.0
 """What narrows the clock's offset by less is not written down."""
-_tables: WeakKeyDictionary[Engine, tuple[tuple[int, datetime | None], list[str], Table]] = (
-    WeakKeyDictionary()
-)
+_log = structlog.get_logger(__name__)
+
+
+class _Made(NamedTuple):
+    """A table, and of which state of the beacons."""
+
+    state: tuple[int, datetime | None]
+    tags: list[str]
+    table: Table
+
+
+_tables: WeakKeyDictionary[Engine, _Made] = WeakKeyDictionary()
 _building = threading.Lock()
+"""Held by whoever makes one; nobody waits for it with anything else locked."""
 
 
 class BadBeaconFile(VigilError):
@@ -80,11 +93,20 @@ class NewBeacon(NamedTuple):
     """What it counts now."""
 
 
-def add(session: Session, beacon: NewBeacon, now: datetime, *, accuracy_s: float = 30.0) -> str:
+def add(
+    session: Session,
+    beacon: NewBeacon,
+    now: datetime,
+    *,
+    accuracy_s: float = 30.0,
+    known: Mapping[bytes, str] | None = None,
+) -> str:
     """Keep a beacon's key; its own name. ``accuracy_s``: how well its counter is known. The same
-    key again is the same beacon, with its counter set anew."""
+    key again is the same beacon, with its counter set anew; ``known``: as ``names`` says, for
+    whoever adds many."""
     cipher: Cipher = session.info[CIPHER]
-    tag = f"{OWN}{cipher.keyed_hash(_NAME, beacon.secret).hex()[:16]}"
+    tag = (names(session) if known is None else known).get(beacon.secret)
+    tag = tag or f"{OWN}{cipher.keyed_hash(_NAME, beacon.secret).hex()[:16]}"
     session.merge(
         RotatingBeacon(
             tag=tag,
@@ -101,6 +123,30 @@ def add(session: Session, beacon: NewBeacon, now: datetime, *, accuracy_s: float
     return tag
 
 
+def names(session: Session) -> dict[bytes, str]:
+    """Each beacon's own name, by its key. A name is made of the key under the secret key of then,
+    and stays when that is changed: what a person carries is called by it."""
+    rows = session.execute(select(RotatingBeacon.tag, RotatingBeacon.key)).all()
+    found = {tag: _opened(session, tag, key) for tag, key in rows}
+    return {secret: tag for tag, secret in found.items() if secret is not None}
+
+
+def unreadable(session: Session) -> list[str]:
+    """Beacons whose key cannot be opened: the secret key that sealed it was given up
+    (``secret-key adopt``). Nobody knows their ids any more; they are to be added anew."""
+    rows = session.execute(select(RotatingBeacon.tag, RotatingBeacon.key)).all()
+    return sorted(tag for tag, key in rows if _opened(session, tag, key) is None)
+
+
+def _opened(session: Session, tag: str, sealed: bytes) -> bytes | None:
+    cipher: Cipher = session.info[CIPHER]
+    try:
+        return cipher.open_bytes(KEY, sealed)
+    except Undecipherable:  # the others' ids are known all the same
+        _log.warning("beacon-key-unreadable", beacon=tag)
+        return None
+
+
 def forget(session: Session, tags: Collection[str]) -> None:
     """Destroy the keys of these beacons."""
     of_them = delete(RotatingBeacon).where(RotatingBeacon.tag.in_(tags))
@@ -110,10 +156,14 @@ def forget(session: Session, tags: Collection[str]) -> None:
 def resolve(
     session: Session, said: str, first: datetime, last: datetime, received: datetime
 ) -> Known | None:
-    """Whose the id is that was heard from ``first`` to ``last``; ``None``: nobody's."""
-    names, table = _table(session)
-    begin, end = first.timestamp(), last.timestamp()
-    found = table.find(bytes.fromhex(said.removeprefix(SENT)), end, received.timestamp())
+    """Whose the id is that was heard from ``first`` to ``last``; ``None``: nobody's. Raises
+    ``Unprepared`` where the table has to be made first: whoever asks holds locks."""
+    begin, end, now = first.timestamp(), last.timestamp(), received.timestamp()
+    made = _tables.get(session.get_bind().engine)
+    if made is None or made.state != _state(session) or made.table.missing(end, now):
+        raise Unprepared(partial(_prepare, end, now))
+    names, table = made.tags, made.table
+    found = table.find(bytes.fromhex(said.removeprefix(SENT)), end, now)
     known: Known | None = None
     for match in found:
         row = session.get(RotatingBeacon, names[match.beacon])
@@ -143,10 +193,12 @@ def sent_soon(
 ) -> dict[str, list[tuple[str, datetime]]]:
     """What each of these beacons sends now and next, with the end of each: for watch lists. The
     same answer for two windows, so that a list does not change more often."""
-    cipher: Cipher = session.info[CIPHER]
     found: dict[str, list[tuple[str, datetime]]] = {}
     for row in session.scalars(select(RotatingBeacon).where(RotatingBeacon.tag.in_(tags))):
-        key = Key(cipher.open_bytes(KEY, row.key), row.exponent, row.zero.timestamp())
+        secret = _opened(session, row.tag, row.key)
+        if secret is None:
+            continue  # the list's coverage counts it as left out
+        key = Key(secret, row.exponent, row.zero.timestamp())
         counter = now.timestamp() - key.zero_s - (row.offset_low_s + row.offset_high_s) / 2
         window = int(counter // key.window_s)
         begin = max(window - window % _STEP - 1, 0)
@@ -161,31 +213,40 @@ def sent_soon(
     return found
 
 
-def _table(session: Session) -> tuple[list[str], Table]:
-    """Of all beacons; made anew where one was added, changed or forgotten by any process."""
-    now_known = session.execute(
+def _state(session: Session) -> tuple[int, datetime | None]:
+    """Changes whenever any process has added, changed or forgotten a beacon."""
+    many, newest = session.execute(
         select(func.count(), func.max(RotatingBeacon.changed)).select_from(RotatingBeacon)
     ).one()
-    state = (int(now_known[0]), now_known[1])
-    engine = session.get_bind().engine
-    with _building:
-        kept = _tables.get(engine)
-        if kept is None or kept[0] != state:
-            kept = _tables[engine] = (state, *_made(session))
-    return kept[1], kept[2]
+    return int(many), newest
 
 
-def _made(session: Session) -> tuple[list[str], Table]:
+def _prepare(heard: float, now: float, sessions: sessionmaker[Session]) -> None:
+    """Make the table of all beacons, and of it what an id of this time is looked for in."""
     # Not at the top: numpy is for whoever resolves, not for every process and command.
     from vigil_cloud.checkin.eid_table import Table
 
-    cipher: Cipher = session.info[CIPHER]
+    with _building:
+        with sessions() as session:
+            engine = session.get_bind().engine
+            state, made = _state(session), _tables.get(engine)
+            rows = [] if made is not None and made.state == state else _keys(session)
+        if made is None or made.state != state:
+            made = _Made(state, [tag for tag, _ in rows], Table([key for _, key in rows]))
+        made.table.make(made.table.missing(heard, now))
+        _tables[engine] = made
+
+
+def _keys(session: Session) -> list[tuple[str, Key]]:
     columns = select(
         RotatingBeacon.tag, RotatingBeacon.key, RotatingBeacon.exponent, RotatingBeacon.zero
     ).order_by(RotatingBeacon.tag)
-    rows = session.execute(columns).all()
-    keys = [Key(cipher.open_bytes(KEY, key), many, zero.timestamp()) for _, key, many, zero in rows]
-    return [row[0] for row in rows], Table(keys)
+    found: list[tuple[str, Key]] = []
+    for tag, sealed, exponent, zero in session.execute(columns):
+        secret = _opened(session, tag, sealed)
+        if secret is not None:
+            found.append((tag, Key(secret, exponent, zero.timestamp())))
+    return found
 
 
 def read_file(lines: Iterable[str]) -> list[NewBeacon]:

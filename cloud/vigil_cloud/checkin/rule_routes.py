@@ -11,7 +11,8 @@ from sqlalchemy import select
 from vigil_cloud.alerts import feed
 from vigil_cloud.checkin.models import PersonRule
 from vigil_cloud.checkin.relatives import SEEN, end_told
-from vigil_cloud.checkin.rules import KINDS, RuleBody, end_for, put_rule, quiet, read
+from vigil_cloud.checkin.rule_kinds import KINDS, RuleBody
+from vigil_cloud.checkin.rules import end_for, put_rule, quiet, read
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import audit, consents, persons
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
@@ -32,6 +33,10 @@ class RuleEntry(RuleBody):
     standing: bool
     """An alert stands by it."""
     quiet_now: bool
+    held: bool
+    """It came to hold in the quiet hours and is told at their end."""
+    preset: bool
+    """Nobody has chosen it: the person began with it at enrolment."""
 
 
 class RuleList(BaseModel):
@@ -60,6 +65,8 @@ def list_person_rules(
                 quiet_until=row.quiet_until,
                 standing=row.reference is not None,
                 quiet_now=quiet(row, now),
+                held=row.held is not None,
+                preset=row.preset,
             )
             for row in rows
         ]

@@ -1,5 +1,5 @@
-"""Rules that follow silence: somebody was not seen, an amulet was not heard. What began in the
-quiet hours and still holds is raised after them."""
+"""What rules tell without a sign: somebody was not seen, an amulet was not heard, and what came to
+hold in the quiet hours, which is told at their end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, aliased
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.checkin.host_watch import deaf
-from vigil_cloud.checkin.models import PersonRule, Visit
-from vigil_cloud.checkin.rules import AmuletSilent, Unseen, quiet, raise_for, read
+from vigil_cloud.checkin.models import PersonRule, Tag, Visit
+from vigil_cloud.checkin.rule_kinds import AmuletSilent, Unseen
+from vigil_cloud.checkin.rules import quiet, raise_for, read, since_of
 from vigil_cloud.jobs.port import Job, in_transaction
 
 EVERY: Final = timedelta(seconds=60)
@@ -30,20 +31,39 @@ def rule_job(offline_after: timedelta) -> Job:
 def follow(offline_after: timedelta, session: Session, now: datetime) -> bool:
     """Raise what has come to hold. Idempotent. A cloud that hears no gateway tells nobody that
     somebody was not seen; nor is anybody told of a time before the rule was set."""
-    if not _due(session, now) or deaf(session, now, offline_after):
+    deaf_now = deaf(session, now, offline_after)
+    if not _held(session, now) and (deaf_now or not _due(session, now)):
         return False
     feed.lock(session)  # somebody may be heard, or a rule end, until it is ours: look again
-    for row, visit in _due(session, now):
-        raise_for(session, row, read(row), visit, visit.last_seen, now)
+    for row, held in _held(session, now):
+        rule = read(row)
+        if held is None:  # it was too old to keep
+            row.held = None
+        else:
+            raise_for(session, row, rule, held, since_of(rule, held), now)
+    for row, visit in [] if deaf_now else _due(session, now):
+        raise_for(session, row, read(row), visit, visit.last_seen if visit else row.changed, now)
     return True
 
 
-def _due(session: Session, now: datetime) -> list[tuple[PersonRule, Visit]]:
+def _held(session: Session, now: datetime) -> list[tuple[PersonRule, Visit | None]]:
+    """What was held back in quiet hours that are over, with the visit that it rests on."""
+    query = (
+        select(PersonRule, Visit)
+        .outerjoin(Visit, Visit.id == PersonRule.held)
+        .where(PersonRule.held.is_not(None))
+        .execution_options(populate_existing=True)
+    )
+    return [(row, visit) for row, visit in session.execute(query) if not quiet(row, now)][:_AT_ONCE]
+
+
+def _due(session: Session, now: datetime) -> list[tuple[PersonRule, Visit | None]]:
     return [one for one in _last_seen(session) if _holds(*one, now)][:_AT_ONCE]
 
 
-def _last_seen(session: Session) -> list[tuple[PersonRule, Visit]]:
-    """Rules of silence that do not stand, each with the last visit that counts for it."""
+def _last_seen(session: Session) -> list[tuple[PersonRule, Visit | None]]:
+    """Rules of silence that do not stand, each with the last visit that counts for it; whoever
+    was never heard has none, and is not forgotten for that."""
     newest = aliased(Visit)
     last = (
         select(newest.id)
@@ -55,15 +75,22 @@ def _last_seen(session: Session) -> list[tuple[PersonRule, Visit]]:
     )
     query = (
         select(PersonRule, Visit)
-        .join(Visit, Visit.id == last)
+        .outerjoin(Visit, Visit.id == last)
         .where(PersonRule.kind.in_(_OF_SILENCE), PersonRule.reference.is_(None))
+        .where(
+            or_(
+                Visit.id.is_not(None),
+                select(Tag.tag).where(Tag.person_key == PersonRule.person_key).exists(),
+            )
+        )
     )
     fresh = {"populate_existing": True}
     return [(row, visit) for row, visit in session.execute(query, execution_options=fresh)]
 
 
-def _holds(row: PersonRule, visit: Visit, now: datetime) -> bool:
+def _holds(row: PersonRule, visit: Visit | None, now: datetime) -> bool:
     rule = read(row)
     if not isinstance(rule, Unseen | AmuletSilent) or quiet(row, now):
         return False
-    return now - max(visit.last_seen, row.changed) >= timedelta(hours=rule.hours)
+    since = row.changed if visit is None else max(visit.last_seen, row.changed)
+    return now - since >= timedelta(hours=rule.hours)

@@ -1,10 +1,13 @@
 """What a guardian wants to be told of one person. A visit alone is no alert.
 
 Each person has at most one rule of a kind, set by a guardian within bounds, with hours of quiet.
+Whoever is enrolled begins with a few (``rule_kinds.PRESET``), which the guardian is asked about.
+
 Rules that follow a visit are asked as it comes, and only while it says something of now: what is
-told late, or of before, raises nothing; what began in the quiet hours is raised with the first
-sign after them that it still holds. Rules that follow silence are asked by a job (``rule_watch``),
-which raises after the quiet hours what still holds, sign or none.
+told late, or of before, raises nothing. What comes to hold in the quiet hours is held back and
+raised at their end (``rule_watch``), sign or none, unless something has ended it meanwhile; whoever
+is out at night is told of at once. Rules that follow silence are asked by a job, which raises after
+the quiet hours what still holds.
 """
 
 from __future__ import annotations
@@ -12,143 +15,46 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from functools import cache
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.places import Place, place_of
-from vigil_cloud.alerts.schema import Severity
+from vigil_cloud.alerts.places import NOWHERE, Place, place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.checkin.models import PersonRule, Visit
+from vigil_cloud.checkin.rule_kinds import (
+    NIGHT,
+    PRESET,
+    RULE,
+    SEVERITIES,
+    AmuletSilent,
+    AtNight,
+    BatteryLow,
+    LeftZone,
+    NotWorn,
+    Rule,
+    RuleBody,
+    Unseen,
+    Unusual,
+    Zone,
+)
+from vigil_cloud.checkin.rule_titles import titles_of
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity import audit, persons
+from vigil_cloud.identity.models import AuditEntry
 from vigil_schemas.checkin import DOMAIN
 from vigil_schemas.types import isoformat_utc
 
 KIND: Final = "person-rule"
 FRESH: Final = timedelta(minutes=30)
 """A sign older than this says nothing of where somebody is now."""
-DAY_MINUTES: Final = 1440
 _HABIT: Final = timedelta(days=60)
 _HABIT_VISITS: Final = 20
 """So many visits of the last two months, before a place can be unusual."""
-DOUBTFUL: Final = (" (doubtful: perhaps a copy of the amulet)", "（可疑，可能是複製的平安符）")
-"""Behind every title of a visit that may not be theirs."""
-Minute = Annotated[int, Field(ge=0, lt=DAY_MINUTES)]
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-
-class _Zone(_Settings):
-    latitude: Annotated[float, Field(ge=-90, le=90)]
-    longitude: Annotated[float, Field(ge=-180, le=180)]
-    radius_m: Annotated[float, Field(ge=100, le=20_000)]
-
-
-class Seen(_Settings):
-    """Each stay at a station."""
-
-    kind: Literal["seen"] = "seen"
-
-
-class Unseen(_Settings):
-    """No station has seen them for so many hours."""
-
-    kind: Literal["unseen"] = "unseen"
-    hours: Annotated[int, Field(ge=1, le=168)]
-
-
-class LeftZone(_Zone):
-    """Seen outside of the area in which they are safe."""
-
-    kind: Literal["left-zone"] = "left-zone"
-
-
-class AtNight(_Zone):
-    """Seen outside of their home's surroundings at night, by the city's clock."""
-
-    kind: Literal["at-night"] = "at-night"
-    night_from: Minute = 22 * 60
-    night_until: Minute = 5 * 60
-    """Minutes after midnight."""
-
-
-class Unusual(_Settings):
-    """Seen at a station where they were not for two months."""
-
-    kind: Literal["unusual"] = "unusual"
-
-
-class AmuletSilent(_Settings):
-    """The amulet was not heard for so many hours: is it lost, or its battery empty?"""
-
-    kind: Literal["amulet-silent"] = "amulet-silent"
-    hours: Annotated[int, Field(ge=12, le=720)]
-
-
-class BatteryLow(_Settings):
-    """The amulet's battery is below this."""
-
-    kind: Literal["battery-low"] = "battery-low"
-    below_mv: Annotated[int, Field(ge=1800, le=3600)] = 2400
-
-
-class NotWorn(_Settings):
-    """The amulet has not moved for so many hours: it lies somewhere."""
-
-    kind: Literal["not-worn"] = "not-worn"
-    hours: Annotated[int, Field(ge=10, le=168)]
-
-
-Rule = Annotated[
-    Seen | Unseen | LeftZone | AtNight | Unusual | AmuletSilent | BatteryLow | NotWorn,
-    Field(discriminator="kind"),
-]
-RULE: Final[TypeAdapter[Rule]] = TypeAdapter(Rule)
-KINDS: Final = (
-    "seen",
-    "unseen",
-    "left-zone",
-    "at-night",
-    "unusual",
-    "amulet-silent",
-    "battery-low",
-    "not-worn",
-)
-_SEVERITIES: Final[Mapping[str, Severity]] = {
-    "unseen": "major",
-    "left-zone": "major",
-    "at-night": "major",
-    "unusual": "minor",
-    "amulet-silent": "minor",
-    "battery-low": "info",
-    "not-worn": "minor",
-}
-
-
-class RuleBody(BaseModel):
-    """One rule, and when nobody wants to hear of it."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
-
-    rule: Rule
-    quiet_from: Minute | None = None
-    quiet_until: Minute | None = None
-    """Minutes of the city's day, over midnight where the end is before the begin."""
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> RuleBody:
-        if (self.quiet_from is None) != (self.quiet_until is None):
-            raise ValueError("give both ends of the quiet hours, or none")
-        return self
 
 
 def put_rule(session: Session, person_key: str, body: RuleBody, *, by: str, now: datetime) -> None:
@@ -166,15 +72,47 @@ def put_rule(session: Session, person_key: str, body: RuleBody, *, by: str, now:
         body.quiet_from,
         body.quiet_until,
     ):
-        return
-    else:
+        if not row.preset:
+            return
+    elif row.settings != settings:
         end_for(session, row, now, now)
     row.settings = settings
     row.quiet_from, row.quiet_until, row.changed = body.quiet_from, body.quiet_until, now
+    row.preset = False
     session.flush()
     audit.append(
         session, at=now, account=by, action="rule.set", subject=kind, person_key=person_key
     )
+
+
+def begin(session: Session, person_key: str, *, by: str, now: datetime) -> None:
+    """Whoever is given their first amulet has the rules that one begins with, unless a guardian
+    has set or ended any: nobody goes unheard because nobody has chosen yet."""
+    if session.scalar(select(PersonRule.kind).where(PersonRule.person_key == person_key).limit(1)):
+        return
+    chosen = select(AuditEntry.number).where(
+        AuditEntry.person_key == person_key, AuditEntry.action.in_(("rule.set", "rule.removed"))
+    )
+    if session.scalar(chosen.limit(1)) is not None:
+        return
+    for body in PRESET:
+        session.add(
+            PersonRule(
+                person_key=person_key,
+                kind=body.rule.kind,
+                settings=body.rule.model_dump(mode="json", exclude={"kind"}),
+                quiet_from=body.quiet_from,
+                quiet_until=body.quiet_until,
+                changed=now,
+                preset=True,
+            )
+        )
+    session.flush()
+    kinds = [body.rule.kind for body in PRESET]
+    audit.append(
+        session, at=now, account=by, action="rule.preset", subject="", person_key=person_key,
+        detail={"kinds": kinds},
+    )  # fmt: skip
 
 
 def read(row: PersonRule) -> Rule:
@@ -204,11 +142,15 @@ def tell_of_visit(
     now: datetime,
     marks: Mapping[str, Any] | None = None,
 ) -> None:
-    """Raise or end what the person's rules say of this visit, but "each stay"
+    """Raise, hold back or end what the person's rules say of this visit, but "each stay"
     (``relatives.tell_relatives``). The caller holds ``feed.lock``."""
-    place = place_of(session, visit.device)
-    says_now = not visit.late and now - visit.last_seen <= FRESH
-    says_now = says_now and not _overtaken(session, visit)
+
+    @cache
+    def says_now() -> bool:
+        if visit.late or now - visit.last_seen > FRESH:
+            return False
+        return not _overtaken(session, visit)
+
     for row in rows:
         rule = read(row)
         if isinstance(rule, Unseen | AmuletSilent):
@@ -216,32 +158,62 @@ def tell_of_visit(
             if not visit.doubt and now - visit.last_seen < timedelta(hours=rule.hours):
                 end_for(session, row, visit.last_seen, now)
             continue
-        holds = _holds(session, rule, visit, place) if says_now else None
-        if holds and not quiet(row, now):
-            since = visit.arrived
-            if isinstance(rule, NotWorn) and visit.still_since is not None:
-                since = visit.still_since
-            raise_for(session, row, rule, visit, since, now, marks)
-        elif holds is False and not visit.doubt:  # None: nothing can be said
+        if isinstance(rule, BatteryLow | NotWorn):  # costs no question, and says nothing mostly
+            holds = _holds(session, rule, visit)
+            if holds is None or (not holds and row.reference is None and row.held is None):
+                continue
+        if says_now() and (holds := _holds(session, rule, visit)) is not None:
+            _act_on(session, row, rule, visit, now, marks, holds=holds)
+
+
+def _act_on(  # noqa: PLR0913 - a rule, a visit, and what the one says of the other
+    session: Session,
+    row: PersonRule,
+    rule: Rule,
+    visit: Visit,
+    now: datetime,
+    marks: Mapping[str, Any] | None,
+    *,
+    holds: bool,
+) -> None:
+    if not holds:
+        if not visit.doubt:
             end_for(session, row, visit.last_seen, now)
+    elif not quiet(row, now) or _presses(rule, visit):
+        raise_for(session, row, rule, visit, since_of(rule, visit), now, marks)
+    elif row.reference is None:
+        row.held = visit.id
 
 
-def _holds(session: Session, rule: Rule, visit: Visit, place: Place) -> bool | None:
+def since_of(rule: Rule, visit: Visit) -> datetime:
+    """Since when what a visit tells by this rule is so."""
+    if isinstance(rule, NotWorn) and visit.still_since is not None:
+        return visit.still_since
+    return visit.arrived
+
+
+def _presses(rule: Rule, visit: Visit) -> bool:
+    """Whether it cannot wait for the end of the quiet hours: whoever is out at night is in
+    danger by morning, and whoever sleeps would not be looking for them."""
+    return isinstance(rule, AtNight | LeftZone) and within(visit.last_seen, *NIGHT)
+
+
+def _holds(session: Session, rule: Rule, visit: Visit) -> bool | None:
     """Whether it is to be told; ``False`` ends what stands, ``None`` leaves it alone."""
     match rule:
-        case LeftZone():
-            return _outside(rule, place)
-        case AtNight():
-            away = _outside(rule, place)
-            night = within(visit.last_seen, rule.night_from, rule.night_until)
-            return away and night if away is not None else None
-        case Unusual():
-            return visit.departed is None and _unusual(session, visit)
         case BatteryLow():
             return None if visit.battery_mv is None else visit.battery_mv < rule.below_mv
         case NotWorn():
             since = visit.still_since
             return since is not None and visit.last_seen - since >= timedelta(hours=rule.hours)
+        case Unusual():
+            return visit.departed is None and _unusual(session, visit)
+        case LeftZone():
+            return _outside(rule, place_of(session, visit.device))
+        case AtNight():
+            away = _outside(rule, place_of(session, visit.device))
+            night = within(visit.last_seen, rule.night_from, rule.night_until)
+            return away and night if away is not None else None
         case _:
             return None
 
@@ -258,7 +230,7 @@ def _overtaken(session: Session, visit: Visit) -> bool:
     return session.scalar(later.limit(1)) is not None
 
 
-def _outside(zone: _Zone, place: Place) -> bool | None:
+def _outside(zone: Zone, place: Place) -> bool | None:
     if place.latitude is None or place.longitude is None:
         return None
     here = (place.latitude, place.longitude)
@@ -284,28 +256,30 @@ def raise_for(  # noqa: PLR0913 - what is told of one rule
     session: Session,
     row: PersonRule,
     rule: Rule,
-    visit: Visit,
+    visit: Visit | None,
     since: datetime,
     now: datetime,
     marks: Mapping[str, Any] | None = None,
 ) -> None:
-    """Tell the person's people. What stands by this rule stands on."""
+    """Tell the person's people. What stands by this rule stands on. ``visit``: the sign that it
+    rests on; ``None``: no station has ever heard them."""
+    row.held = None
     if row.reference is not None:
         return
-    place = place_of(session, visit.device)
+    place = NOWHERE if visit is None else place_of(session, visit.device)
     row.reference = _reference(row, now)
-    title, title_zh = _titles(rule, place)
-    if visit.doubt is not None:
-        title, title_zh = title + DOUBTFUL[0], title_zh + DOUBTFUL[1]
+    of_place = not isinstance(rule, Unseen | AmuletSilent | BatteryLow | NotWorn)
+    stale = of_place and visit is not None and now - visit.last_seen > FRESH
+    title, title_zh = titles_of(rule, visit, place, now, stale=stale)
     occurrence = Occurrence(
         domain=DOMAIN,
         reference=row.reference,
         kind=KIND,
         gateway="",
-        device=visit.device,
+        device="" if visit is None else visit.device,
         title=title,
         title_zh=title_zh,
-        severity=_SEVERITIES[row.kind],
+        severity=SEVERITIES[row.kind],
         event_time=since,
         active=True,
         detail=_detail(rule, visit),
@@ -319,7 +293,9 @@ def raise_for(  # noqa: PLR0913 - what is told of one rule
     session.flush()
 
 
-def _detail(rule: Rule, visit: Visit) -> dict[str, Any]:
+def _detail(rule: Rule, visit: Visit | None) -> dict[str, Any]:
+    if visit is None:
+        return {"rule": rule.kind, "hours": getattr(rule, "hours", None)}
     said: dict[str, Any] = {
         "rule": rule.kind,
         "last_seen": isoformat_utc(visit.last_seen),
@@ -331,7 +307,8 @@ def _detail(rule: Rule, visit: Visit) -> dict[str, Any]:
 
 
 def end_for(session: Session, row: PersonRule, ended: datetime, now: datetime) -> None:
-    """What stood by this rule is over. Idempotent."""
+    """What stood by this rule, or was held back, is over. Idempotent."""
+    row.held = None
     if row.reference is None:
         return
     occurrence = Occurrence(
@@ -356,40 +333,3 @@ def end_for(session: Session, row: PersonRule, ended: datetime, now: datetime) -
 def _reference(row: PersonRule, now: datetime) -> str:
     said = f"{row.person_key} {row.kind} {now.isoformat()}"
     return f"rule:{hashlib.sha256(said.encode()).hexdigest()[:32]}"
-
-
-def _titles(rule: Rule, place: Place) -> tuple[str, str]:
-    here, here_zh = place.name, place.name_zh
-    match rule:
-        case Unseen():
-            return (
-                f"{{person}} was not seen for {rule.hours} hours, last at {here}",
-                f"{{person}} 已 {rule.hours} 小時未出現，最後在 {here_zh}",
-            )
-        case LeftZone():
-            return (
-                f"{{person}} is outside of the safe area, at {here}",
-                f"{{person}} 離開安全範圍，在 {here_zh}",
-            )
-        case AtNight():
-            return (f"{{person}} is out at night, at {here}", f"{{person}} 深夜外出，在 {here_zh}")
-        case Unusual():
-            return (
-                f"{{person}} is at an unusual place: {here}",
-                f"{{person}} 在平常不去的地點：{here_zh}",
-            )
-        case AmuletSilent():
-            return (
-                f"The amulet of {{person}} was not heard for {rule.hours} hours",
-                f"{{person}} 的平安符已 {rule.hours} 小時無訊號",
-            )
-        case BatteryLow():
-            return (
-                "The battery of {person}'s amulet is low",
-                "{person} 的平安符電量低",
-            )
-        case _:
-            return (
-                "The amulet of {person} does not move: is it worn?",
-                "{person} 的平安符一直沒有移動，是否戴在身上？",
-            )

@@ -114,6 +114,18 @@ class LastSign(VisitEntry):
     station_offline_since: UtcDatetime | None
 
 
+class PhoneSign(BaseModel):
+    """A citizen's phone heard the amulet: a weaker source, and no better than about 200 m."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    at: UtcDatetime
+    age_s: float
+    latitude: float
+    longitude: float
+    within_m: float
+
+
 class LastPlaceEntry(BaseModel):
     """Where somebody was last, in one look."""
 
@@ -122,6 +134,8 @@ class LastPlaceEntry(BaseModel):
     last: LastSign | None
     """null: no station has heard the person within what is kept."""
     not_seen_since: UtcDatetime | None
-    """The last sign anywhere, where there is none of the last half hour."""
+    """The last sign of a station, where there is none of the last half hour."""
+    phone: PhoneSign | None
+    """Where a phone has heard the amulet since that; null: none has."""
     usual_places: list[UsualPlace]
     """The most frequent first, ten at most."""

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from sqlalchemy.orm import Session
 
 from vigil_cloud.checkin import service
-from vigil_cloud.checkin.rules import RULE, RuleBody, put_rule
+from vigil_cloud.checkin.rule_kinds import RULE, RuleBody
+from vigil_cloud.checkin.rules import put_rule
 from vigil_cloud.domain.descriptor import SeedPart
 from vigil_cloud.domain.seeding import SEEDER, BadSeed, Section
 from vigil_cloud.identity import person_keys, persons

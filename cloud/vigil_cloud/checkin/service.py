@@ -14,7 +14,8 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin import rotating, visits
 from vigil_cloud.checkin.models import Amulet, PersonRule, Tag
 from vigil_cloud.checkin.relatives import SEEN, is_told, tell_relatives
-from vigil_cloud.checkin.rules import tell_of_visit
+from vigil_cloud.checkin.rules import begin, tell_of_visit
+from vigil_cloud.checkin.tags import is_on_a_thing
 from vigil_cloud.domain.aside import Aside
 from vigil_cloud.domain.port import Complaint, Received
 from vigil_cloud.domain.presence import PersonSeen, TagSeen
@@ -172,6 +173,8 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
     """
     if (domain := tag_owner(session, tag, beside=DOMAIN)) is not None:
         raise TagOfThing(tag, domain)
+    if is_on_a_thing(session, tag):
+        raise TagOfThing(tag, DOMAIN)
     row = session.get(Tag, tag)
     before = row.person_key if row is not None else None
     if before == person_key:
@@ -188,8 +191,4 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
                 subject=tag,
                 person_key=key,
             )
-
-
-def carries(session: Session, tag: str) -> bool:
-    """Whether the tag is a person's."""
-    return session.get(Tag, tag) is not None
+    begin(session, person_key, by=by, now=now)

@@ -36,6 +36,15 @@ _PATIENCE: Final = {
     "postgresql": {"patience_s": 5.0, "urgent_patience_s": 0.2},
 }
 """How long a writer waits for its turn in the queue of its process; see ``gate``."""
+_RACES: Final = frozenset(
+    {
+        *("23505", "23503"),  # PostgreSQL: unique, foreign key
+        "SQLITE_CONSTRAINT_UNIQUE",
+        "SQLITE_CONSTRAINT_PRIMARYKEY",
+        "SQLITE_CONSTRAINT_ROWID",
+        "SQLITE_CONSTRAINT_FOREIGNKEY",
+    }
+)
 _POSTGRESQL: Final = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     # A server that lost its power says nothing any more: without these, a thread that asked it
@@ -93,6 +102,15 @@ def database_is_away(error: BaseException) -> bool:
     if isinstance(error, DataError | IntegrityError):
         return False
     return isinstance(error, DBAPIError | PoolTimeout)
+
+
+def lost_a_race(error: BaseException) -> bool:
+    """Whether somebody else wrote first what this transaction meant to write (a row of the same
+    key), or removed what it hangs on. What it wanted was decided on what is no longer so."""
+    if not isinstance(error, IntegrityError):
+        return False
+    said = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
+    return said in _RACES
 
 
 def lock_for_writing(session: Session) -> None:

@@ -90,7 +90,7 @@ class Expiring:
     days: Callable[[RetentionSettings], float]
     """For how long; 0: for good."""
     model: type[Base]
-    key: InstrumentedAttribute[str]
+    key: InstrumentedAttribute[str] | InstrumentedAttribute[int]
     older_than: Callable[[datetime], ColumnElement[bool]]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.timeseries.port import Point
 from vigil_schemas.envelope import Envelope
@@ -43,6 +43,33 @@ class Complaint(NamedTuple):
     detail: str
 
 
+PREPARED_AT_ONCE: Final = 5
+"""So often something is made for one question: what it is made of may change meanwhile."""
+
+
+class Unprepared(Exception):
+    """Raised by a handler that needs something that takes long to make. Nothing long is done under
+    the locks of ingest's transaction: whoever called takes back what was written, calls
+    ``prepare`` outside of any transaction, and asks again."""
+
+    def __init__(self, prepare: Callable[[sessionmaker[Session]], None]) -> None:
+        super().__init__("something has to be made first")
+        self.prepare = prepare
+
+
+Answer = TypeVar("Answer")
+
+
+def prepared(sessions: sessionmaker[Session], ask: Callable[[], Answer]) -> Answer:
+    """``ask``, as often as it says that something has to be made first, but not for ever."""
+    for _ in range(PREPARED_AT_ONCE):
+        try:
+            return ask()
+        except Unprepared as needed:
+            needed.prepare(sessions)
+    return ask()
+
+
 class Handler(Protocol):
     """A room that takes some event types.
 
@@ -50,7 +77,8 @@ class Handler(Protocol):
     watermark: what it writes is stored exactly once with the message, or not at
     all. It must not commit, block on a network, or raise for a message that is
     merely uninteresting. Whatever must be told to the outside (a notification)
-    is written as a row and sent by others after the commit.
+    is written as a row and sent by others after the commit. What takes longer than a
+    statement or two is asked for with ``Unprepared``.
     """
 
     @property

@@ -10,13 +10,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.database.engine import lost_a_race
 from vigil_cloud.http.security_headers import HEADERS
 from vigil_cloud.mistakes import mistakes_of
 from vigil_cloud.objects.port import ObjectMissing, ObjectsUnavailable
@@ -104,6 +105,15 @@ async def _on_conflict(_request: Request, _error: Exception) -> Response:
     return problem(409, "changed-meanwhile", "Somebody changed this just now; read it again.")
 
 
+async def _on_integrity_error(request: Request, error: Exception) -> Response:
+    """Two who write the same row at once: on SQLite writers take turns, on PostgreSQL the second
+    one is told so by the index."""
+    if not lost_a_race(error):
+        return await _on_anything_else(request, error)
+    _log.info("lost-a-race", path=request.url.path, exc_info=error)
+    return await _on_conflict(request, error)
+
+
 async def _on_database_error(_request: Request, error: Exception) -> Response:
     _log.error("database-unavailable", exc_info=error)
     return problem(
@@ -132,6 +142,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(StaleDataError, _on_conflict)
+    app.add_exception_handler(IntegrityError, _on_integrity_error)
     for away in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(away, _on_database_error)
     app.add_exception_handler(ClientDisconnect, _on_client_gone)

@@ -182,6 +182,15 @@ def lying_in(session: Session, latitude: float, longitude: float, guess: str | N
     return guess if guess is not None and not outlines.get(guess) else None
 
 
+def drawn_around(session: Session, latitude: float, longitude: float) -> bool | None:
+    """Whether a place lies within any outline; ``None``: no district is drawn."""
+    outlines = session.scalars(select(District.outline).where(District.outline.is_not(None)))
+    drawn = [outline for outline in outlines if outline]
+    if not drawn:
+        return None
+    return any(_contains(outline, latitude, longitude) for outline in drawn)
+
+
 def _contains(outline: Sequence[Sequence[float]], latitude: float, longitude: float) -> bool:
     """Whether a place lies within: a line from it to the north pole crosses an odd number of
     sides. Corners are latitude and longitude in degrees."""

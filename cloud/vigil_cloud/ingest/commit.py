@@ -23,7 +23,7 @@ from vigil_cloud.devices.newest import newest_of, record_newest
 from vigil_cloud.devices.removal import REVOKED
 from vigil_cloud.devices.seen import Seen, lock_gateways, record_seen
 from vigil_cloud.domain.aside import BESIDE_FAILED
-from vigil_cloud.domain.port import Complaint, Handler, Received
+from vigil_cloud.domain.port import Complaint, Handler, Received, Unprepared
 from vigil_cloud.ingest import taken
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.letters import DeadLetters, Letter, is_dead_letter, storable_text
@@ -102,7 +102,8 @@ class Committer:
                 self._handlers[event_type].append(handler)
 
     def write(self, session: Session, items: Sequence[Item], now: datetime) -> Outcome:
-        """Everything up to the commit, which is the caller's. Raises SQLAlchemy's errors."""
+        """Everything up to the commit, which is the caller's. Raises SQLAlchemy's errors, and
+        ``Unprepared``."""
         lock_for_writing(session)
         outcome = Outcome()
         outcome.progress = _lock_watermarks(session, items, now, outcome.gateways)
@@ -270,6 +271,8 @@ class Committer:
             try:
                 with session.begin_nested():
                     answers = [handler.handle(session, received) for handler in handlers]
+            except Unprepared:
+                raise
             except Exception as error:
                 if database_is_away(error) and not isinstance(error, ProgrammingError):
                     raise

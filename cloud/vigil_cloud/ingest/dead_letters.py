@@ -17,7 +17,7 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.removal import REVOKED, revoked
 from vigil_cloud.devices.seen import UNKNOWN_GATEWAY, enrolled
-from vigil_cloud.domain.port import Handler, ReadingHandler
+from vigil_cloud.domain.port import Handler, ReadingHandler, prepared
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.districts import covered, places
@@ -180,12 +180,16 @@ def replay(
     with services.sessions() as session:
         known = states.known(session, told)
     steps = states.prepare(told, known)
-    with writing(services.sessions) as session:
-        refusal = Committer(handlers).replay(session, item, now)
-        if refusal is not None:
-            raise _still(refusal)
-        states.write(session, steps, now)
-        settled = _settle(session, number, "replayed", account, now)
+
+    def taken() -> DeadLetterEntry:
+        with writing(services.sessions) as session:
+            refusal = Committer(handlers).replay(session, item, now)
+            if refusal is not None:
+                raise _still(refusal)
+            states.write(session, steps, now)
+            return _settle(session, number, "replayed", account, now)
+
+    settled = prepared(services.sessions, taken)
     services.changed.announce()
     return settled
 

@@ -21,6 +21,7 @@ from vigil_cloud.capacity.disk import NoSpace
 from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import URGENT, database_is_away
 from vigil_cloud.devices.epochs import accepted_types
+from vigil_cloud.domain.port import PREPARED_AT_ONCE, Unprepared
 from vigil_cloud.ingest.commit import (
     Committer,
     Item,
@@ -186,7 +187,7 @@ class Writer:
 
     def _persist(self, items: Sequence[Item]) -> None:
         pause_s = _PAUSE_FIRST_S
-        failures = 0
+        failures = unprepared = 0
         while True:
             try:
                 outcome = self._store_once(items)
@@ -195,6 +196,10 @@ class Writer:
                 self._complain("disk", error)
             except TimeSeriesUnavailable as error:
                 self._complain("timeseries", error)
+            except Unprepared as needed:
+                unprepared += 1
+                if self._prepare(needed) and unprepared <= PREPARED_AT_ONCE:
+                    continue
             except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the batch is tried again
                 if disk_is_full(error) and self._make_room():
                     _log.warning("reserve-given-up", messages=len(items))
@@ -210,6 +215,17 @@ class Writer:
             pause_s = min(pause_s * 2, _PAUSE_LONGEST_S)
         self._recovered()
         self._tell(outcome)
+
+    def _prepare(self, needed: Unprepared) -> bool:
+        """Make what a room asked for, with nothing locked; whether it was made."""
+        if self._stopping.is_set():
+            raise _Stopped
+        try:
+            needed.prepare(self._sessions)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+            self._complain("database" if database_is_away(error) else "unexpected", error)
+            return False
+        return True
 
     def _persist_apart(self, items: Sequence[Item], error: Exception) -> None:
         """A batch that fails for no known reason: find the message at fault and refuse it."""

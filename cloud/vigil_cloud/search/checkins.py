@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from vigil_cloud.checkin.port import (
     Coverage,
+    PhoneSighting,
     Station,
     VisitEntry,
     coverage,
     footprint,
     latest_device,
+    phone_sightings,
     stations,
     unwatch,
     watch,
@@ -16,11 +18,13 @@ from vigil_cloud.checkin.port import (
 
 __all__ = [
     "Coverage",
+    "PhoneSighting",
     "Station",
     "VisitEntry",
     "coverage",
     "footprint",
     "latest_device",
+    "phone_sightings",
     "stations",
     "unwatch",
     "watch",

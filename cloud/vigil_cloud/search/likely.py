@@ -40,8 +40,10 @@ HISTORY: Final = timedelta(days=21)
 """Of the person's own check-ins: where they live and go."""
 RANGE_M: Final = 80.0
 """Of a beacon at a wall in a street, where nothing else is known."""
-WORTH: Final = {"seen": 0.6, "tip": 0.3, "searched": 0.7}
+WORTH: Final = {"seen": 0.6, "tip": 0.3, "phone": 0.5, "searched": 0.7}
 """Where nobody said it: how reliable a sighting is, and the POD of a search."""
+PHONES_SINCE: Final = timedelta(hours=12)
+"""Before the report: what citizens' phones heard since then is evidence."""
 _REPORT: Final = "report"
 _REPORT_M: Final = 150.0
 _SIGNS_APART: Final = timedelta(minutes=10)
@@ -80,6 +82,7 @@ def due(session: Session, now: datetime) -> list[str]:
     for case_id, at in session.execute(query):
         news = _news(session, case_id)
         old = at is None or news > at or now - at >= drawn_again_after(now - news)
+        old = old or at is None or _heard_since(session, case_id, at, now)
         if old and not _asked(session, case_id, now):
             found.append(case_id)
     return found
@@ -98,6 +101,12 @@ def _news(session: Session, case_id: str) -> datetime:
         select(func.max(SearchEntry.entered)).where(SearchEntry.case_id == case_id)
     )
     return max(one for one in (opened, hit, entry) if one is not None)
+
+
+def _heard_since(session: Session, case_id: str, at: datetime, now: datetime) -> bool:
+    """Whether a phone has heard the person since."""
+    search = session.get_one(Search, case_id)
+    return bool(checkins.phone_sightings(session, search.person_key, at, now))
 
 
 def _asked(session: Session, case_id: str, now: datetime) -> bool:
@@ -149,7 +158,7 @@ def _known(session: Session, search: Search, now: datetime) -> Asked | None:
     seen = [Seen(at.timestamp(), name) for at, name in sorted(signs) if name in names and at <= now]
     if not seen:
         return None
-    return Asked(stations, seen, now.timestamp(), streets(session), _brought(session, search))
+    return Asked(stations, seen, now.timestamp(), streets(session), _brought(session, search, now))
 
 
 def _signs(first: datetime, last: datetime) -> list[datetime]:
@@ -170,11 +179,23 @@ def _listed(one: checkins.Station) -> Listed:
     )
 
 
-def _brought(session: Session, search: Search) -> list[Brought]:
+def by_phones(session: Session, search: Search, now: datetime) -> Sequence[checkins.PhoneSighting]:
+    """What citizens' phones heard of the person since shortly before the report."""
+    since = search.opened - PHONES_SINCE
+    return checkins.phone_sightings(session, search.person_key, since, now)
+
+
+def _brought(session: Session, search: Search, now: datetime) -> list[Brought]:
     from vigil_cloud.search.clues import Brought
 
     rows = session.scalars(select(SearchEntry).where(SearchEntry.case_id == search.case_id))
-    return [
+    heard = [
+        Brought(
+            "seen", one.at.timestamp(), WORTH["phone"], one.latitude, one.longitude, one.within_m
+        )
+        for one in by_phones(session, search, now)
+    ]
+    return heard + [
         Brought(
             "searched" if row.kind == "searched" else "seen",
             row.at.timestamp(),

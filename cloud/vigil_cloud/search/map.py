@@ -16,7 +16,7 @@ from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity.consents import guarded_by
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.search import checkins, exports, tips
-from vigil_cloud.search.likely import WORTH
+from vigil_cloud.search.likely import WORTH, by_phones
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit, SearchLikely
 from vigil_cloud.search.rings import URBAN
 from vigil_cloud.search.schema import (
@@ -76,7 +76,7 @@ def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
         footprint_withheld=not shown,
         stations=_stations(desk, last, {hit.device for hit in hits}),
         hits=hits,
-        entries=_entries(desk, search, sealer),
+        entries=_entries(desk, search, sealer) + (_phones(desk, search) if shown else []),
         watch=_watch(desk, search),
         guardian=search.person_key in guarded_by(desk.session, desk.reader.account_id),
         link=_link(desk, search, address),
@@ -227,6 +227,27 @@ def _entries(desk: Desk, search: Search, sealer: sealing.Sealer) -> list[EntrySh
             }
         )
         for row in rows
+    ]
+
+
+def _phones(desk: Desk, search: Search) -> list[EntryShown]:
+    """What citizens' phones heard, for whoever is shown the footprint."""
+    return [
+        EntryShown(
+            id=-one.id,  # beside the entries, whose numbers are positive
+            kind="phone",
+            at=one.at,
+            entered=one.at,
+            account=None,
+            text="",
+            contact="",
+            latitude=one.latitude,
+            longitude=one.longitude,
+            radius_m=one.within_m,
+            area=[],
+            worth=WORTH["phone"],
+        )
+        for one in by_phones(desk.session, search, desk.now)
     ]
 
 

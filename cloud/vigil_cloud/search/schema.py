@@ -138,11 +138,12 @@ class EntryShown(_Answer):
     """What somebody brought."""
 
     id: int
-    kind: Literal["seen", "searched", "tip"]
+    kind: Literal["seen", "searched", "tip", "phone"]
+    """``phone``: some citizen's phone heard the amulet; rounded to about 200 m."""
     at: UtcDatetime
     entered: UtcDatetime
     account: str | None
-    """null: a passer-by, whom nobody knows."""
+    """null: a passer-by or a phone, whom nobody knows."""
     text: str
     contact: str
     """How a passer-by can be asked back; empty where they did not say."""

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from cloud_city import NOON, City
 from vigil_cloud.alerts.models import FeedEntry
+from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.checkin import rotating
 from vigil_cloud.checkin.eid import DRIFT, SLACK_S, Key, Offset, ids, judged
 from vigil_cloud.checkin.eid_table import Table
@@ -20,7 +21,10 @@ from vigil_cloud.checkin.models import RotatingBeacon, Visit, Watch
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.checkin.watching import _entries
 from vigil_cloud.database.engine import writing
+from vigil_cloud.domain.port import Unprepared
+from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.erasure import erase
+from vigil_cloud.identity.secret_key import rotate
 from vigil_schemas.checkin import CheckinVisit, visit_model
 
 ZERO = NOON.timestamp() - 1_000_000.0
@@ -224,6 +228,64 @@ def test_keys_are_sealed_and_destroyed_with_the_person(worn: tuple[City, Key]) -
     erase(city.services, "p1", by="operator")
     with city.services.sessions() as session:
         assert session.scalars(select(RotatingBeacon)).all() == []
+
+
+def test_a_table_is_never_made_under_the_feeds_lock(worn: tuple[City, Key]) -> None:
+    """Whoever holds the lock is told what to make first, also when a beacon was added since."""
+    city, key = worn
+    said = f"eddystone-eid:{sent(key, city.time.timestamp()).hex()}"
+
+    def resolved() -> rotating.Known | None:
+        with writing(city.services.sessions) as session:
+            return rotating.resolve(session, said, city.time, city.time, city.time)
+
+    for counter_s in (1_000_000, 1_000_003):
+        with writing(city.services.sessions) as session:
+            other = rotating.NewBeacon(bytes(16), 10, counter_s)
+            rotating.add(session, other, city.later(seconds=1))
+        with pytest.raises(Unprepared) as needed:
+            resolved()
+        needed.value.prepare(city.services.sessions)
+        assert resolved() is not None
+        assert resolved() is not None
+
+
+def test_a_beacon_keeps_its_name_when_the_secret_key_is_changed(worn: tuple[City, Key]) -> None:
+    """It is what its carrier's tag is called by."""
+    city, _ = worn
+    with writing(city.services.sessions) as session:
+        (before,) = session.scalars(select(RotatingBeacon.tag))
+        changed = Cipher("another secret of more than thirty-two characters")
+        rotate(session, city.cipher, changed, by="operator", now=city.time)
+        session.info[CIPHER] = changed
+        again = rotating.add(session, rotating.NewBeacon(SECRET, 10, 5), city.time)
+        assert again == before
+        assert session.scalars(select(RotatingBeacon.tag)).all() == [before]
+        assert rotating.unreadable(session) == []
+
+
+def test_one_key_that_cannot_be_opened_costs_that_beacon_alone(worn: tuple[City, Key]) -> None:
+    city, key = worn
+    lost = Cipher("a secret key that nobody has any more, long")
+    with writing(city.services.sessions) as session:
+        (own,) = session.scalars(select(RotatingBeacon)).all()
+        session.add(
+            RotatingBeacon(
+                tag="rotating:lost",
+                key=lost.seal_bytes(rotating.KEY, bytes(16)),
+                exponent=10,
+                zero=own.zero,
+                offset_low_s=-30.0,
+                offset_high_s=30.0,
+                offset_at=city.time,
+                changed=city.time,
+            )
+        )
+    with city.services.sessions() as session:
+        assert rotating.unreadable(session) == ["rotating:lost"]
+        assert list(rotating.sent_soon(session, ["rotating:lost", own.tag], city.time)) == [own.tag]
+    heard(city, key, NOON + timedelta(minutes=10))
+    assert len(footprint(city)) == 1
 
 
 def test_files_of_beacons() -> None:

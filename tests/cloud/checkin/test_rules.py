@@ -189,6 +189,7 @@ def test_a_guardian_sets_rules_within_bounds_and_takes_them_back(ruled: City) ->
         "rule.removed",
         "rule.set",
         "rule.set",
+        "rule.preset",  # as every person begins
     ]
 
 

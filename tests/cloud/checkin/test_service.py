@@ -118,6 +118,7 @@ def test_a_guardian_grants_sees_and_revokes(city: City) -> None:
     assert [(line["account"], line["action"]) for line in audit] == [
         ("daughter", "location.read"),
         ("family", "consent.granted"),
+        ("operator", "rule.preset"),  # as every person begins
         ("operator", "tag.given"),
     ]
     guardian.delete(f"/api/v1/people/p1/consents/{granted.json()['id']}")

@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 import servers
 from cloud.ingest.alarms import alarm, ids_handled, note, ready_gateway
 from gateways import EPOCH, new_name, observation
 from ingest_bench import NOW, Bench
+from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
-from vigil_cloud.domain.port import Received
+from vigil_cloud.domain.port import Received, Unprepared
 from vigil_cloud.ingest.commit import Committer, Item, Outcome
 from vigil_cloud.timeseries.port import (
     Point,
@@ -70,6 +72,42 @@ def test_a_room_that_lost_a_race_is_asked_again(bench: Bench) -> None:
     )
 
     assert ids_handled(bench, gateway) == ["half-bad"]
+    assert bench.dead_letters() == []
+
+
+class Wanting:
+    """A room that needs something first, which changes again as often as ``times`` says."""
+
+    types = Stumbling.types
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.inside: list[bool] = []
+
+    def handle(self, session: Session, message: Received) -> None:
+        gateway = session.get_one(Gateway, message.gateway)
+        note(gateway, f"half-{message.envelope.id}")
+        session.flush()
+        if self.times:
+            raise Unprepared(self.prepare)
+
+    def prepare(self, sessions: sessionmaker[Session]) -> None:
+        self.times -= 1
+        with writing(sessions) as session:  # nobody holds anything
+            self.inside.append(session.scalars(select(Gateway)).first() is not None)
+
+
+@pytest.mark.parametrize("times", [1, 3, 8])
+def test_what_a_room_needs_first_is_made_outside_of_the_transaction(
+    bench: Bench, times: int
+) -> None:
+    gateway = ready_gateway(bench)
+    room = Wanting(times)
+
+    bench.writer([room]).store([bench.arrived(*alarm(gateway, n, f"m{n}")) for n in (1, 2)])
+
+    assert room.inside == [True] * times
+    assert ids_handled(bench, gateway) == ["half-m1", "half-m2"]
     assert bench.dead_letters() == []
 
 

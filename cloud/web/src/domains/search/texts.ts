@@ -52,6 +52,8 @@ export const en = {
   "search.entry.seen": "Seen by somebody",
   "search.entry.searched": "Searched",
   "search.entry.tip": "A passer-by saw them",
+  "search.entry.phone": "A citizen's phone heard the amulet (about 200 m)",
+  "search.aPhone": "nobody knows whose phone",
   "search.passerBy": "a passer-by, not verified",
   "search.contact": "Can be asked at: {contact}",
   "search.leftOut": "{count} of their beacons found no room on the list",
@@ -105,6 +107,7 @@ export const en = {
   "search.worth.seen": "Reliability {share} %",
   "search.worth.searched": "POD {share} %",
   "search.worth.tip": "Reliability {share} %",
+  "search.worth.phone": "Reliability {share} %",
 } as const;
 
 export const zhTW: Record<keyof typeof en, string> = {
@@ -158,6 +161,8 @@ export const zhTW: Record<keyof typeof en, string> = {
   "search.entry.seen": "有人看到",
   "search.entry.searched": "已搜尋",
   "search.entry.tip": "民眾看到",
+  "search.entry.phone": "民眾手機感測到平安符（約 200 公尺）",
+  "search.aPhone": "不記錄手機身分",
   "search.passerBy": "民眾回報，未查證",
   "search.contact": "聯絡方式：{contact}",
   "search.leftOut": "有 {count} 個信標因名單已滿未列入",
@@ -207,4 +212,5 @@ export const zhTW: Record<keyof typeof en, string> = {
   "search.worth.seen": "可信度 {share}%",
   "search.worth.searched": "發現率 {share}%",
   "search.worth.tip": "可信度 {share}%",
+  "search.worth.phone": "可信度 {share}%",
 };

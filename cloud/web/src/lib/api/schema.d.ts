@@ -2719,6 +2719,115 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/{key}/things": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Things
+         * @description What the person owns, and where each was seen last (guardian). The look is written down.
+         */
+        get: operations["list_things"];
+        put?: never;
+        /**
+         * Add Thing
+         * @description Register one under the code on its sticker (guardian).
+         */
+        post: operations["add_thing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}/things/{thing}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Thing
+         * @description It is followed no more (guardian).
+         */
+        delete: operations["remove_thing"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}/things/{thing}/guard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Guard Thing
+         * @description Its people are told when it is seen away from where it is parked (guardian).
+         */
+        put: operations["guard_thing"];
+        post?: never;
+        /**
+         * Release Thing
+         * @description It may move again (guardian). Idempotent.
+         */
+        delete: operations["release_thing"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{key}/things/{thing}/signs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thing Signs
+         * @description Where stations have seen it (guardian). The look is written down.
+         */
+        get: operations["get_thing_signs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/phone-reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report From Phone
+         * @description Beacons that a phone has heard; public, and limited. The answer is the same whether any of
+         *     them is known here, and nothing of the phone is kept.
+         */
+        post: operations["report_from_phone"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/purpose-notice": {
         parameters: {
             query?: never;
@@ -3486,6 +3595,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/things/cases/{case_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Stolen Thing
+         * @description Where a stolen thing was seen since a day before it was reported, for whoever sees its case.
+         *     The look is written down.
+         */
+        get: operations["get_stolen_thing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/things/{thing}/theft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report Theft
+         * @description It was stolen (guardian): a case in which the police see where stations see it.
+         */
+        post: operations["report_theft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/water/cases/{case_id}/entries": {
         parameters: {
             query?: never;
@@ -4210,7 +4360,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["RuleDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["RuleDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ThingDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -7069,7 +7219,7 @@ export interface components {
         EntryShown: {
             /**
              * Account
-             * @description null: a passer-by, whom nobody knows.
+             * @description null: a passer-by or a phone, whom nobody knows.
              */
             account: string | null;
             /** Area */
@@ -7087,9 +7237,10 @@ export interface components {
             id: number;
             /**
              * Kind
+             * @description ``phone``: some citizen's phone heard the amulet; rounded to about 200 m.
              * @enum {string}
              */
-            kind: "seen" | "searched" | "tip";
+            kind: "seen" | "searched" | "tip" | "phone";
             /** Latitude */
             latitude: number | null;
             /** Longitude */
@@ -8321,6 +8472,21 @@ export interface components {
             gateways: components["schemas"]["GatewayEntry"][];
         };
         /**
+         * GuardThing
+         * @description Where it is parked; without a point where it was seen last.
+         */
+        GuardThing: {
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /**
+             * Radius M
+             * @default 300
+             */
+            radius_m: number;
+        };
+        /**
          * HandOver
          * @description Somebody else works on it.
          */
@@ -8334,6 +8500,28 @@ export interface components {
             to: string;
             /** Version */
             version: number;
+        };
+        /**
+         * HeardId
+         * @description A beacon whose id rotates, heard by a phone. WGS 84, degrees.
+         */
+        HeardId: {
+            /**
+             * Accuracy M
+             * @description It need not be better than some hundred metres; it is rounded to 200 m.
+             */
+            accuracy_m: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Id */
+            id: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
         };
         /**
          * HitEntry
@@ -9015,9 +9203,11 @@ export interface components {
             last: components["schemas"]["LastSign"] | null;
             /**
              * Not Seen Since
-             * @description The last sign anywhere, where there is none of the last half hour.
+             * @description The last sign of a station, where there is none of the last half hour.
              */
             not_seen_since: string | null;
+            /** @description Where a phone has heard the amulet since that; null: none has. */
+            phone: components["schemas"]["PhoneSign"] | null;
             /**
              * Usual Places
              * @description The most frequent first, ten at most.
@@ -9624,6 +9814,24 @@ export interface components {
             keys: components["schemas"]["PushKeys"];
         };
         /**
+         * NewThing
+         * @description A thing, and the code that is printed on its sticker.
+         */
+        NewThing: {
+            /** Code */
+            code: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "bicycle" | "scooter" | "car" | "wheelchair" | "aed" | "other";
+            /**
+             * Name
+             * @description What the family calls it.
+             */
+            name: string;
+        };
+        /**
          * NextStation
          * @description A station that may hear the person next.
          */
@@ -9952,6 +10160,18 @@ export interface components {
             plate: string;
         };
         /**
+         * Parked
+         * @description Where a guarded thing stands.
+         */
+        Parked: {
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Radius M */
+            radius_m: number;
+        };
+        /**
          * Particulars
          * @description What firefighters have to know.
          */
@@ -10068,6 +10288,30 @@ export interface components {
         PersonList: {
             /** People */
             people: components["schemas"]["PersonEntry"][];
+        };
+        /**
+         * PhoneReports
+         * @description What one phone heard just now.
+         */
+        PhoneReports: {
+            /** Heard */
+            heard: components["schemas"]["HeardId"][];
+        };
+        /**
+         * PhoneSign
+         * @description A citizen's phone heard the amulet: a weaker source, and no better than about 200 m.
+         */
+        PhoneSign: {
+            /** Age S */
+            age_s: number;
+            /** At */
+            at: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Within M */
+            within_m: number;
         };
         /**
          * PlaceBody
@@ -10776,6 +11020,17 @@ export interface components {
             place: string;
         };
         /**
+         * ReportTheft
+         * @description What the owner says of it.
+         */
+        ReportTheft: {
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
          * Reported
          * @description The case that the report has opened, or joined.
          */
@@ -11003,8 +11258,11 @@ export interface components {
             doubt: ("replayed" | "two-places" | "too-fast") | null;
             /** Hours */
             hours: number | null;
-            /** Last Seen */
-            last_seen: string;
+            /**
+             * Last Seen
+             * @description Absent where no station has ever seen them.
+             */
+            last_seen: string | null;
             /**
              * Owner Doubtful
              * @description The gateway that owns the device; another one reported it.
@@ -11054,6 +11312,16 @@ export interface components {
          * @description As it is kept.
          */
         RuleEntry: {
+            /**
+             * Held
+             * @description It came to hold in the quiet hours and is told at their end.
+             */
+            held: boolean;
+            /**
+             * Preset
+             * @description Nobody has chosen it: the person began with it at enrolment.
+             */
+            preset: boolean;
             /** Quiet From */
             quiet_from?: number | null;
             /** Quiet Now */
@@ -12279,6 +12547,154 @@ export interface components {
             hours: number;
             /** Name */
             name: string;
+        };
+        /**
+         * TheftReported
+         * @description The case that was opened, or that it had already.
+         */
+        TheftReported: {
+            /** Case Id */
+            case_id: string;
+            /** Number */
+            number: string;
+        };
+        /**
+         * ThingDetail
+         * @description A thing was seen where it should not be, or is looked for.
+         */
+        ThingDetail: {
+            /**
+             * Away M
+             * @description From where it was parked.
+             */
+            away_m: number | null;
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /** Seen */
+            seen: string;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Thing
+             * @enum {string}
+             */
+            thing: "bicycle" | "scooter" | "car" | "wheelchair" | "aed" | "other";
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "checkin-thing";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
+         * ThingEntry
+         * @description A thing, as whoever guards its owner sees it: without its tag, which could be followed.
+         */
+        ThingEntry: {
+            /** Added */
+            added: string;
+            /** Case Id */
+            case_id: string | null;
+            guarded: components["schemas"]["Parked"] | null;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "bicycle" | "scooter" | "car" | "wheelchair" | "aed" | "other";
+            /**
+             * Moved
+             * @description It was seen away from where it was parked.
+             */
+            moved: boolean;
+            /** Name */
+            name: string;
+            /** Seen */
+            seen: string | null;
+            /**
+             * Seen At
+             * @description The station's place.
+             */
+            seen_at: string | null;
+            /** Seen At Zh */
+            seen_at_zh: string | null;
+            /** Stolen */
+            stolen: string | null;
+        };
+        /**
+         * ThingList
+         * @description In the order in which they were registered.
+         */
+        ThingList: {
+            /** Things */
+            things: components["schemas"]["ThingEntry"][];
+        };
+        /**
+         * ThingSign
+         * @description It was at a station. WGS 84, degrees.
+         */
+        ThingSign: {
+            /** Arrived */
+            arrived: string;
+            /** Last Seen */
+            last_seen: string;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
+         * ThingSigns
+         * @description Newest first, 500 at most.
+         */
+        ThingSigns: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "bicycle" | "scooter" | "car" | "wheelchair" | "aed" | "other";
+            /** Signs */
+            signs: components["schemas"]["ThingSign"][];
         };
         /**
          * TokenEntry
@@ -17672,6 +18088,234 @@ export interface operations {
             };
         };
     };
+    list_things: {
+        parameters: {
+            query?: {
+                /** @description an open page asks again by itself: its look lasts on */
+                refresh?: boolean;
+            };
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_thing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewThing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_thing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                thing: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    guard_thing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                thing: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GuardThing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    release_thing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                thing: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_thing_signs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                thing: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingSigns"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_from_phone: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PhoneReports"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_purpose_notice: {
         parameters: {
             query?: never;
@@ -19082,6 +19726,78 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_stolen_thing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                case_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingSigns"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_theft: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                thing: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportTheft"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TheftReported"];
+                };
             };
             /** @description A problem document */
             default: {

@@ -124,9 +124,11 @@ function ruleOf(draft: Draft): RuleBody["rule"] {
 }
 
 export function bodyOf(draft: Draft): RuleBody {
+  // Who is out at night is told of at once.
+  const quiet = draft.quiet && draft.kind !== "at-night";
   return {
     rule: ruleOf(draft),
-    quiet_from: draft.quiet ? minutesOf(draft.quiet_from) : null,
-    quiet_until: draft.quiet ? minutesOf(draft.quiet_until) : null,
+    quiet_from: quiet ? minutesOf(draft.quiet_from) : null,
+    quiet_until: quiet ? minutesOf(draft.quiet_until) : null,
   };
 }

@@ -1,0 +1,219 @@
+"""Things with an owner: registered by their code, watched while parked, looked for when stolen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from cloud_city import City, visit
+from vigil_cloud.checkin import amulets
+from vigil_cloud.checkin.models import Amulet, Thing, Visit
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Device
+from vigil_cloud.identity.erasure import erase
+from vigil_cloud.identity.models import AuditEntry
+from vigil_cloud.identity.roles import Role
+from vigil_schemas.checkin import CheckinVisit
+
+STICKER = "epc:30340789000c0e42dfdc1c35"
+CODE = "A7K3M-92MDT"
+THINGS = "/api/v1/people/p1/things"
+
+
+@pytest.fixture
+def owned(city: City) -> City:
+    """``family`` guards the owner and has a consent; one sticker is in the stock. The market is
+    two kilometres from the temple."""
+    city.guardian("family")
+    city.consent("family")
+    with writing(city.services.sessions) as session:
+        amulets.add(session, city.cipher, STICKER, by="operator", now=city.time, code=CODE)
+        session.get_one(Device, "station-2").latitude = 23.50
+    return city
+
+
+def register(city: City, code: str = CODE, kind: str = "bicycle") -> httpx.Response:
+    body = {"kind": kind, "name": "the red one", "code": code}
+    return city.client("family").post(THINGS, json=body)
+
+
+def bicycle(city: City) -> str:
+    made = register(city)
+    assert made.status_code == 201, made.text
+    thing: str = made.json()["id"]
+    return thing
+
+
+def passes(city: City, device: str, **later: float) -> None:
+    at = city.later(**later)
+    sign: CheckinVisit = visit(at, id=f"visit-{at:%d%H%M%S}", tag=STICKER)
+    city.send(sign.model_copy(update={"carrier": "uhf"}), device)
+
+
+def told(city: City, kind: str) -> list[dict[str, Any]]:
+    return [one for one in city.listed("family") if one["kind"] == kind and one["cleared"] is None]
+
+
+def test_what_is_in_the_stock_is_registered_by_its_code_alone(owned: City) -> None:
+    assert register(owned, "B7K3M-92MDT").status_code == 409
+    thing = bicycle(owned)
+    assert register(owned).status_code == 409, "it is on a bicycle already"
+    (shown,) = owned.client("family").get(THINGS).json()["things"]
+    assert (shown["id"], shown["kind"], shown["name"]) == (thing, "bicycle", "the red one")
+    assert STICKER not in str(shown)
+    with owned.services.sessions() as session:
+        assert b"red" not in session.get_one(Thing, thing).name
+        actions = session.scalars(select(AuditEntry.action).where(AuditEntry.subject == thing))
+        assert list(actions) == ["thing.added"]
+
+
+def test_a_sticker_is_on_nobodys_coat_and_a_worn_amulet_on_nothing(owned: City) -> None:
+    from cloud.checkin.joining import AGREED
+
+    worn = {**AGREED, "code": CODE}
+    answer = owned.client("family").post("/api/v1/people/p1/amulets", json=worn)
+    assert (answer.status_code, answer.json()["code"]) == (409, "amulet-refused")
+    thing = bicycle(owned)
+    admin = owned.client("administrator")
+    given = admin.put(f"/api/v1/people/p1/tags/{STICKER}")
+    assert (given.status_code, given.json()["code"]) == (409, "tag-of-a-thing")
+    with owned.services.sessions() as session:
+        assert session.get_one(Thing, thing).tag == STICKER
+
+
+def test_the_owner_sees_where_it_was_and_each_look_is_on_record(owned: City) -> None:
+    passes(owned, "station-1")
+    thing = bicycle(owned)
+    passes(owned, "station-2", minutes=5)
+    client = owned.client("family")
+    signs = client.get(f"{THINGS}/{thing}/signs").json()["signs"]
+    assert [one["name"] for one in signs] == ["Market"], "nothing of before it was registered"
+    (shown,) = client.get(THINGS).json()["things"]
+    assert shown["seen_at"] == "Market"
+    looks = client.get("/api/v1/people/p1/audit").json()["entries"]
+    assert sum(line["action"] == "location.read" for line in looks) == 2
+    footprint = client.get("/api/v1/people/p1/footprints").json()["visits"]
+    assert footprint == [], "where a thing is says nothing of where its owner is"
+
+
+@pytest.mark.parametrize("username", ["aunt", "police", "administrator", "maintainer"])
+def test_nobody_else_sees_or_moves_it(owned: City, username: str) -> None:
+    owned.account("aunt", Role.FAMILY)
+    owned.consent("aunt")
+    thing = bicycle(owned)
+    client = owned.client(username)
+    answers = [
+        client.get(THINGS),
+        client.get(f"{THINGS}/{thing}/signs"),
+        client.put(f"{THINGS}/{thing}/guard", json={}),
+        client.delete(f"{THINGS}/{thing}/guard"),
+        client.delete(f"{THINGS}/{thing}"),
+    ]
+    assert {answer.status_code for answer in answers} == {403}
+    stolen = client.post(f"/api/v1/things/{thing}/theft", json={})
+    nobodys = client.post(f"/api/v1/things/{'0' * 36}/theft", json={})
+    assert (stolen.status_code, stolen.json()["detail"]) == (404, nobodys.json()["detail"])
+
+
+def test_a_parked_thing_that_moves_is_told_of_once_and_until_it_is_back(owned: City) -> None:
+    thing = bicycle(owned)
+    client = owned.client("family")
+    assert client.put(f"{THINGS}/{thing}/guard", json={}).json()["code"] == "thing-not-seen"
+    passes(owned, "station-1")
+    assert client.put(f"{THINGS}/{thing}/guard", json={}).status_code == 204
+    passes(owned, "station-1", minutes=5)
+    assert told(owned, "thing-moved") == []
+    passes(owned, "station-2", minutes=5)
+    passes(owned, "station-2", minutes=5)
+    (alert,) = told(owned, "thing-moved")
+    assert "The bicycle of" in alert["title"]
+    assert "seen at Market" in alert["title"]
+    (whole,) = [one for one in owned.alerts("family") if one["kind"] == "thing-moved"]
+    assert whole["detail"]["away_m"] == pytest.approx(2224, abs=10)
+    passes(owned, "station-1", minutes=5)
+    assert told(owned, "thing-moved") == []
+    assert client.delete(f"{THINGS}/{thing}/guard").status_code == 204
+    passes(owned, "station-2", minutes=5)
+    assert told(owned, "thing-moved") == []
+
+
+def test_an_alert_of_a_thing_is_its_familys_alone(owned: City) -> None:
+    thing = bicycle(owned)
+    parked = {"latitude": 23.60, "longitude": 120.44, "radius_m": 300}
+    assert owned.client("family").put(f"{THINGS}/{thing}/guard", json=parked).status_code == 204
+    passes(owned, "station-1")
+    assert len(told(owned, "thing-moved")) == 1
+    for username in ("police", "administrator", "maintainer", "host"):
+        assert [one for one in owned.listed(username) if one["kind"] == "thing-moved"] == []
+
+
+def test_a_stolen_thing_is_seen_by_the_police_with_a_reason_while_its_case_is_open(
+    owned: City,
+) -> None:
+    thing = bicycle(owned)
+    passes(owned, "station-1", minutes=1)
+    client, police = owned.client("family"), owned.client("police")
+    told_case = client.post(f"/api/v1/things/{thing}/theft", json={"text": "at the station"})
+    again = client.post(f"/api/v1/things/{thing}/theft", json={})
+    assert (told_case.status_code, again.json()) == (201, told_case.json())
+    case = told_case.json()["case_id"]
+    address = f"/api/v1/things/cases/{case}"
+    assert police.get(address).status_code == 403
+    asked = police.post(f"/api/v1/cases/{case}/access", json={"reason": "report 110-5"})
+    assert asked.status_code in {200, 201}, asked.text
+    passes(owned, "station-2", minutes=5)
+    passes(owned, "station-2", minutes=5)
+    passes(owned, "station-1", minutes=5)
+    assert [one["name"] for one in police.get(address).json()["signs"]] == [
+        *("Temple gate", "Market", "Market", "Temple gate"),
+    ]
+    titles = [one["title"] for one in owned.listed("family") if one["kind"] == "thing-seen"]
+    assert len(titles) == 2, "once for each station"
+    for closed in ("footprints", "last-place"):
+        refused = police.get(f"/api/v1/people/p1/{closed}")
+        assert refused.status_code == 403, "a thing's case tells nothing of its owner"
+    assert client.delete(f"{THINGS}/{thing}").json()["code"] == "thing-stolen"
+
+    shown = client.get(f"/api/v1/cases/{case}").json()
+    decided = client.post(
+        f"/api/v1/cases/{case}/decisions",
+        json={"version": shown["version"], "outcome": "recovered", "reason": "found"},
+    )
+    assert decided.is_success, decided.text
+    closed_case = client.post(
+        f"/api/v1/cases/{case}/close",
+        json={"version": decided.json()["version"], "resolution": "ended"},
+    )
+    assert closed_case.is_success, closed_case.text
+    assert police.get(address).status_code in {403, 404}
+    (left,) = client.get(THINGS).json()["things"]
+    assert left["stolen"] is None
+    looks = client.get("/api/v1/people/p1/audit").json()["entries"]
+    assert any(line["account"] == "police" for line in looks)
+
+
+def test_a_case_of_a_theft_is_of_a_thing(owned: City) -> None:
+    body = {"kind": "theft", "person_key": "p1"}
+    answer = owned.client("family").post("/api/v1/cases", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "theft-without-thing")
+
+
+def test_what_is_removed_or_erased_is_followed_no_more(owned: City) -> None:
+    thing = bicycle(owned)
+    passes(owned, "station-1")
+    assert owned.client("family").delete(f"{THINGS}/{thing}").status_code == 204
+    with owned.services.sessions() as session:
+        assert session.get_one(Amulet, STICKER).state == "returned"
+    with writing(owned.services.sessions) as session:
+        amulets.add(session, owned.cipher, STICKER, by="operator", now=owned.time, code=CODE)
+    bicycle(owned)
+    passes(owned, "station-1", minutes=5)
+    erase(owned.services, "p1", by="operator")
+    with owned.services.sessions() as session:
+        assert session.scalars(select(Thing)).all() == []
+        assert session.scalars(select(Visit)).all() == []
+        about = select(AuditEntry.subject).where(AuditEntry.person_key.is_not(None))
+        assert STICKER not in session.scalars(about).all()
