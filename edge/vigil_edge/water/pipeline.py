@@ -16,6 +16,7 @@ from vigil_edge.water.condition import Condition
 from vigil_edge.water.derived import Derivation
 from vigil_edge.water.errors import LoggerMismatch, ProbeGarbage
 from vigil_edge.water.excursion import NAMESPACE, Bound, Excursions, event_id
+from vigil_edge.water.out_of_water import Away, OutOfWater
 from vigil_edge.water.plan import ReadPlan
 from vigil_edge.water.probe import Probe, connect
 from vigil_edge.water.registers import MAX_READ_WORDS, meaning
@@ -91,7 +92,12 @@ class Judge:
         self._signals = settings.every_signal
         self._derivation = Derivation(settings.signal, settings.derived)
         self._windows = settings.maintenance
-        self._qc = SondeQc(signal.limits() for signal in self._signals)
+        places = {signal.name: place for place, signal in enumerate(self._signals)}
+        self._qc = SondeQc(
+            (signal.limits() for signal in self._signals),
+            [signal.history(places) for signal in self._signals],
+        )
+        self._out = OutOfWater.of(self._signals)
         self._spans = [signal.span for signal in self._signals]
         self._excursions = Excursions(
             settings.device, bounds(self._signals), state, headings(self._signals)
@@ -118,13 +124,19 @@ class Judge:
                 readings += self._in_maintenance(time, values)
                 continue
             flags = self._derivation.flags(self._qc.check(microseconds(time) / 1e6, values))
-            for signal, span, value, flag in zip(
-                self._signals, self._spans, values, flags, strict=True
+            away = self._out.take(values)
+            for place, (signal, span, value, flag) in enumerate(
+                zip(self._signals, self._spans, values, flags, strict=True)
             ):
                 found = None if flag is QartodFlag.MISSING else value
                 flag = _at_the_end(found, span, flag, doubtful=signal.name in doubtful)
+                flag = _of_the_water(flag, away, place)
                 shown = found if found is None or math.isfinite(found) else None
                 readings.append(Reading(signal.name, signal.unit, time, shown, flag))
+                if place in away.held or place in away.in_air:
+                    continue  # it says nothing of the water, and not that it is lost
+                if place in away.nothing:
+                    found, flag = None, QartodFlag.MISSING
                 events.extend(
                     self._event(excursion, time)
                     for excursion in self._excursions.take(signal.name, time, found, flag)
@@ -182,6 +194,16 @@ def _at_the_end(
     doubtful = doubtful or (found is not None and found in span and found != 0)
     good = flag in (QartodFlag.GOOD, QartodFlag.NOT_EVALUATED)
     return QartodFlag.SUSPECT if doubtful and good else flag
+
+
+def _of_the_water(flag: QartodFlag, away: Away, place: int) -> QartodFlag:
+    """What is none of the water's fails; what the logger repeats is suspect at least."""
+    if flag is QartodFlag.MISSING:
+        return flag
+    if place in away.nothing or place in away.in_air:
+        return QartodFlag.FAIL
+    good = flag in (QartodFlag.GOOD, QartodFlag.NOT_EVALUATED)
+    return QartodFlag.SUSPECT if good and place in away.held else flag
 
 
 class _Sonde:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -13,11 +13,13 @@ from pydantic import (
     ValidationInfo,
     field_serializer,
     field_validator,
+    model_validator,
 )
 
 from vigil_edge.configuration.mistakes import misplaced, repeated
 from vigil_edge.modbus.settings import ModbusSettings
 from vigil_edge.water.derived import Derived
+from vigil_edge.water.qc_history import MOST_READINGS
 from vigil_edge.water.signals import Address, Signal
 
 _RECORD_HEAD_WORDS: Final = 5
@@ -102,6 +104,24 @@ class WaterSettings(ModbusSettings):
                 raise ValueError(f"derived[{number}]: there is no signal {', '.join(missing)}")
             known.append(one.name)
         return value
+
+    @model_validator(mode="after")
+    def _history_can_be_asked(self) -> Self:
+        known = {one.name for one in self.every_signal}
+        for one in self.every_signal:
+            beside = one.neighbour
+            if beside is not None and (beside.signal not in known or beside.signal == one.name):
+                text = f"{one.name}: neighbour: there is no other signal {beside.signal!r}"
+                raise ValueError(text)
+            lively = one.attenuated
+            if lively is not None and self.mode == "poll":
+                held = lively.window_s / self.interval_s
+                if held > MOST_READINGS:
+                    raise ValueError(
+                        f"{one.name}: attenuated: window_s holds {held:.0f} readings, at most"
+                        f" {MOST_READINGS} are kept"
+                    )
+        return self
 
     @property
     def every_signal(self) -> list[Signal]:

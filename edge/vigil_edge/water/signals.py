@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from vigil_edge.configuration.mistakes import checking
+from vigil_edge.water.qc_history import (
+    Attenuation,
+    History,
+    Liveliness,
+    Neighbour,
+    Period,
+    Season,
+    Spread,
+)
 from vigil_schemas.recordings.limits import Limits
 from vigil_schemas.senml import UNITS
 
@@ -27,6 +37,79 @@ _WHOLE_NUMBERS: Final[dict[RegisterType, tuple[int, int]]] = {
     "uint64": (0, 0xFFFFFFFFFFFFFFFF),
     "int64": (-0x8000000000000000, 0x7FFFFFFFFFFFFFFF),
 }
+
+
+_LENGTHS: Final[dict[Period, tuple[int, int]]] = {
+    "month": (1, 12),
+    "quarter": (1, 4),
+    "dayofyear": (1, 366),
+    "hour": (0, 23),
+}
+
+
+class Climatology(BaseModel):
+    """What is usual in a part of the year or of the day (UTC): outside of it is suspect."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    period: Period = "month"
+    span: tuple[int, int]
+    """Both ends included; [11, 2] goes over the end of the year."""
+    usual: tuple[Finite, Finite]
+
+    @field_validator("span")
+    @classmethod
+    def _of_period(cls, value: tuple[int, int], info: ValidationInfo) -> tuple[int, int]:
+        first, last = _LENGTHS[info.data.get("period", "month")]
+        if not all(first <= one <= last for one in value):
+            raise ValueError(f"both lie from {first} to {last}")
+        return value
+
+    @field_validator("usual")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError("write the lower bound first")
+        return value
+
+    def season(self) -> Season:
+        """For the quality control."""
+        return Season(self.period, *self.span, *self.usual)
+
+
+class Attenuated(BaseModel):
+    """A signal that moves less than this within ``window_s`` is fouled or about to stand still."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window_s: Annotated[float, Field(gt=0, le=7 * 86_400)]
+    suspect: Positive
+    fail: Annotated[Finite, Field(ge=0)] = 0.0
+    spread: Spread = "std"
+    readings: Annotated[int, Field(ge=2, le=10_000)] = 12
+    """Fewer in the window say nothing."""
+
+    @field_validator("fail")
+    @classmethod
+    def _below_suspect(cls, value: float, info: ValidationInfo) -> float:
+        suspect = info.data.get("suspect")
+        if suspect is not None and value > suspect:
+            raise ValueError(f"fail is at most suspect, which is {suspect:g}")
+        return value
+
+    def asked(self) -> Attenuation:
+        """For the quality control."""
+        return Attenuation(self.window_s, self.suspect, self.fail, self.spread, self.readings)
+
+
+class Beside(BaseModel):
+    """A second sensor of the same quantity on the same sonde: farther apart, both are suspect where
+    both name each other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    signal: str
+    within: Positive
 
 
 class Signal(BaseModel):
@@ -65,6 +148,10 @@ class Signal(BaseModel):
     """Hold jumps larger than this against the signal's own recent changes."""
     flat_s: Positive | None = None
     """Unchanged for this long is suspect, four times as long fails."""
+    climatology: Annotated[list[Climatology], Field(max_length=24)] = Field(default_factory=list)
+    """Of several that hold a moment the last one counts; a moment that none holds is not judged."""
+    attenuated: Attenuated | None = None
+    neighbour: Beside | None = None
     high: Finite | None = None
     low: Finite | None = None
     high_rate: Positive | None = None
@@ -159,6 +246,18 @@ class Signal(BaseModel):
             spike=self.spike_floor is not None,
             spike_floor=self.spike_floor or 0.0,
             flat_s=self.flat_s,
+        )
+
+    def history(self, place_of: Mapping[str, int]) -> History | None:
+        """For the quality control: what is asked beside ``limits``, ``None`` where nothing is."""
+        if not self.climatology and self.attenuated is None and self.neighbour is None:
+            return None
+        return History(
+            [one.season() for one in self.climatology],
+            None if self.attenuated is None else Liveliness(self.attenuated.asked()),
+            None
+            if self.neighbour is None
+            else Neighbour(place_of[self.neighbour.signal], self.neighbour.within),
         )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 from vigil_edge.water.qc import SignalQc
+from vigil_edge.water.qc_history import History
 from vigil_schemas.recordings.limits import Limits
 from vigil_schemas.types import QartodFlag
 
@@ -29,7 +30,9 @@ class SondeQc:
 
     signal_type: ClassVar[type[SignalQc]] = SignalQc
 
-    def __init__(self, limits: Iterable[Limits]) -> None:
+    def __init__(self, limits: Iterable[Limits], history: Sequence[History | None] = ()) -> None:
+        """``history``: of each signal, where more is asked of any."""
+        self._history = [(place, one) for place, one in enumerate(history) if one is not None]
         self.signals = [self.signal_type(one) for one in limits]
         self.standstill = Standstill()
         self._checks = [one.check for one in self.signals]
@@ -37,6 +40,10 @@ class SondeQc:
     def check(self, t: float | None, values: Sequence[float | None]) -> list[QartodFlag]:
         """A flag for each value, in order; ``t`` as for ``SignalQc.check``."""
         flags = [check(t, value) for check, value in zip(self._checks, values, strict=True)]
+        if self._history:
+            asked = tuple(flags)
+            for place, one in self._history:
+                flags[place] = one.check(t, values, asked, place)
         if self.standstill.take(values):
             return [_worse(flag) for flag in flags]
         return flags

@@ -1,0 +1,97 @@
+"""What is none of the water: a logger that repeats, zeros, a probe in the air."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from vigil_edge.water.pipeline import Judge
+from vigil_edge.water.settings import WaterSettings
+from vigil_schemas.water import WaterExcursion
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+Row = list[float | None]
+
+
+def sonde(**more: Any) -> WaterSettings:
+    signals = [
+        {"name": "temperature", "unit": "Cel", "low": 1.0},
+        {"name": "specific_conductance", "unit": "S/m", "low": 0.03, "spike_floor": 0.004, **more},
+        {"name": "pH", "unit": "pH", "low": 6.0, "high": 9.0, "sensor_range": [0, 14]},
+        {"name": "dissolved_oxygen", "unit": "kg/m3", "low": 0.002},
+    ]
+    return WaterSettings.model_validate(
+        {
+            "device": "sonde", "driver": "modbus-tcp", "address": "127.0.0.1:502",
+            "signal": [{**one, "register": 2 * n} for n, one in enumerate(signals)],
+        }
+    )  # fmt: skip
+
+
+def calm(rows: int, ph: float = 7.9) -> list[Row]:
+    return [
+        [20 + n % 3 / 10, 0.045 + n % 4 * 1e-4, ph + n % 3 / 100, 0.008 + n % 5 * 1e-5]
+        for n in range(rows)
+    ]
+
+
+def onsets(rows: list[Row]) -> list[tuple[int, str, str]]:
+    judge = Judge(sonde(), None)
+    found: list[tuple[int, str, str]] = []
+    for number, row in enumerate(rows):
+        found += [
+            (number, one.data.parameter, one.data.kind)
+            for one in judge.outgoing([(NOON + timedelta(minutes=number), row)])
+            if isinstance(one.data, WaterExcursion) and one.data.phase == "onset"
+        ]
+    return found
+
+
+def test_a_probe_that_was_lifted_out_calls_nobody() -> None:
+    """Its conductance falls to that of rain, the logger repeats it, and its temperature is lost on
+    its way to the air's."""
+    repeats: list[Row] = [[None, 0.002, 7.8, 0.0079]] * 8
+    air: list[Row] = [[12.0, 0.002, 7.8, 0.0079], *repeats]
+    assert onsets([*calm(40), *air, *calm(20)]) == []
+
+
+def test_a_discharge_beside_a_dead_conductance_is_called() -> None:
+    rows: list[Row] = [[20.1, 0.0004, 4.8 + n % 3 / 50, 0.008] for n in range(8)]
+    assert [one[1:] for one in onsets([*calm(40), *rows])] == [("pH", "below")]
+
+
+def test_water_that_is_only_diluted_is_called() -> None:
+    rows: list[Row] = [[20.0, 0.02 + n % 4 * 1e-4, 7.8, 0.0079 + n * 1e-5] for n in range(8)]
+    assert ("specific_conductance", "below") in {one[1:] for one in onsets([*calm(40), *rows])}
+
+
+def test_zeros_of_all_signals_are_missing_and_an_acid_is_called() -> None:
+    zeros: list[Row] = [[0.0, 0.0, 0.0, 0.0]] * 10
+    assert onsets([*calm(40), *zeros, *calm(10)]) == []
+    acid: list[Row] = [[20.0, 0.4 + n / 100, 0.0, 0.008 + n * 1e-5] for n in range(6)]
+    assert ("pH", "off_scale_low") in {one[1:] for one in onsets([*calm(40), *acid])}
+
+
+def test_zeros_after_a_steep_fall_are_a_signal_lost_while_falling() -> None:
+    falling: list[Row] = [[20.1, 0.045 + n * 1e-4, 7.9 - 0.45 * n, 0.008] for n in range(4)]
+    zeros: list[Row] = [[0.0, 0.0, 0.0, 0.0]] * 4
+    found = {one[1:] for one in onsets([*calm(40), *falling, *zeros])}
+    assert ("pH", "lost_while_falling") in found
+
+
+@pytest.mark.parametrize("held", [2, 9])
+def test_what_the_logger_repeats_begins_and_ends_nothing(held: int) -> None:
+    rows = calm(40)
+    low: list[Row] = [[20.1, 0.045, 5.4, 0.008]]
+    repeats: list[Row] = [[None, 0.045, 5.4, 0.008]] * held
+    assert onsets([*rows, *low, *repeats, *calm(5)]) == [], "one reading, however often repeated"
+    goes_on: list[Row] = [[20.2, 0.0451, 5.3 - n / 50, 0.0081] for n in range(6)]
+    found = onsets([*rows, *low, *repeats, *goes_on])
+    assert [one[1:] for one in found] == [("pH", "below")]
+
+
+def test_repeated_readings_of_a_probe_that_gives_everything_count() -> None:
+    rows: list[Row] = [[20.1, 0.045, 5.4, 0.008]] * 4
+    assert [one[1:] for one in onsets([*calm(40), *rows])] == [("pH", "below")]
