@@ -14,7 +14,7 @@ from typing import Final
 
 from vigil_cloud.water.detection.kinds import CONDUCTIVITY, PH
 from vigil_cloud.water.detection.series import Series, Tuning
-from vigil_cloud.water.detection.verdict import Finding, Verdict
+from vigil_cloud.water.detection.verdict import Finding, Verdict, verdict_of
 from vigil_cloud.water.detection.weather import Weather
 
 _SERVICE: Final = 4
@@ -42,11 +42,11 @@ _TOLD_S: Final = 3600.0
 """An excursion is news for so long; then it lasts."""
 _AT_ONCE: Final = 9.0
 _SEVERAL: Final = 2
-_SHORTEST_STILL_S: Final = 6 * 3600.0
 _COLLAPSED: Final = 0.5
 """Conductance does not fall by half within an interval: the probe is out, fouled or broken."""
+_COLLAPSED_IN_FLOOD: Final = 0.1
+"""The same while a flood dilutes it."""
 _SHORTEST_STILL: Final = 3
-_MOST_SCORE: Final = 999.0
 
 
 class Judge:
@@ -73,6 +73,7 @@ class Judge:
         self._weather.watch(at_s, (self.series[number] for number in there))
         self._joined(there)
         jumped = self._jumped(at_s, there, service)
+        service = service or any(self._collapses(self.series[number]) for number in jumped)
         moved = self._moved_at_once(at_s, there) if self._tuning.persistent > 1 else ()
         for number in there:
             one = self._judged(at_s, number, jumped, service, settling)
@@ -80,14 +81,11 @@ class Judge:
                 one = moved[number]
             if one is not None:
                 found.append(one)
-        if not found:
-            return Verdict()
+            if (one is None or one.type == "water") and not service and not settling:
+                self.series[number].rise()
         if any(one.reason in ("collapsed", "empty") for one in found):
             self._served = at_s
-        water = any(one.type == "water" for one in found)
-        score = min(max(one.score for one in found), _MOST_SCORE)
-        sensor = any(one.type == "sensor" for one in found)
-        return Verdict(True, score, "water" if water else "sensor" if sensor else "none", found)
+        return verdict_of(found)
 
     def _joined(self, there: list[int]) -> None:
         """How far all signals are away together: a discharge moves several a little."""
@@ -142,7 +140,7 @@ class Judge:
                 jumped.append(number)
             if not service:
                 tail = one.jumping
-                if one.jump > tail.highest:
+                if one.jump > tail.highest and one.teaches:
                     tail.highest = one.jump
         return jumped
 
@@ -161,7 +159,9 @@ class Judge:
         finding: Finding | None = None
         if quick:
             finding = self._step(at_s, number, jumped, service)
-        away = self._away(at_s, number, jumped, settling)
+        away: Finding | None = None
+        if not service or not isnan(one.away_since):  # steps of a visit are no excursion
+            away = self._away(at_s, number, jumped, settling)
         if finding is None or (away is not None and away.type == "water"):
             finding = away or finding
         if finding is None:
@@ -200,6 +200,8 @@ class Judge:
         back = one.value - base
         if abs(back) < _RETURNED * abs(size):
             one.anew(one.value)
+            if abs(size) <= one.inaccuracy or self._weather.flooding(size, base):
+                return None
             return Finding(name, "spike", "sensor", score, at_s, size)
         if abs(back) <= _STAYED * abs(size) or service or not self._quality(number):
             return None
@@ -214,7 +216,7 @@ class Judge:
         kind, size = one.kind, one.change
         base = one.value - size
         one.base, one.size, one.base_at, one.strong = base, size, at_s, bool(score > _STRONG)
-        if kind.share_of > 0 and one.value < _COLLAPSED * min(one.usual, base):
+        if self._collapses(one):
             self._served = at_s
             one.normal, one.base = base, nan
             return Finding(name, "step", "sensor", score, at_s, size)
@@ -225,10 +227,18 @@ class Judge:
         if together and self._quality(number):
             if any(self._beyond(self.series[other]) for other in (number, *together)):
                 return Finding(name, "excursion", "water", score, at_s, size)
-            return Finding(name, "step", "sensor", score, at_s, size) if one.strong else None
+            if self._weather.flooded or self._weather.diluted or not one.strong:
+                return None  # rain moves them together
+            return Finding(name, "step", "sensor", score, at_s, size)
         if not self._weather.is_water(one, size, base):
             one.level += size  # a calibration or rain: the level goes along
         return None  # whether it returns, the next value tells
+
+    def _collapses(self, one: Series) -> bool:
+        """Whether it falls as conductance does when the probe leaves the water."""
+        base = one.value - one.change
+        left = _COLLAPSED_IN_FLOOD if self._weather.flooded else _COLLAPSED
+        return one.kind.share_of > 0 and one.value < left * min(one.usual, base)
 
     def _supported(self, number: int) -> bool:
         """Whether another signal moves as a discharge moves it at the same time: a calibration is
@@ -237,6 +247,8 @@ class Judge:
             if other == number or not self._quality(other) or one.since < self._last:
                 continue
             if not (one.kind.rises if one.residual > 0 else one.kind.falls):
+                continue
+            if abs(one.residual) <= one.little:
                 continue
             share = max(abs(one.z) / one.away_by.threshold, one.jump / one.jumping.threshold)
             if share > _SUPPORTS:
@@ -277,9 +289,10 @@ class Judge:
         joint = self._together / _AGREE if alone > _LISTED else 0.0
         if max(alone, joint) > louder and self._weather.moved(one, apart, joint > louder):
             one.away_since = at_s
-            tail.highest = max(tail.highest, size)
+            if one.teaches:
+                tail.highest = max(tail.highest, size)
             return Finding(name, "excursion", "water", max(alone, joint), at_s, apart)
-        if not settling and size > tail.highest:
+        if not settling and one.teaches and size > tail.highest:
             tail.highest = size
         return None
 
@@ -288,15 +301,15 @@ class Judge:
         kind = one.kind
         loud = one.noisy
         louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
-        noisy = one.noise > loud.threshold * louder
-        if not settling and one.noise > loud.highest:
+        noisy = one.noise > loud.threshold * louder and one.jitter > one.inaccuracy
+        if not settling and one.teaches and one.noise > loud.highest:
             loud.highest = one.noise
         if kind.still is None or abs(one.value) > kind.still:
             still, run = one.still, float(one.run)
-            if run > max(still.threshold, _SHORTEST_STILL_S / self.interval_s, _SHORTEST_STILL):
+            if run > max(still.threshold, kind.rests_s / self.interval_s, _SHORTEST_STILL):
                 since = at_s - (run - 1) * self.interval_s
                 return Finding(name, "stuck", "sensor", run / still.threshold, since, 0.0)
-            if run > still.highest:
+            if one.teaches and run > still.highest:
                 still.highest = run
         if noisy and self._quality(number) and not self._weather.flooded:
             return Finding(name, "noise", "sensor", one.noise / loud.threshold, at_s, one.jitter)

@@ -30,20 +30,42 @@ class Kind:
     """At or below this the probe is not in the water (or the cable is off)."""
     still: float | None = None
     """Within this of zero the value may stand still: freezing water, a scale that begins there."""
+    rests_s: float = 6 * 3600.0
+    """So long it may stand still and be alive: the stage of a river without rain, a day."""
     share_of: float = 0.0
     """A change below this share of the value is never a discharge."""
     share_alone: float = 0.0
     """The same where no other signal agrees."""
+    accurate: float = 0.0
+    """By less, in the signal's unit, a sensor may be off without anything being wrong with it: the
+    correction triggers of TM1-D3."""
+    accurate_share: float = 0.0
+    """The same as a share of the value; the larger of the two counts."""
     rain: float = 0.0
     """By so much, in the signal's unit, rain may change it while it dilutes the water."""
 
 
-TEMPERATURE: Final = Kind("temperature", rises=False, falls=False, still=0.5)
-FLOW: Final = Kind("flow", rises=False, falls=False, still=0.0)
-CONDUCTIVITY: Final = Kind("conductivity", falls=False, empty=0.0, share_of=0.05, share_alone=0.15)
-PH: Final = Kind("ph", calibration=0.3, calibration_share=0.0, empty=0.0, rain=0.3)
-OXYGEN: Final = Kind("oxygen", rises=False, calibration=0.6, empty=0.0, rain=1.0)
-TURBIDITY: Final = Kind("turbidity", falls=False, calibration=1.0, calibration_share=0.1, still=0.0)
+TEMPERATURE: Final = Kind("temperature", rises=False, falls=False, still=0.5, accurate=0.2)
+FLOW: Final = Kind("flow", rises=False, falls=False, still=0.0, rests_s=86400.0)
+CONDUCTIVITY: Final = Kind(
+    "conductivity",
+    falls=False,
+    empty=0.0,
+    share_of=0.05,
+    share_alone=0.15,
+    accurate_share=0.03,
+)
+PH: Final = Kind("ph", calibration=0.3, calibration_share=0.0, empty=0.0, rain=0.3, accurate=0.2)
+OXYGEN: Final = Kind("oxygen", rises=False, calibration=0.6, empty=0.0, rain=1.0, accurate=0.3)
+TURBIDITY: Final = Kind(
+    "turbidity",
+    falls=False,
+    calibration=1.0,
+    calibration_share=0.1,
+    still=0.0,
+    accurate=0.5,
+    accurate_share=0.05,
+)
 OTHER: Final = Kind("other", still=0.0)
 
 _NAMES: Final = (

@@ -8,6 +8,7 @@ Means are of clipped values, so one wild value teaches little.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot, inf, nan, sqrt
 from typing import Any, Final
@@ -25,6 +26,10 @@ _FINEST: Final = 0.5
 _TREND: Final = 0.25
 _DAMPED: Final = 0.98
 _JITTER: Final = 6
+_MOST_RISE: Final = 500.0
+"""Per cent: no water rises by more without anything that comes into it."""
+_LONGEST_COURSE: Final = 24
+"""Intervals: further ahead values point nowhere."""
 _STANDING: Final = 12
 _PACE: Final = 0.3
 """Of its size, in the time over which spreads are learnt, the middle of the values moves."""
@@ -76,8 +81,19 @@ class Series:
     """Its state is some forty numbers and four weeks of daily maxima."""
 
     __slots__ = (
-        *("kind", "tuning", "tails", "jumping", "away_by", "still", "noisy"),
-        *(*_KEPT, "recent", "profile", "z", "jump", "away", "noise", "change", "residual"),
+        *("kind", "tuning", "tails", "jumping", "away_by", "still", "noisy", "rising"),
+        *(
+            *_KEPT,
+            "teaches",
+            "recent",
+            "profile",
+            "z",
+            "jump",
+            "away",
+            "noise",
+            "change",
+            "residual",
+        ),
     )
 
     def __init__(self, kind: Kind, tuning: Tuning) -> None:
@@ -86,7 +102,8 @@ class Series:
         self.away_by = Tail(30.0, tuning.y, 0.12, tuning.granted_away)
         self.still = Tail(48.0, tuning.y, 0.3, 0)
         self.noisy = Tail(16.0, tuning.y, 0.4, 0)
-        self.tails = (self.jumping, self.away_by, self.still, self.noisy)
+        self.rising = Tail(15.0, tuning.y, 0.12, tuning.granted_away)
+        self.tails = (self.jumping, self.away_by, self.still, self.noisy, self.rising)
         self.value = nan
         self.run = self.steps = self.count = 0
         self.slope = self.spread = self.level = self.apart = self.step = 0.0
@@ -95,13 +112,17 @@ class Series:
         self.away_since = self.base = self.normal = nan
         self.size = self.usual = self.base_at = 0.0
         self.strong = False
+        self.teaches = True
+        """Whether the newest value says what is usual: one that is doubted does not."""
         self.recent = [0.0] * tuning.persistent
         self.profile = [0.0] * BINS
         self.z = self.jump = self.away = self.noise = self.change = self.residual = 0.0
 
-    def take(self, x: float, intervals: float, hour: int = 0) -> None:
+    def take(self, x: float, intervals: float, hour: int = 0, *, doubted: bool = False) -> None:
         """The next value, so many sampling intervals after the last, in which of the ``BINS`` of
-        a day: brings the scores up to date."""
+        a day: brings the scores up to date. One that is ``doubted`` does not say what is usual,
+        once something is known."""
+        self.teaches = not doubted or self.count <= _LEARNING
         if self.count == 0:
             self.value = self.level = self.usual = x
             self.count = self.run = 1
@@ -116,12 +137,13 @@ class Series:
             size = d if d > 0 else -d
             if self.steps > 20 and size > 4 * self.step:
                 size = 4 * self.step
-            self.step += (size - self.step) / (self.steps if self.steps < _STEPS else _STEPS)
+            if self.teaches:
+                self.step += (size - self.step) / (self.steps if self.steps < _STEPS else _STEPS)
         self.count += 1
         count, memory = self.count, self.tuning.memory
         share = 1 / (count if count < memory else memory)
-        if self.run > _STANDING:
-            share = 0.0  # a value that is held teaches nothing
+        if self.run > _STANDING or not self.teaches:
+            share = 0.0  # a value that is held, or doubted, teaches nothing
         finest = _FINEST * self.step
         known = count > _LEARNING
         self._jump(d, intervals, share, finest, known)
@@ -145,6 +167,8 @@ class Series:
         if x != self.usual:
             pace = _PACE / memory * abs(self.usual) + finest / memory
             self.usual += pace if x > self.usual else -pace
+            if count < memory:  # begun with a dry probe, it would creep up for weeks
+                self.usual += 8 / memory * (self.level - self.usual)
 
     def _jump(self, d: float, intervals: float, share: float, finest: float, known: bool) -> None:
         e = d - self.slope * (intervals if intervals < 3 else 3)
@@ -181,6 +205,40 @@ class Series:
         low, high = min(recent), max(recent)
         self.away = 0.0 if not known else (low if low > 0 else (high if high < 0 else 0.0))
 
+    @property
+    def inaccuracy(self) -> float:
+        """What its sensor may be off by without anything being wrong with it, in its unit."""
+        return max(self.kind.accurate, self.kind.accurate_share * abs(self.value))
+
+    @property
+    def little(self) -> float:
+        """Less is no agreement with another signal: a quarter of what its sensor may be off by."""
+        return self.inaccuracy / 4
+
+    def away_from_course(self, x: float, hours: Sequence[int]) -> float:
+        """How far the next value is from where the last ones and the time of the day pointed to,
+        times what is usual in so many intervals; 0 while nothing is known.
+
+        ``hours``: the bin of the day of the last value and of each interval since.
+        """
+        intervals = len(hours) - 1
+        if self.count <= _LEARNING or not 0 < intervals <= _LONGEST_COURSE:
+            return 0.0
+        change = x - self.value
+        follow = min(1 / self.tuning.level, 1.0)
+        by_day = sum(self.profile[hour] * follow for hour in hours[:-1])
+        by_day += self.profile[hours[-1]] - self.profile[hours[0]]
+        scale = hypot(self.spread, _FINEST * self.step) + 1e-12
+        size = min(abs(change), abs(change - self.slope * intervals), abs(change - by_day))
+        return size / scale / sqrt(intervals)
+
+    def rise(self) -> None:
+        """Learn by how much this water rises by itself, from a value that is the water's."""
+        if self.kind.share_alone > 0 and self.usual > 0 and self.count > self.tuning.memory:
+            above = 100 * (self.value / self.usual - 1)
+            if self.teaches and self.rising.highest < above < _MOST_RISE:
+                self.rising.highest = above
+
     def anew(self, x: float) -> None:
         """What was unusual is the level from now on."""
         self.level = x
@@ -204,7 +262,8 @@ class Series:
             setattr(self, name, float(value) if isinstance(value, str) else value)
         self.recent = list(state["recent"])
         self.profile = list(state["profile"])
-        for tail, stored in zip(self.tails, state["tails"], strict=True):
+        # A state of before there was one of them lacks the last.
+        for tail, stored in zip(self.tails, state["tails"], strict=False):
             tail.restore(stored)
 
 

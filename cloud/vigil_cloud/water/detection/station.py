@@ -8,11 +8,12 @@ several signals at once. Rain dilutes: a conductance that falls by itself is no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from math import ceil, inf, isfinite, isnan, log, nan
 from typing import Any, Final
 
+from vigil_cloud.water.detection.doubts import Doubts
 from vigil_cloud.water.detection.judging import Judge
 from vigil_cloud.water.detection.kinds import Kind, kinds_of
 from vigil_cloud.water.detection.series import BINS, PROFILE_MOST, PROFILE_S, Series, Tuning
@@ -31,8 +32,11 @@ _GRANTED_AWAY: Final = 2.5
 _MOST_GRANTED: Final = 14
 _LEARNT_FROM: Final = 25
 """Rows that tell how often a station is sampled."""
-_HELD_S: Final = 3600.0
+_HELD_S: Final = 2 * 3600.0
 """Held beside a missing value for longer: a visit is shorter, and told by what is missing."""
+_CORRECTED: Final = 1.5
+"""Times what a signal usually does in the time: so far from where it pointed to comes back from a
+visit what was cleaned or calibrated."""
 
 
 class Detector(Judge):
@@ -50,6 +54,11 @@ class Detector(Judge):
         self._kinds = list(kinds or kinds_of(names))
         self._first: list[tuple[float, list[float | None]]] = []
         self._day = nan
+        self._doubts = Doubts(self.names)
+        self._holding: set[int] = set()
+        """Signals that the logger holds, or held until their next value."""
+        self.began_s = nan
+        """Time of the first row that taught."""
         if interval_s is not None:
             self._begin(interval_s)
 
@@ -68,14 +77,26 @@ class Detector(Judge):
         )
         self.series = [Series(one, self._tuning) for one in self._kinds]
 
-    def step(self, at_s: float, values: Sequence[float | None]) -> Verdict:
+    def step(
+        self, at_s: float, values: Sequence[float | None], suspect: Collection[int] = ()
+    ) -> Verdict:
         """The next row: seconds, and a value of each signal: nan where the sensor gave none,
-        ``None`` where none was due. A row that is not later than the last teaches nothing and is
-        judged by nothing but itself."""
+        ``None`` where none was due; places of the signals whose reading quality control calls
+        suspect. A row that is not later than the last teaches nothing and is judged by nothing but
+        itself."""
         if not isfinite(at_s) or at_s <= self._last:
             return Verdict()
+        if isnan(self.began_s):
+            self.began_s = at_s
         if not self.series:
             return self._learn(at_s, values)
+        doubted = self._doubts.take(values, suspect)
+        verdict = self._taken(at_s, values, doubted)
+        return self._doubts.weigh(verdict, values, doubted)
+
+    def _taken(
+        self, at_s: float, values: Sequence[float | None], doubted: Collection[int]
+    ) -> Verdict:
         self._new_day(at_s)
         self._last = at_s
         self.lasting.clear()
@@ -83,22 +104,32 @@ class Detector(Judge):
         gone: list[int] = []
         found: list[Finding] = []
         hour = int(at_s % _DAY_S / _DAY_S * BINS)
+        held = self._held(values)
         for number, x in enumerate(values):
             if x is None:
                 continue
             if not -inf < x < inf:
                 gone.append(number)
                 continue
+            if number in held:
+                continue
             there.append(number)
             series = self.series[number]
             intervals = (at_s - series.since) / self.interval_s
-            series.take(x, max(intervals, 1.0) if series.count else 1.0, hour)
+            corrected = number in self._holding and self._is_corrected(at_s, series, x)
+            gap = max(intervals, 1.0) if series.count else 1.0
+            series.take(x, gap, hour, doubted=number in doubted)
+            if corrected:
+                found.append(
+                    Finding(self.names[number], "step", "sensor", 1.0, at_s, series.change)
+                )
             if intervals > _GAP and series.count > 1:
                 series.jump = 0.0
                 series.base = nan
                 series.anew(x)
             series.since = at_s
-        self._missing(at_s, there, gone, found)
+        self._holding = set(held) | (self._holding - set(there))
+        self._missing(at_s, held, gone, found)
         return self._verdict(at_s, there, found)
 
     def _new_day(self, at_s: float) -> None:
@@ -127,9 +158,25 @@ class Detector(Judge):
         found = [Finding(one, "missing", "sensor", 1.0, at_s, nan) for one in gone]
         return Verdict(bool(found), float(bool(found)), "sensor" if found else "none", found)
 
-    def _missing(
-        self, at_s: float, there: list[int], gone: list[int], found: list[Finding]
-    ) -> None:
+    def _is_corrected(self, at_s: float, series: Series, x: float) -> bool:
+        """Whether a sensor shows after a visit what its values before did not point to."""
+        intervals = round((at_s - series.since) / self.interval_s)
+        times = (at_s - back * self.interval_s for back in range(min(intervals, 99), -1, -1))
+        hours = [int(at % _DAY_S / _DAY_S * BINS) for at in times]
+        return series.away_from_course(x, hours) > _CORRECTED
+
+    def _held(self, values: Sequence[float | None]) -> list[int]:
+        """Signals whose value the logger repeats because it has none: all, or all but one, show
+        again exactly what they showed, while another gives nothing. That is no reading: what comes
+        after it has had as long to change as after a gap."""
+        given = [(number, x) for number, x in enumerate(values) if x is not None]
+        there = [(number, x) for number, x in given if -inf < x < inf]
+        if len(there) == len(given):
+            return []
+        same = [number for number, x in there if x == self.series[number].value]
+        return same if same and len(same) >= len(there) - 1 else []
+
+    def _missing(self, at_s: float, held: list[int], gone: list[int], found: list[Finding]) -> None:
         """Values that are not there, and those that the logger holds meanwhile."""
         for number in gone:
             since = self.series[number].since
@@ -137,9 +184,10 @@ class Detector(Judge):
         if not gone:
             return
         self._served = self._out = at_s
-        held = [n for n in there if (self.series[n].run - 1) * self.interval_s >= _HELD_S]
-        if held and len(held) >= len(there) - 1:
-            found += [Finding(self.names[n], "held", "sensor", 1.0, at_s, 0.0) for n in held]
+        for number in held:
+            since = self.series[number].since
+            if at_s - since >= _HELD_S:
+                found.append(Finding(self.names[number], "held", "sensor", 1.0, since, 0.0))
 
     def state(self) -> dict[str, Any]:
         """To be stored, as JSON; some kilobytes a signal."""
@@ -151,6 +199,9 @@ class Detector(Judge):
                 [at, *(None if x is None else str(x) for x in values)] for at, values in self._first
             ],
             "own": [str(value) for value in own],
+            "began_s": str(self.began_s),
+            "holding": sorted(self.names[number] for number in self._holding),
+            "doubts": self._doubts.state(),
             "series": [one.state() for one in self.series],
         }
 
@@ -159,6 +210,10 @@ class Detector(Judge):
         own = list(map(float, state["own"]))
         self._last, self._day, self._served, self._out = own[:4]
         self._weather.restore(own[4:])
+        self.began_s = float(state.get("began_s", -inf))
+        self._doubts.restore(state.get("doubts", {}))
+        holding = state.get("holding", ())
+        self._holding = {number for number, name in enumerate(self.names) if name in holding}
         places = {name: number for number, name in enumerate(state["names"])}
         self._first = [
             (row[0], [_kept(row, places.get(name)) for name in self.names])

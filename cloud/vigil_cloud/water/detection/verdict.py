@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Type = Literal["sensor", "water", "none"]
 
@@ -32,6 +32,19 @@ class Verdict:
     score: float = 0.0
     type: Type = "none"
     findings: Sequence[Finding] = field(default=())
+
+
+MOST_SCORE: Final = 999.0
+
+
+def verdict_of(found: Sequence[Finding]) -> Verdict:
+    """What several findings come to."""
+    if not found:
+        return Verdict()
+    water = any(one.type == "water" for one in found)
+    sensor = any(one.type == "sensor" for one in found)
+    score = min(max(one.score for one in found), MOST_SCORE)
+    return Verdict(True, score, "water" if water else "sensor" if sensor else "none", found)
 
 
 @dataclass(slots=True)

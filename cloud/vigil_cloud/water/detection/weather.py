@@ -16,6 +16,12 @@ from vigil_cloud.water.detection.series import Series
 _FLOOD: Final = 4.0
 """Times its usual distance from its level: the stage says that it has rained."""
 _FLOODED_S: Final = 86400.0
+_DOUBLED: Final = 100.0
+"""Per cent: more is told, however often it happens."""
+_FLUSH: Final = 2.0
+"""Times what is usual: so much conductance the first water of a flood washes in."""
+_SPIKE_IN_FLOOD: Final = 0.75
+"""Share of a value that no flood takes away, or adds three times, and gives back at once."""
 _SLOW_S: Final = 6 * 3600.0
 _DILUTED: Final = 0.985
 """Of the conductance of the last hours: what is discharged brings ions, rain does not."""
@@ -47,6 +53,10 @@ class Weather:
     def diluted(self) -> bool:
         """Whether it has rained into the water lately, and nothing else came since."""
         return self._now_s - self.diluted_s <= _DILUTED_S and not self._risen
+
+    def flooding(self, size: float, base: float) -> bool:
+        """Whether a flood may have moved a signal so far and back within an interval."""
+        return self.flooded and -_SPIKE_IN_FLOOD * abs(base) < size < 3 * abs(base)
 
     def state(self) -> list[float]:
         """All that is remembered of earlier rows."""
@@ -84,7 +94,17 @@ class Weather:
             return False
         if self._raining(one, size) or (one.value - one.usual) * size <= 0:
             return False
-        return supported or abs(size) > max(kind.calibration, kind.calibration_share * abs(base))
+        if supported:
+            return True
+        if kind.share_alone > 0 and not self._more_than_by_itself(one):
+            return False
+        return abs(size) > max(kind.calibration, kind.calibration_share * abs(base))
+
+    def _more_than_by_itself(self, one: Series) -> bool:
+        """Whether a rise that no other signal shares is larger than this water rises by itself, of
+        salt on roads, of ice, of what it drains."""
+        share = max(100 * one.kind.share_alone, min(one.rising.threshold, _DOUBLED))
+        return 100 * (one.value - one.usual) > share * abs(one.usual)
 
     def moved(self, one: Series, apart: float, joint: bool) -> bool:
         """Whether a lasting change is large enough for a discharge: half of that of a step, which
@@ -97,7 +117,9 @@ class Weather:
         if beyond * apart <= 0 or abs(beyond) < share * abs(one.usual):
             return False  # back to what is usual
         if joint:
-            return True
+            return abs(apart) > one.little
+        if kind.share_alone > 0 and not self._more_than_by_itself(one):
+            return False
         least = max(kind.calibration, kind.calibration_share * abs(one.level)) / 2
         return abs(apart) > max(least, kind.share_alone * abs(one.level))
 
@@ -108,5 +130,7 @@ class Weather:
         if kind.name == "turbidity":
             return raining
         if kind == CONDUCTIVITY:
+            if self.flooded and one.value <= _FLUSH * one.usual:
+                return True
             return self.diluted and one.value <= self.dry / _DILUTED
         return raining and abs(size) <= kind.rain
