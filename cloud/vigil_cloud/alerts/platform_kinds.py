@@ -28,6 +28,8 @@ PlatformKind = Literal[
     "machine-clock",
     "sensor-fault",
     "incident-failed",
+    "detector-anew",
+    "detector-behind",
 ]
 
 
@@ -170,6 +172,20 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         "People were called, but the event could not be joined to an incident, or nobody looks for"
         " its source. Read the error and the log; close this once the cause is mended.",
         "已通知相關人員，但事件無法併入事故，或無法推算來源。請查看錯誤與日誌，排除後關閉。",
+    ),
+    "detector-anew": Remedy(
+        "What a probe's detector had learnt could not be read (after a release that went back, or"
+        " a torn row): it learns again from what is stored, which takes minutes, and ends by"
+        " itself. Where it comes again, look at the log (`detector-begun-anew`) and the database.",
+        "偵測器先前學到的內容無法讀取（版本退回或資料列損壞）：系統正由已儲存的讀值重新學習，"
+        "約需數分鐘，完成後自動解除。若反覆發生，請查看日誌（`detector-begun-anew`）與資料庫。",
+    ),
+    "detector-behind": Remedy(
+        "Events are found late, and bounds on the gateways still call at once: start"
+        " another worker, or look what keeps this one busy (`GET /api/v1/jobs`). It ends by"
+        " itself once no probe waits for longer than ten minutes.",
+        "事件將延後發現；閘道器的界限仍會即時通報。請增加工作程序，"
+        "或查看目前佔用的工作（`GET /api/v1/jobs`）。無探頭等待超過十分鐘後自動解除。",
     ),
 }
 

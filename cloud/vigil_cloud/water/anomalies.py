@@ -48,6 +48,8 @@ _RECURS: Final = 6
 """Faults of a day that are told though each is over at once."""
 _RECENT: Final = timedelta(days=1)
 """What was last seen longer ago is history: it is written down, and sends nobody."""
+_AFTER_US: Final = 3_600_000_000
+"""What late readings lead to may be found so long after them."""
 _LONGEST_NAME: Final = 130
 _LONGEST_SUBJECT: Final = 60
 _WORDS: Final = {
@@ -80,10 +82,13 @@ def follow(
     standing: Sequence[Anomaly],
     now: datetime,
     *,
-    anew: bool = False,
+    caught_up: bool = False,
 ) -> None:
-    """Write down what changed, tell what is to be told, in the caller's transaction. ``anew``: what
-    was known of earlier rows is lost, so nothing that is open will ever be said to be over."""
+    """Write down what changed, tell what is to be told, in the caller's transaction.
+
+    ``caught_up``: all that was judged before has been judged anew. What is open and was not found
+    again is over then: an alert must not stand for good.
+    """
     known = session.get(Device, state.device)
     station = _Station(
         state.device,
@@ -91,43 +96,68 @@ def follow(
         state.device if known is None else known.name or state.device,
         state.device if known is None else known.name_zh or known.name or state.device,
     )
-    if changed or anew:
+    if changed or caught_up:
         feed.lock(session)
-    if anew:
-        _end_all(session, station, now)
     calls = rules_of(session).false_per_week > 0
     for one in changed:
         row = _written(session, state, one, now)
-        if one.type == "water":
-            may_call = calls and one.found_s * 1e6 > state.armed_us
+        if row is not None and one.type == "water":
+            may_call = calls and one.found_s * 1e6 > state.armed_us and not _before(state, one)
             _event(session, station, one, row, now, may_call=may_call)
+    if caught_up:
+        _found_again(session, station, state, standing, now)
     if known is not None:
         _notice(session, station, standing, now)
 
 
-def _written(session: Session, state: DetectorState, one: Anomaly, now: datetime) -> AnomalyRow:
-    found = _time(one.found_s)
-    name = f"{state.device}:{one.key}"[:190]
-    row = session.get(AnomalyRow, name)
+def _before(state: DetectorState, one: Anomaly) -> bool:
+    """Whether it was found in what had been judged before and is judged anew: what it called then
+    it called. What late readings bring among it is new."""
+    found_us = one.found_s * 1e6
+    new = state.rejudged_from_us <= found_us <= state.rejudged_until_us + _AFTER_US
+    return found_us <= state.anew_us and not new
+
+
+def _written(
+    session: Session, state: DetectorState, one: Anomaly, now: datetime
+) -> AnomalyRow | None:
+    """``None``: it is of what was judged before, which stays as it was written down."""
+    row = session.get(AnomalyRow, _name(state.device, one))
+    if _before(state, one) and (row is None or row.ended is not None):
+        return None
     if row is None:
-        row = AnomalyRow(
-            id=name,
-            device=state.device,
-            parameter=one.signal,
-            type=one.type,
-            reason=one.reason,
-            started=_time(one.since_s),
-            found=found,
-            onset_value=one.value,
-            late=now - found > LATE,
-            learning=one.found_s * 1e6 <= state.armed_us,
-        )
+        row = _row(state, one, now)
         session.add(row)
     row.last, row.score = _time(one.last_s), one.score
     row.by, row.extreme_value = one.by, one.extreme
     row.ended = row.last if one.over else None
     session.flush()
     return row
+
+
+def _name(device: str, one: Anomaly) -> str:
+    return f"{device}:{one.key}"[:190]
+
+
+def _row(state: DetectorState, one: Anomaly, now: datetime) -> AnomalyRow:
+    found = _time(one.found_s)
+    return AnomalyRow(
+        id=_name(state.device, one),
+        device=state.device,
+        parameter=one.signal,
+        type=one.type,
+        reason=one.reason,
+        started=_time(one.since_s),
+        found=found,
+        onset_value=one.value,
+        last=_time(one.last_s),
+        ended=None,
+        score=one.score,
+        by=one.by,
+        extreme_value=one.extreme,
+        late=now - found > LATE,
+        learning=one.found_s * 1e6 <= state.armed_us,
+    )
 
 
 def _event(
@@ -140,7 +170,7 @@ def _event(
     may_call: bool,
 ) -> None:
     """``may_call``: what goes on is brought up to date whether new ones call or not."""
-    name = excursion_name(station.gateway, station.device, one)
+    name = row.excursion or excursion_name(station.gateway, station.device, one)
     excursion = session.get(Excursion, name)
     if excursion is None:
         if not may_call:
@@ -195,14 +225,34 @@ def _end(
     incidents.settle(session, incident, now)
 
 
-def _end_all(session: Session, station: _Station, now: datetime) -> None:
-    """Everything that is open ends where it was last seen: what begins anew knows nothing of it,
-    and an alert must not stand for good."""
+def _found_again(
+    session: Session,
+    station: _Station,
+    state: DetectorState,
+    standing: Sequence[Anomaly],
+    now: datetime,
+) -> None:
+    """What is open goes on in what the detector now knows of the same signal, or ends where it was
+    last seen."""
     query = select(AnomalyRow).where(
         AnomalyRow.device == station.device, AnomalyRow.ended.is_(None)
     )
+    known = {_name(state.device, one): one for one in standing}
+    of_signal: dict[tuple[str, str], Anomaly] = {(one.signal, one.type): one for one in standing}
     for row in session.scalars(query).all():
+        if row.id in known:
+            continue
         row.ended = row.last
+        other = of_signal.get((row.parameter, row.type))
+        if other is not None:  # the same event, found at another moment
+            name = _name(state.device, other)
+            heir = session.get(AnomalyRow, name)
+            if heir is None:
+                heir = _row(state, other, now)
+                session.add(heir)
+            if heir.excursion is None:
+                heir.excursion, row.excursion = row.excursion, None
+                continue
         excursion = None if row.excursion is None else session.get(Excursion, row.excursion)
         if excursion is not None:
             _end(session, station, row, excursion, now)
@@ -211,7 +261,7 @@ def _end_all(session: Session, station: _Station, now: datetime) -> None:
 def _tell_failed(session: Session, station: _Station, aside: Aside, now: datetime) -> None:
     """People were called; whoever maintains the cloud hears what else went wrong, until an event of
     this probe goes through."""
-    subject = _subject("incident", station.device)
+    subject = subject_of("incident", station.device)
     complaint = aside.complaint
     if complaint is None:
         clear_platform(session, "incident-failed", subject, now=now)
@@ -229,7 +279,7 @@ def _tell_failed(session: Session, station: _Station, aside: Aside, now: datetim
     )
 
 
-def _subject(what: str, device: str) -> str:
+def subject_of(what: str, device: str) -> str:
     """Of at most 60 characters, by which alerts are told apart."""
     subject = f"{what}:{device}"
     return subject if len(subject) <= _LONGEST_SUBJECT else f"{what}:{_short(device)}"
@@ -313,7 +363,7 @@ def _notice(
         for parameter, reasons in often.items()
         if len(reasons) >= _RECURS and parameter not in wrong
     }
-    subject = _subject("sensor", station.device)
+    subject = subject_of("sensor", station.device)
     if not wrong:
         clear_platform(session, "sensor-fault", subject, gateway=station.gateway, now=now)
         return

@@ -16,6 +16,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from vigil_cloud.water.source_input import Note
 from vigil_schemas.errors import VigilError
 
 POINTS: Final = ("station", "outfall")
@@ -30,10 +31,24 @@ class BadChannels(VigilError):
     code: ClassVar[str] = "bad-channels"
     remedy: ClassVar[str] = "Correct every place that is named: docs/water.md lists the properties."
 
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        more = f" (and {len(mistakes) - _SHOWN} more)" if len(mistakes) > _SHOWN else ""
-        super().__init__("; ".join(mistakes[:_SHOWN]) + more)
+    def __init__(self, mistakes: Sequence[Note]) -> None:
+        left = len(mistakes) - _SHOWN
+        more, more_zh = (f" (and {left} more)", f"（另有 {left} 項）") if left > 0 else ("", "")
+        super().__init__("; ".join(one.english for one in mistakes[:_SHOWN]) + more)
         self.mistakes = list(mistakes)
+        self.chinese = "；".join(one.chinese for one in mistakes[:_SHOWN]) + more_zh
+
+
+class _Wrong(ValueError):
+    """One mistake, in both languages."""
+
+    def __init__(self, english: str, chinese: str) -> None:
+        super().__init__(english)
+        self.note = Note(english, chinese)
+
+    def at(self, english: str, chinese: str) -> Note:
+        """Behind the place where it is."""
+        return Note(f"{english}: {self.note.english}", f"{chinese}：{self.note.chinese}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +103,14 @@ class Channels:
         found = self.points.get(name)
         if found is None or found.kind != kind:
             known = ", ".join(sorted(p.id for p in self.points.values() if p.kind == kind)[:10])
-            raise BadChannels([f"there is no {kind} {name!r}; there are: {known or 'none'}"])
+            raise BadChannels(
+                [
+                    Note(
+                        f"there is no {kind} {name!r}; there are: {known or 'none'}",
+                        f"沒有 {kind} {name!r}；現有：{known or '無'}",
+                    )
+                ]
+            )
         return found
 
     def parts(self) -> list[list[str]]:
@@ -113,9 +135,11 @@ def load(path: Path) -> Channels:
     try:
         document = json.loads(path.read_bytes())
     except ValueError as error:  # also what is not UTF-8
-        raise BadChannels([f"{path.name} is not JSON: {error}"]) from error
+        note = Note(f"{path.name} is not JSON: {error}", f"{path.name} 不是 JSON：{error}")
+        raise BadChannels([note]) from error
     except RecursionError as error:
-        raise BadChannels([f"{path.name} is nested too deeply"]) from error
+        note = Note(f"{path.name} is nested too deeply", f"{path.name} 巢狀過深")
+        raise BadChannels([note]) from error
     return read(document)
 
 
@@ -123,24 +147,24 @@ def read(document: Any) -> Channels:
     """Raises ``BadChannels`` with every mistake."""
     features = document.get("features") if isinstance(document, dict) else None
     if not isinstance(features, list):
-        raise BadChannels(["it is no FeatureCollection"])
+        raise BadChannels([Note("it is no FeatureCollection", "不是 FeatureCollection")])
     reaches: dict[str, Reach] = {}
     points: dict[str, Point] = {}
-    mistakes: list[str] = []
+    mistakes: list[Note] = []
     for number, feature in enumerate(features, 1):
         try:
             _take(feature, reaches, points)
-        except ValueError as error:
-            mistakes.append(f"feature {number}: {error}")
+        except _Wrong as error:
+            mistakes.append(error.at(f"feature {number}", f"第 {number} 個物件"))
     if not mistakes and not reaches:
-        mistakes.append("there is no reach in it")
+        mistakes.append(Note("there is no reach in it", "其中沒有河段"))
     mistakes += list(_misplaced(points.values(), reaches)) if not mistakes else []
     mistakes += list(_cycles(reaches.values())) if not mistakes else []
     series: list[tuple[float, float]] = []
     try:
         series = _series(document.get("velocity_factor"))
-    except ValueError as error:
-        mistakes.append(f"velocity_factor: {error}")
+    except _Wrong as error:
+        mistakes.append(error.at("velocity_factor", "velocity_factor"))
     if mistakes:
         raise BadChannels(mistakes)
     placed = {name: _along(point, reaches[point.reach]) for name, point in points.items()}
@@ -152,69 +176,86 @@ def _series(given: Any) -> list[tuple[float, float]]:
     if given is None:
         return []
     if not isinstance(given, list) or not given:
-        raise ValueError("a list of [time, factor] is wanted")
+        raise _Wrong("a list of [time, factor] is wanted", "應為 [時間, 倍數] 的清單")
     found: list[tuple[float, float]] = []
     for one in given:
         if not isinstance(one, list) or len(one) != 2:
-            raise ValueError(f"{one!r}"[:60] + ": [time, factor] is wanted")
+            shown = f"{one!r}"[:60]
+            raise _Wrong(f"{shown}: [time, factor] is wanted", f"{shown}：應為 [時間, 倍數]")
         at = one[0]
         if isinstance(at, str):
-            moment = datetime.fromisoformat(at)
+            try:
+                moment = datetime.fromisoformat(at)
+            except ValueError as error:
+                raise _Wrong(str(error), f"{at!r} 不是 ISO 8601 時間") from error
             moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
             at = moment.timestamp()
         time, factor = _number({"time": at}, "time"), _number({"factor": one[1]}, "factor")
         if factor <= 0:
-            raise ValueError(f"the factor {factor:g} is not above 0")
+            raise _Wrong(f"the factor {factor:g} is not above 0", f"倍數 {factor:g} 應大於 0")
         if found and time <= found[-1][0]:
-            raise ValueError(f"the time {one[0]!r} is not later than the one before")
+            raise _Wrong(
+                f"the time {one[0]!r} is not later than the one before",
+                f"時間 {one[0]!r} 不晚於前一個",
+            )
         found.append((time, factor))
     return found
 
 
 def _take(feature: Any, reaches: dict[str, Reach], points: dict[str, Point]) -> None:
     if not isinstance(feature, dict):
-        raise ValueError("it is no object")
+        raise _Wrong("it is no object", "不是物件")
     shape, tags = feature.get("geometry"), feature.get("properties")
     kind = shape.get("type") if isinstance(shape, dict) else None
     if not isinstance(tags, dict):
-        raise ValueError("it has no properties")
+        raise _Wrong("it has no properties", "沒有 properties")
     if kind == "LineString":
         reach = _reach(tags)
         if reach.id in reaches:
-            raise ValueError(f"reach {reach.id!r} is there twice")
+            raise _Wrong(f"reach {reach.id!r} is there twice", f"河段 {reach.id!r} 重複")
         reaches[reach.id] = reach
     elif kind == "Point":
         name, which = _name(tags, "id"), _name(tags, "kind")
         if which not in POINTS:
             return  # gates and the like take no part here
         if name in points:
-            raise ValueError(f"point {name!r} is there twice")
+            raise _Wrong(f"point {name!r} is there twice", f"點 {name!r} 重複")
         offset = _number(tags, "offset_m", 0.0)
         points[name] = Point(name, which, _name(tags, "reach"), offset)
     else:
-        raise ValueError(f"geometry {kind!r}: LineString or Point is wanted")
+        raise _Wrong(
+            f"geometry {kind!r}: LineString or Point is wanted",
+            f"幾何 {kind!r}：應為 LineString 或 Point",
+        )
 
 
 def _reach(tags: Mapping[str, Any]) -> Reach:
     name, start, end = (_name(tags, key) for key in ("id", "from", "to"))
     if start == end:
-        raise ValueError(f"reach {name!r} ends where it begins")
+        raise _Wrong(f"reach {name!r} ends where it begins", f"河段 {name!r} 的起點與終點相同")
     length, area = (_above(tags, key, name) for key in ("length_m", "area_m2"))
     if length < SHORTEST_M:
-        raise ValueError(
-            f"reach {name!r}: length_m is {length:g}: {SHORTEST_M:g} at least is wanted"
+        raise _Wrong(
+            f"reach {name!r}: length_m is {length:g}: {SHORTEST_M:g} at least is wanted",
+            f"河段 {name!r}：length_m 為 {length:g}，至少應為 {SHORTEST_M:g}",
         )
     velocity = _number(tags, "velocity_m_s")
     if velocity == 0:
-        raise ValueError(f"reach {name!r}: velocity_m_s is 0: standing water carries nothing")
+        raise _Wrong(
+            f"reach {name!r}: velocity_m_s is 0: standing water carries nothing",
+            f"河段 {name!r}：velocity_m_s 為 0，靜止的水不會輸送物質",
+        )
     keys = ("dispersion_m2_s", "storage_area_m2", "exchange_1_s", "decay_1_s")
     numbers = {key: _number(tags, key, 0.0) for key in keys}
     for key, value in numbers.items():
         if value < 0:
-            raise ValueError(f"reach {name!r}: {key} is below 0")
+            raise _Wrong(f"reach {name!r}: {key} is below 0", f"河段 {name!r}：{key} 小於 0")
     inflow = _number(tags, "inflow_m3_s", 0.0)
     if area * abs(velocity) + inflow <= 0:
-        raise ValueError(f"reach {name!r}: more water leaves it (inflow_m3_s) than flows in it")
+        raise _Wrong(
+            f"reach {name!r}: more water leaves it (inflow_m3_s) than flows in it",
+            f"河段 {name!r}：流出的水（inflow_m3_s）多於流入的水",
+        )
     turned = velocity < 0
     start, end = (end, start) if turned else (start, end)
     return Reach(
@@ -225,7 +266,7 @@ def _reach(tags: Mapping[str, Any]) -> Reach:
 def _name(tags: Mapping[str, Any], key: str) -> str:
     value = tags.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise ValueError(f"{key} is {value!r}: a name is wanted")
+        raise _Wrong(f"{key} is {value!r}: a name is wanted", f"{key} 為 {value!r}：應為名稱")
     return str(value)
 
 
@@ -233,32 +274,41 @@ def _number(tags: Mapping[str, Any], key: str, usual: float | None = None) -> fl
     value = tags.get(key, usual)
     value = usual if value is None else value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{key} is {value!r}: a number is wanted")
+        raise _Wrong(f"{key} is {value!r}: a number is wanted", f"{key} 為 {value!r}：應為數字")
     try:
         number = float(value)
     except OverflowError:  # an integer of more than 308 digits
         number = inf
     if not isfinite(number):
-        raise ValueError(f"{key} is {value!r}"[:60] + ": a number is wanted")
+        shown = f"{value!r}"[:50]
+        raise _Wrong(f"{key} is {shown}: a number is wanted", f"{key} 為 {shown}：應為數字")
     return number
 
 
 def _above(tags: Mapping[str, Any], key: str, name: str) -> float:
     value = _number(tags, key)
     if value <= 0:
-        raise ValueError(f"reach {name!r}: {key} is {value:g}: above 0 is wanted")
+        raise _Wrong(
+            f"reach {name!r}: {key} is {value:g}: above 0 is wanted",
+            f"河段 {name!r}：{key} 為 {value:g}，應大於 0",
+        )
     return value
 
 
-def _misplaced(points: Iterable[Point], reaches: Mapping[str, Reach]) -> Iterator[str]:
+def _misplaced(points: Iterable[Point], reaches: Mapping[str, Reach]) -> Iterator[Note]:
     for point in points:
         reach = reaches.get(point.reach)
         if reach is None:
-            yield f"{point.kind} {point.id!r} is on reach {point.reach!r}, which is not there"
+            yield Note(
+                f"{point.kind} {point.id!r} is on reach {point.reach!r}, which is not there",
+                f"{point.kind} {point.id!r} 所在的河段 {point.reach!r} 不存在",
+            )
         elif not 0 <= point.offset_m <= reach.length_m:
-            yield (
+            yield Note(
                 f"{point.kind} {point.id!r} is {point.offset_m:g} m along reach {reach.id!r},"
-                f" which is {reach.length_m:g} m long"
+                f" which is {reach.length_m:g} m long",
+                f"{point.kind} {point.id!r} 位於河段 {reach.id!r} 的 {point.offset_m:g} 公尺處，"
+                f"而該河段長 {reach.length_m:g} 公尺",
             )
 
 
@@ -267,7 +317,7 @@ def _along(point: Point, reach: Reach) -> Point:
     return Point(point.id, point.kind, point.reach, offset)
 
 
-def _cycles(reaches: Iterable[Reach]) -> Iterator[str]:
+def _cycles(reaches: Iterable[Reach]) -> Iterator[Note]:
     upstream: dict[str, set[str]] = defaultdict(set)
     for reach in reaches:
         upstream[reach.end].add(reach.start)
@@ -275,4 +325,4 @@ def _cycles(reaches: Iterable[Reach]) -> Iterator[str]:
         TopologicalSorter(upstream).prepare()
     except CycleError as error:
         around = " → ".join(reversed(error.args[1]))
-        yield f"the water flows in a circle: {around}"
+        yield Note(f"the water flows in a circle: {around}", f"水流成環：{around}")

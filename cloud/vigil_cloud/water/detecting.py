@@ -1,10 +1,11 @@
-"""The detector over what ingest has stored: a job that asks for it, and work that does it.
+"""The detector over what ingest has stored: one probe at a time, as work in the background.
 
-``FOLLOW`` looks which probes have readings that nobody has judged; each of them is a piece of work
-(``WATER_DETECTION``): the minutes since the last one are read from the time series, judged in a
-process of its own, and what follows is stored with the detector's new state. Ingest computes
-nothing and waits for nothing. What a gateway kept through an outage is judged when it comes, in the
-order of its own times, and marked.
+A piece of work (``WATER_DETECTION``) reads the minutes since the last one from the time series,
+judges them in a process of its own, and stores what follows with the detector's new state. Ingest
+computes nothing and waits for nothing. What a gateway kept through an outage is judged when it
+comes, in the order of its own times, and marked. Readings that come after their minute was judged,
+and a state that cannot be read, lead to the same: all that is stored of the last weeks is judged
+anew, which calls nobody for what was judged before. Who asks for it: ``following``.
 """
 
 from __future__ import annotations
@@ -14,23 +15,21 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import nan
-from typing import Any, Final
+from math import isfinite, nan
+from typing import Any, Final, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.database.engine import writing
+from vigil_cloud.alerts.platform import clear_platform, raise_platform
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import NewestReadings
-from vigil_cloud.jobs.port import Job, Turn
 from vigil_cloud.jobs.work import LATER, WorkKind, enqueue
 from vigil_cloud.services import Services
 from vigil_cloud.water import anomalies
 from vigil_cloud.water.detection.ledger import Anomaly, Ledger
 from vigil_cloud.water.detection.station import Detector
-from vigil_cloud.water.detection.verdict import Finding, Setting
+from vigil_cloud.water.detection.verdict import Finding, Setting, verdict_of
 from vigil_cloud.water.incidents import rules_of
 from vigil_cloud.water.models import DetectorState
 from vigil_schemas.senml import instant, microseconds
@@ -52,14 +51,28 @@ THE_SAME: Final = {
     "oxygen_saturation": "dissolved_oxygen",
 }
 """What says the same as another one: they would agree with each other about any fault."""
-TOGETHER: Final = 50
-"""Probes of one turn."""
+LEARNS: Final = timedelta(days=3)
+"""So long a detector learns before it calls anybody: its thresholds rest on daily maxima."""
+ANEW_EVERY: Final = timedelta(hours=1)
+"""Late readings of one probe are judged no more often: each time weeks are gone through."""
+GRACE_US: Final = 15_000_000
+"""So long after its end a minute is waited for: readings of one moment come in several messages,
+and from several gateways."""
 STATE_BYTES: Final = 1_000_000
 _log = structlog.get_logger(__name__)
 
-Row = tuple[float, list[float | None], frozenset[str]]
-"""Seconds since 1970; a value of each signal, nan where the probe gave none, ``None`` where none
-was due; signals whose readings the gateway itself calls failed."""
+
+class Row(NamedTuple):
+    """Of one minute."""
+
+    at_s: float
+    """Since 1970."""
+    values: list[float | None]
+    """Of each signal: nan where the probe gave none, ``None`` where none was due."""
+    failed: frozenset[str] = frozenset()
+    """Signals whose readings the gateway itself calls failed."""
+    suspect: frozenset[int] = frozenset()
+    """Places of those that it calls suspect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,63 +103,20 @@ class Judged:
     score: float
     changed: list[Anomaly]
     standing: list[Anomaly]
-    error: str = ""
+    began_s: float
+    """Since when the detector has learnt."""
 
 
-def follow(turn: Turn) -> None:
-    """Ask for work where there is something to judge."""
-    now_us = microseconds(turn.now)
-    with turn.services.sessions() as session:
-        devices = session.scalars(_due(now_us).limit(TOGETHER)).all()
-    if not devices:
-        return
-    with writing(turn.services.sessions) as session:
-        gone = not_(exists().where(NewestReadings.device == DetectorState.device))
-        session.execute(
-            delete(DetectorState).where(gone).execution_options(synchronize_session=False)
-        )
-        for device in devices:
-            payload = {"device": device}
-            enqueue(session, WATER_DETECTION, device, payload, now=turn.now, priority=LATER)
-        new = [_fresh(device) for device in devices]
-        insert_missing(session, DetectorState, new)
-        session.execute(
-            update(DetectorState)
-            .where(DetectorState.device.in_(devices))
-            .values(asked_us=now_us)
-            .execution_options(synchronize_session=False)
-        )
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Instead: the state of this version cannot be gone on with."""
+
+    version: int
+    error: str
 
 
-def waiting(session: Session, now: datetime) -> bool:
-    """Whether there is anything to ask for."""
-    return session.scalar(_due(microseconds(now)).limit(1)) is not None
-
-
-def _due(now_us: int) -> Select[str]:
-    """Probes with whole minutes that nobody has judged, asked for no later than a minute ago."""
-    until = func.coalesce(DetectorState.until_us, 0)
-    newest = NewestReadings.newest_us
-    whole: ColumnElement[bool] = or_(newest <= now_us - WINDOW_US, newest >= until + WINDOW_US)
-    asked = func.coalesce(DetectorState.asked_us, 0)
-    return (
-        select(NewestReadings.device)
-        .outerjoin(DetectorState, DetectorState.device == NewestReadings.device)
-        .where(
-            and_(
-                NewestReadings.domain == DOMAIN,
-                newest >= until,
-                until + WINDOW_US <= now_us,
-                whole,
-                # Asked for in the future: the clock was set back since, and nobody waits for it.
-                or_(asked <= now_us - WINDOW_US, asked > now_us),
-            )
-        )
-        .order_by(asked, NewestReadings.device)
-    )
-
-
-def _fresh(device: str) -> dict[str, Any]:
+def fresh(device: str) -> dict[str, Any]:
+    """The row of a probe that nothing is known of."""
     return {
         "device": device,
         "version": 0,
@@ -157,6 +127,12 @@ def _fresh(device: str) -> dict[str, Any]:
         "rows": 0,
         "score": 0.0,
         "flags": [],
+        "anew_us": 0,
+        "late_from_us": 0,
+        "late_until_us": 0,
+        "rejudged_from_us": 0,
+        "rejudged_until_us": 0,
+        "unjudged_us": 0,
     }
 
 
@@ -172,10 +148,10 @@ def load(services: Services, payload: Mapping[str, Any]) -> Asked:
         version = 0 if row is None else row.version
         state = None if row is None else row.state
         newest_us = 0 if newest is None else newest.newest_us
-    stop_us = min(now_us, newest_us + WINDOW_US) // WINDOW_US * WINDOW_US
-    learns_us = newest_us - LEARNS_FROM // timedelta(microseconds=1)
+    stop_us = min(now_us - GRACE_US, newest_us + WINDOW_US) // WINDOW_US * WINDOW_US
+    learns_us = newest_us - _microseconds(LEARNS_FROM)
     first_us = max(until_us, learns_us // WINDOW_US * WINDOW_US)
-    stop_us = max(first_us, min(stop_us, first_us + MOST // timedelta(microseconds=1)))
+    stop_us = max(first_us, min(stop_us, first_us + _microseconds(MOST)))
     names, rows = _rows(services, device, first_us, stop_us)
     return Asked(device, version, state, names, rows, max(stop_us, until_us), rate)
 
@@ -209,31 +185,34 @@ def _row(at: float, cells: Mapping[str, tuple[float | None, int]], names: Sequen
     failed = frozenset(
         name for name, (value, flag) in cells.items() if value is None and flag == QartodFlag.FAIL
     )
-    return at, values, failed
+    suspect = frozenset(
+        place
+        for place, name in enumerate(names)
+        if name in cells and cells[name][1] == QartodFlag.SUSPECT
+    )
+    return Row(at, values, failed, suspect)
 
 
-def compute(asked: Asked) -> Judged:
+def compute(asked: Asked) -> Judged | Unreadable:
     """Pure: the rows through the detector. A state that cannot be gone on with is begun anew,
     which is told: one probe must not stand still for good."""
-    error = ""
     try:
         detector, ledger = _opened(asked, asked.state)
     except (ValueError, KeyError, TypeError, IndexError, zlib.error) as broken:
-        error = f"{type(broken).__name__}: {broken}"[:200]
-        detector, ledger = _opened(asked, None)
+        return Unreadable(asked.version, f"{type(broken).__name__}: {broken}"[:200])
     flags: list[dict[str, Any]] = []
     score = 0.0
-    for at, values, failed in asked.rows:
-        verdict = detector.step(at, values)
+    for at, values, failed, suspect in asked.rows:
+        verdict = detector.step(at, values, suspect)
         # What the gateway itself calls failed (it is being cleaned, or out of range) is known.
         findings = [
             one
             for one in verdict.findings
             if not (one.reason in ("missing", "held") and (one.signal in failed or failed))
         ]
-        verdict = type(verdict)(bool(findings), verdict.score, verdict.type, findings)
+        verdict = verdict_of(findings)
         ledger.take(at, verdict, detector.lasting, dict(zip(asked.names, values, strict=True)))
-        flags, score = [_flag(one) for one in findings], verdict.score if findings else 0.0
+        flags, score = [_flag(one) for one in findings], verdict.score
     kept = {"detector": detector.state(), "ledger": ledger.state()}
     state = zlib.compress(json.dumps(kept, allow_nan=False, separators=(",", ":")).encode())
     if len(state) > STATE_BYTES:
@@ -248,7 +227,7 @@ def compute(asked: Asked) -> Judged:
         min(score, 999.0),
         ledger.changed(),
         list(ledger.open),
-        error,
+        detector.began_s,
     )
 
 
@@ -271,11 +250,14 @@ def _flag(one: Finding) -> dict[str, Any]:
     }
 
 
-def store(session: Session, payload: Mapping[str, Any], judged: Judged, now: datetime) -> None:
+def store(
+    session: Session, payload: Mapping[str, Any], judged: Judged | Unreadable, now: datetime
+) -> None:
     """The state and what follows, or neither: only onto the state that it was computed from."""
     device = str(payload["device"])
-    insert_missing(session, DetectorState, [_fresh(device)])
+    insert_missing(session, DetectorState, [fresh(device)])
     row = session.get_one(DetectorState, device, with_for_update=True, populate_existing=True)
+    _note_late(row, payload, now)
     if row.version != judged.version:
         _log.info("detection-overtaken", device=device)  # another piece of work was faster
         return
@@ -285,18 +267,107 @@ def store(session: Session, payload: Mapping[str, Any], judged: Judged, now: dat
     if row.version == 0:
         row.armed_us = newest_us
     row.version += 1
+    if isinstance(judged, Unreadable):
+        _unreadable(session, row, judged, now)
+    else:
+        _go_on(session, row, judged, now)
+    if late_is_due(row, now):
+        _judge_late(row, now)
+    if newest_us >= row.until_us + WINDOW_US or row.until_us < min(row.anew_us, newest_us + 1):
+        enqueue(session, WATER_DETECTION, device, {"device": device}, now=now, priority=LATER)
+
+
+def _go_on(session: Session, row: DetectorState, judged: Judged, now: datetime) -> None:
+    behind = row.until_us < row.anew_us
     row.state, row.until_us, row.interval_s = judged.state, judged.until_us, judged.interval_s
     row.rows += judged.rows
     if judged.rows:
         row.score, row.flags = judged.score, judged.flags
-    if judged.error:
-        _log.error("detector-begun-anew", device=device, error=judged.error)
-        row.error, row.error_at = judged.error, now
-    anew = bool(judged.error)
-    anomalies.follow(session, row, judged.changed, judged.standing, now, anew=anew)
-    if newest_us >= row.until_us + WINDOW_US:
-        enqueue(session, WATER_DETECTION, device, {"device": device}, now=now, priority=LATER)
+    if isfinite(judged.began_s):
+        row.armed_us = max(row.armed_us, round(judged.began_s * 1e6) + _microseconds(LEARNS))
+    caught_up = behind and row.until_us >= row.anew_us
+    anomalies.follow(session, row, judged.changed, judged.standing, now, caught_up=caught_up)
+    if row.error is not None and row.until_us >= max(row.anew_us, row.armed_us):
+        row.error = row.error_at = None
+        clear_platform(session, "detector-anew", _subject(row.device), now=now)
 
 
-WATER_DETECTION: Final = WorkKind("water-detection", load, compute, store)
-FOLLOW: Final = Job("water-detection-followed", timedelta(seconds=20), follow, waiting=waiting)
+def _unreadable(session: Session, row: DetectorState, broken: Unreadable, now: datetime) -> None:
+    """What is stored of the last weeks teaches it again; what it calls begins where it stood."""
+    _log.error("detector-begun-anew", device=row.device, error=broken.error)
+    row.error, row.error_at = broken.error, now
+    _begin_anew(row)
+    raise_platform(
+        session,
+        "detector-anew",
+        _subject(row.device),
+        severity="minor",
+        title=f"{row.device}: the detector could not go on and learns anew"[:200],
+        title_zh=f"{row.device}：偵測器無法延續，正在重新學習"[:200],
+        device=row.device,
+        detail={"code": "detector-anew", "explanation": broken.error},
+        now=now,
+    )
+
+
+def _begin_anew(row: DetectorState) -> None:
+    row.anew_us = max(row.anew_us, row.until_us)
+    row.state, row.until_us = None, 0
+
+
+def _note_late(row: DetectorState, payload: Mapping[str, Any], now: datetime) -> None:
+    """Of the readings that the payload tells, those behind what was judged wait."""
+    first_us, last_us = int(payload.get("late_from_us", 0)), int(payload.get("late_until_us", 0))
+    if not 0 < first_us < max(row.until_us, row.anew_us):
+        return
+    oldest_us = microseconds(now) - _microseconds(LEARNS_FROM)
+    if first_us < oldest_us:
+        row.unjudged_us = max(row.unjudged_us, min(last_us, oldest_us))
+        first_us = oldest_us
+    last_us = min(last_us, max(row.until_us, row.anew_us) - 1)
+    if last_us < first_us:
+        return
+    if first_us < row.until_us:
+        row.late_from_us = min(row.late_from_us or first_us, first_us)
+        row.late_until_us = max(row.late_until_us, last_us)
+    else:  # what is being judged anew will come to them
+        row.rejudged_from_us = min(row.rejudged_from_us or first_us, first_us)
+        row.rejudged_until_us = max(row.rejudged_until_us, last_us)
+
+
+def late_is_due(row: DetectorState, now: datetime) -> bool:
+    """Whether late readings wait and may be judged by now."""
+    if not row.late_from_us or row.until_us < row.anew_us:
+        return False
+    last = row.rejudged_at
+    return last is None or not last <= now < last + ANEW_EVERY
+
+
+def _judge_late(row: DetectorState, now: datetime) -> None:
+    row.rejudged_from_us, row.rejudged_until_us = row.late_from_us, row.late_until_us
+    row.late_from_us = row.late_until_us = 0
+    row.rejudged_at = now
+    _begin_anew(row)
+
+
+def _microseconds(time: timedelta) -> int:
+    return time // timedelta(microseconds=1)
+
+
+def _subject(device: str) -> str:
+    return anomalies.subject_of("detector", device)
+
+
+def _both(waiting: Mapping[str, Any], new: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Late readings of both."""
+    late = [one for one in (waiting, new) if one.get("late_from_us")]
+    if not late:
+        return new
+    return {
+        "device": new["device"],
+        "late_from_us": min(one["late_from_us"] for one in late),
+        "late_until_us": max(one["late_until_us"] for one in late),
+    }
+
+
+WATER_DETECTION: Final = WorkKind("water-detection", load, compute, store, merge=_both)

@@ -16,7 +16,8 @@ from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.water.cases import inspection
 from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
 from vigil_cloud.water.detail import AnomalyDetail, ExcursionDetail
-from vigil_cloud.water.detecting import FOLLOW, WATER_DETECTION
+from vigil_cloud.water.detecting import WATER_DETECTION
+from vigil_cloud.water.following import FOLLOW, LateReadings
 from vigil_cloud.water.incident_routes import router as incident_router
 from vigil_cloud.water.models import AnomalyRow, Excursion, Incident
 from vigil_cloud.water.network_routes import router as network_router
@@ -28,7 +29,7 @@ from vigil_schemas.water import CONTRACT
 
 
 def _readings(now: Callable[[], datetime]) -> Sequence[ReadingHandler]:
-    return (ProbeCondition(now),)
+    return (ProbeCondition(now), LateReadings(now))
 
 
 def _over(before: datetime) -> ColumnElement[bool]:

@@ -97,8 +97,21 @@ class DetectorState(Base):
     flags: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     """Of the last one, signal by signal."""
     error: Mapped[str | None] = mapped_column(String(200))
-    """Why what was learnt could not be gone on with."""
+    """Why what was learnt could not be gone on with, until it is learnt again."""
     error_at: Mapped[datetime | None]
+    anew_us: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Judged anew up to here from what is stored: what was found there before calls nobody
+    again."""
+    late_from_us: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Earliest reading that came after its minute was judged and waits for being judged; 0: none
+    does."""
+    late_until_us: Mapped[int] = mapped_column(BigInteger, default=0)
+    rejudged_from_us: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Of the late readings that were judged last: what is found among them calls."""
+    rejudged_until_us: Mapped[int] = mapped_column(BigInteger, default=0)
+    rejudged_at: Mapped[datetime | None]
+    unjudged_us: Mapped[int] = mapped_column(BigInteger, default=0)
+    """Newest reading that came too late to be judged at all; 0: none did."""
 
 
 class AnomalyRow(Base):
@@ -233,6 +246,8 @@ class SourceTrace(Base):
     """When it was calculated."""
     problem: Mapped[str | None] = mapped_column(String(400))
     """Why nothing could be calculated."""
+    problem_zh: Mapped[str | None] = mapped_column(String(400))
+    """None: of before there was one."""
     result: Mapped[dict[str, Any]] = mapped_column(JSON)
     """A ``trace_schema.TraceEntry``."""
 

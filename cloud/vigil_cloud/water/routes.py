@@ -67,6 +67,8 @@ def get_detection(
         rows = session.scalars(query.limit(most)).all()
         state, rules = session.scalar(seen), rules_of(session)
     judged = state is not None and state.rows > 0
+    learns_us = 0 if state is None else max(state.armed_us, state.anew_us)
+    learns = state is not None and learns_us > state.until_us
     return DetectionEntry(
         followed=judged,
         until=instant(state.until_us) if state is not None and judged else None,
@@ -76,6 +78,10 @@ def get_detection(
         flags=[] if state is None else [AnomalyFlag.model_validate(one) for one in state.flags],
         false_per_week=rules.false_per_week,
         error=None if state is None else state.error,
+        learns_until=instant(learns_us) if learns else None,
+        late_waits=state is not None and state.late_from_us > 0,
+        rejudged=None if state is None else state.rejudged_at,
+        unjudged=instant(state.unjudged_us) if state is not None and state.unjudged_us else None,
         anomalies=[AnomalyEntry.model_validate(row) for row in rows],
     )
 

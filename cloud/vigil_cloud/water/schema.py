@@ -98,7 +98,15 @@ class DetectionEntry(_Answer):
     """Of the newest row."""
     false_per_week: float
     error: str | None
-    """Why what was learnt was begun anew last."""
+    """Why what was learnt could not be gone on with, until it is learnt again."""
+    learns_until: UtcDatetime | None
+    """What is found before this calls nobody; none once that is over."""
+    late_waits: bool
+    """Readings that came late wait for being judged: once an hour at most."""
+    rejudged: UtcDatetime | None
+    """When late readings were judged last."""
+    unjudged: UtcDatetime | None
+    """Time of the newest reading that came too late to be judged at all."""
     anomalies: list[AnomalyEntry]
 
 
@@ -259,6 +267,7 @@ class SourceEntry(_Answer):
     at: UtcDatetime
     problem: str | None
     """Why nothing could be calculated."""
+    problem_zh: str | None
     suspects: list[SourceSuspect]
     unexplained: float
     """Probability that it was none of them."""

@@ -6,7 +6,7 @@ turbidity only the timing counts, and only where the conductance of the same sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -47,18 +47,19 @@ _UNEXPLAINED: Final = Note(
 )
 
 
-def calculate(case: Case) -> TraceResult:
-    """Raises ``BadChannels``."""
+def calculate(case: Case, spare: Callable[[], bool] = lambda: True) -> TraceResult:
+    """``spare``: whether there is time for a further candidate. Raises ``BadChannels``."""
     network = files.read({"type": "FeatureCollection", "features": list(case.features)})
     observed, stations = _observed(case, network)
     pace = _pace(case.velocities)
 
     def prior(_: str, outfall: str | None) -> float:
-        return _PER_CASE ** min(case.before.get(outfall or "", 0), _MOST_BEFORE)
+        before = case.before.get(outfall or "")
+        return 1.0 if before is None else _PER_CASE ** min(before.weight, _MOST_BEFORE)
 
     if pace is not None:  # all that follows is on the water's clock
         observed = {name: pace.observed(one) for name, one in observed.items()}
-    traced = trace(network, observed, prior)
+    traced = trace(network, observed, prior, spare)
     gates = [point for feature in case.features if (point := _gate(feature, network)) is not None]
     below = [one for one in network.points.values() if one.kind == "station"]
     now_s = case.now_s if pace is None else float(pace.water_s(case.now_s))
@@ -66,6 +67,14 @@ def calculate(case: Case) -> TraceResult:
     notes = list(case.notes)
     if not traced.suspects:
         notes.append(_UNEXPLAINED)
+    if traced.untried:
+        notes.append(
+            Note(
+                f"the network is large: {traced.untried} possible sources, the unlikeliest by what"
+                " is registered, were not tried",
+                f"水路網過大：依登錄資料最不可能的 {traced.untried} 個來源未納入推算",
+            )
+        )
     return _Written(case, pace).result(traced, found, stations, notes)
 
 
@@ -206,6 +215,6 @@ class _Written:
             mass_from_kg=low / 1000 if known else None,
             mass_until_kg=high / 1000 if known else None,
             duration_s=min(one.duration_s, 10 * 86_400.0),
-            before=self.case.before.get(one.outfall or "", 0),
+            before=before.cases if (before := self.case.before.get(one.outfall or "")) else 0,
             path=list(found.paths.get((one.reach, one.outfall), [one.reach])),
         )

@@ -14,6 +14,14 @@ class Note(NamedTuple):
     chinese: str
 
 
+class Before(NamedTuple):
+    """Closed cases in which an outfall was the source."""
+
+    cases: int
+    weight: float
+    """As many, each halved with every two years since: works are rebuilt, and owners change."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signal:
     """One parameter of one station. Times in seconds since 1970, ascending."""
@@ -36,8 +44,8 @@ class Case:
     signals: Sequence[Signal]
     velocities: Mapping[str, Sequence[tuple[float, float]]]
     """By reach: moments and m/s."""
-    before: Mapping[str, int]
-    """By outfall: cases in which it was the source."""
+    before: Mapping[str, Before]
+    """By outfall."""
     notes: Sequence[Note]
     onset_s: float
     now_s: float

@@ -83,6 +83,8 @@ class Traced(NamedTuple):
     misfit: float
     """Mean square of the residuals of the best of them, in their standard deviations: about 1 or
     less where it explains what was seen."""
+    untried: int = 0
+    """Candidates for which there was no time."""
 
 
 class _Candidate(NamedTuple):
@@ -93,9 +95,14 @@ class _Candidate(NamedTuple):
 
 
 def trace(
-    channels: Channels, observed: Mapping[str, Observed], prior: Prior | None = None
+    channels: Channels,
+    observed: Mapping[str, Observed],
+    prior: Prior | None = None,
+    spare: Callable[[], bool] = lambda: True,
 ) -> Traced:
-    """No suspects where no station has seen anything, or nobody's water passes those that have."""
+    """No suspects where no station has seen anything, or nobody's water passes those that have.
+    ``spare``: whether there is time for a further candidate; the likeliest beforehand are tried
+    first, a few in any case."""
     every = curves(observed)
     seen = [one for one in every if one.seen]
     if not seen:
@@ -103,17 +110,23 @@ def trace(
     above = _above(channels, [channels.points[one.station].reach for one in seen])
     responses = _responses(channels, every, seen, len(above))
     candidates = [one for one in _candidates(channels, prior) if one.reach in above]
-    trials = [
-        (candidate, trial.improve(_FIRST_STEPS) - log(candidate.prior), trial)
-        for candidate, trial in _trials(candidates, responses, every, seen)
-    ]
+    candidates.sort(key=lambda one: -one.prior)
+    trials: list[tuple[_Candidate, float, Trial]] = []
+    tried = 0
+    for candidate in candidates:
+        if tried >= _FITTED and not spare():
+            break
+        tried += 1
+        for lowered, trial in _trials([candidate], responses, every, seen):
+            trials.append((lowered, trial.improve(_FIRST_STEPS) - log(lowered.prior), trial))
     trials.sort(key=lambda one: one[1])
-    fits = [
-        (candidate, trial.fit())
-        for number, (candidate, rough, trial) in enumerate(trials)
-        if number < _FITTED or rough <= trials[0][1] + _HOPELESS
-    ]
-    return _weighed(fits, [one.station for one in seen])
+    fits = []
+    for number, (candidate, rough, trial) in enumerate(trials):
+        if number >= _FITTED and (rough > trials[0][1] + _HOPELESS or not spare()):
+            break
+        fits.append((candidate, trial.fit()))
+    traced = _weighed(fits, [one.station for one in seen])
+    return traced._replace(untried=len(candidates) - tried)
 
 
 def _above(channels: Channels, reaches: Sequence[str]) -> set[str]:

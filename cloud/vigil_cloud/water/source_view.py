@@ -45,7 +45,8 @@ def source_of(session: Session, incident: str) -> SourceEntry | None:
     result = result_of(session, incident)
     if result is None:
         return SourceEntry(
-            at=row.at, problem=row.problem, suspects=[], unexplained=1.0, misfit=0.0, stations=[],
+            at=row.at, problem=row.problem, problem_zh=row.problem_zh or row.problem,
+            suspects=[], unexplained=1.0, misfit=0.0, stations=[],
             arrivals=[], samples=[], frames=TraceFrames(times=[], reaches={}), notes=[],
             notes_zh=[],
         )  # fmt: skip
@@ -53,6 +54,7 @@ def source_of(session: Session, incident: str) -> SourceEntry | None:
     return SourceEntry(
         at=row.at,
         problem=None,
+        problem_zh=None,
         suspects=list(places.suspects(result.suspects)),
         unexplained=result.unexplained,
         misfit=result.misfit,

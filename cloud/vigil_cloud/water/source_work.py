@@ -6,7 +6,8 @@ stations below see the plume later. The inspector's alert is told the likeliest 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+import time
+from collections import defaultdict, deque
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +32,7 @@ from vigil_cloud.water.models import (
     VelocityReading,
     WaterPoint,
 )
-from vigil_cloud.water.source_input import Case, Note, Signal
+from vigil_cloud.water.source_input import Before, Case, Note, Signal
 from vigil_cloud.water.trace_schema import TraceResult
 from vigil_schemas.types import QartodFlag
 
@@ -47,6 +48,10 @@ CONDUCTANCE: Final = "specific_conductance"
 TIMED: Final = ("pH", "turbidity_FNU")
 _FOUND: Final = ("fine", "source-found")
 _PROBLEM: Final = 400
+_HALVED: Final = timedelta(days=2 * 365)
+"""So long ago a case counts half: works are rebuilt, and owners change."""
+_SPENT_S: Final = 75.0
+"""So long candidates are tried; the piece of work may take two minutes, with all around it."""
 _SAME: Final = 0.1
 """A probability that differs by less is no news for an alert's history."""
 
@@ -82,7 +87,7 @@ def load(services: Services, payload: Mapping[str, Any]) -> Case | None:
         if not any(device in rows.stations for device in hit):
             return None
         rows = _around(rows, hit.keys())
-        found = before_of(session)
+        found = before_of(session, now)
         velocities = _velocities(session, begin, end)
         onset = incident.started.timestamp()
     signals = [
@@ -234,50 +239,68 @@ def _signals(
     return signals
 
 
-def before_of(session: Session) -> dict[str, int]:
+def before_of(session: Session, now: datetime) -> dict[str, Before]:
     """By outfall: cases that were closed with it as the source."""
     query = (
         select(CaseEvent)
         .join(CaseRow, CaseRow.id == CaseEvent.case_id)
         .where(CaseRow.kind == site.KIND, CaseRow.outcome.in_(_FOUND), CaseEvent.action == "noted")
     )
-    named: dict[str, set[str]] = defaultdict(set)
-    for event in session.scalars(query):
+    named: dict[str, dict[str, datetime]] = defaultdict(dict)
+    for event in session.scalars(query.order_by(CaseEvent.at)):
         if event.detail.get("entry") == "suspect" and (outfall := event.detail.get("outfall")):
-            named[event.case_id].add(str(outfall))
-    # Who named several does not know which: each counts where it is the only one.
-    return dict(Counter(next(iter(one)) for one in named.values() if len(one) == 1))
+            named[event.case_id][str(outfall)] = event.at
+    found: dict[str, Before] = {}
+    for one in named.values():
+        if len(one) != 1:  # who named several does not know which
+            continue
+        ((outfall, at),) = one.items()
+        known = found.get(outfall, Before(0, 0.0))
+        weight = 0.5 ** (max(now - at, timedelta()) / _HALVED)
+        found[outfall] = Before(known.cases + 1, known.weight + weight)
+    return found
 
 
-def compute(case: Case | None) -> TraceResult | str | None:
-    """In a process of its own. A text: why nothing could be calculated."""
+def compute(case: Case | None) -> TraceResult | Note | None:
+    """In a process of its own. A note: why nothing could be calculated. Of a large network the
+    likeliest candidates are tried while there is time, and the others are told."""
     if case is None:
         return None
     from vigil_cloud.water.channels import BadChannels
     from vigil_cloud.water.source_case import calculate
 
+    until = time.monotonic() + _SPENT_S
     try:
-        return calculate(case)
+        return calculate(case, lambda: time.monotonic() < until)
     except BadChannels as error:
-        return str(error)[:_PROBLEM]
+        return Note(str(error)[:_PROBLEM], error.chinese[:_PROBLEM])
 
 
 def store(
-    session: Session, payload: Mapping[str, Any], found: TraceResult | str | None, now: datetime
+    session: Session, payload: Mapping[str, Any], found: TraceResult | Note | None, now: datetime
 ) -> None:
     """Keep it, tell the alert, and look again later while more may be seen."""
     incident = session.get(Incident, str(payload["incident"]))
     if incident is None or found is None:
         return
-    problem = found if isinstance(found, str) else None
-    result = {} if isinstance(found, str) else found.model_dump(mode="json")
+    problem, problem_zh = found if isinstance(found, Note) else (None, None)
+    result = {} if isinstance(found, Note) else found.model_dump(mode="json")
     statement = insert(session, SourceTrace)
+    changed = ("at", "problem", "problem_zh", "result")
     session.execute(
         statement.on_conflict_do_update(
             index_elements=["incident"],
-            set_={name: statement.excluded[name] for name in ("at", "problem", "result")},
+            set_={name: statement.excluded[name] for name in changed},
         ),
-        [{"incident": incident.id, "at": now, "problem": problem, "result": result}],
+        [
+            {
+                "incident": incident.id,
+                "at": now,
+                "problem": problem,
+                "problem_zh": problem_zh,
+                "result": result,
+            }
+        ],
     )
     _tell(session, incident, found if isinstance(found, TraceResult) else None, now)
     until = incident.started + LONGEST

@@ -96,4 +96,5 @@ class TraceEntry(_Kept):
     at: UtcDatetime
     problem: str | None
     """Why nothing could be calculated."""
+    problem_zh: str | None = None
     result: TraceResult | None

@@ -16,14 +16,16 @@ from sqlalchemy import select
 from cloud_city import GATEWAY, NOON, City, excursion
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.platform import standing
+from vigil_cloud.alerts.platform_kinds import PlatformKind
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import NewestReadings
 from vigil_cloud.devices.newest import record_newest
+from vigil_cloud.domain.port import Readings
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Turn
 from vigil_cloud.jobs.worker import Worker
 from vigil_cloud.timeseries.port import Point, Series
-from vigil_cloud.water import detecting, incidents
+from vigil_cloud.water import detecting, following, incidents
 from vigil_cloud.water.anomalies import excursion_name
 from vigil_cloud.water.detecting import WATER_DETECTION, WINDOW_US
 from vigil_cloud.water.detection.ledger import Anomaly
@@ -86,13 +88,13 @@ def judged(city: City) -> int:
     worker, done = Worker(city.services, [WATER_DETECTION], "worker", apart=False), 0
     while True:
         with city.services.sessions() as session:
-            if not detecting.waiting(session, city.time) and not session.scalar(
+            if not following.waiting(session, city.time) and not session.scalar(
                 select(WorkRow.id).where(
                     WorkRow.kind == WATER_DETECTION.name, WorkRow.due <= city.time
                 )
             ):
                 return done
-        detecting.follow(Turn(city.services, city.time))
+        following.follow(Turn(city.services, city.time))
         while worker.do_one():
             done += 1
 
@@ -104,6 +106,18 @@ def found(city: City) -> list[AnomalyRow]:
 
 def water(city: City) -> list[dict[str, Any]]:
     return city.alerts("inspector", domain="water")
+
+
+def told(city: City, kind: PlatformKind) -> list[AlertRow]:
+    with city.services.sessions() as session:
+        return standing(session, kind)
+
+
+def detection(city: City) -> dict[str, Any]:
+    shown: dict[str, Any] = (
+        city.client("inspector").get(f"/api/v1/water/probes/{SONDE}/detection").json()
+    )
+    return shown
 
 
 def faults(city: City) -> list[str]:
@@ -204,6 +218,12 @@ def test_what_was_kept_through_an_outage_is_judged_and_marked(learnt: tuple[City
     assert not alert["state"]["active"]
 
 
+def computed(asked: detecting.Asked) -> detecting.Judged:
+    found = detecting.compute(asked)
+    assert isinstance(found, detecting.Judged)
+    return found
+
+
 def test_in_pieces_or_at_once_the_same_is_found(city: City, learnt: tuple[City, Floats]) -> None:
     city, values = learnt
     values[4:12, 1] += 150e-4
@@ -211,19 +231,17 @@ def test_in_pieces_or_at_once_the_same_is_found(city: City, learnt: tuple[City, 
     with city.services.sessions() as session:
         state = session.get_one(DetectorState, SONDE)
         asked = detecting.Asked(SONDE, state.version, state.state, sorted(NAMES), [], 0, 0.4)
-    rows: list[tuple[float, list[float | None], frozenset[str]]] = [
-        (
+    rows = [
+        detecting.Row(
             (NOON + number * QUARTER).timestamp(),
             [float(row[NAMES.index(name)]) for name in sorted(NAMES)],
-            frozenset[str](),
         )
         for number, row in enumerate(values[:DAY])
     ]
-    whole = detecting.compute(replace(asked, rows=rows))
+    whole = computed(replace(asked, rows=rows))
     keys: set[str] = set()
     for first in range(0, DAY, 7):
-        part = detecting.compute(replace(asked, rows=rows[first : first + 7]))
-        assert part.error == ""
+        part = computed(replace(asked, rows=rows[first : first + 7]))
         asked = replace(asked, state=part.state)
         keys |= {one.key for one in part.changed}
     assert keys == {one.key for one in whole.changed}
@@ -251,10 +269,20 @@ def test_a_state_that_cannot_be_read_is_begun_anew_and_told(learnt: tuple[City, 
         session.get_one(DetectorState, SONDE).state = b"torn"
     stored(city, values[:4], NOON)
     city.time = NOON + timedelta(hours=1)
-    judged(city)
-    shown = city.client("inspector").get(f"/api/v1/water/probes/{SONDE}/detection").json()
+    worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
+    following.follow(Turn(city.services, city.time))
+    assert worker.do_one()
+    shown = detection(city)
     assert "error" in shown["error"]
-    assert shown["until"] is not None
+    assert shown["learns_until"] is not None
+    assert [one.device for one in told(city, "detector-anew")] == [SONDE]
+
+    # it learns from what is stored, and then that is over
+    judged(city)
+    shown = detection(city)
+    assert (shown["error"], shown["learns_until"]) == (None, None)
+    assert shown["until"] >= NOON.isoformat()[:16]
+    assert told(city, "detector-anew") == []
 
 
 def test_a_rate_of_nothing_calls_nobody_and_goes_on_looking(learnt: tuple[City, Floats]) -> None:
@@ -321,22 +349,207 @@ def test_an_event_whose_incident_fails_calls_all_the_same_and_is_told(
         assert standing(session, "incident-failed") == []
 
 
-def test_what_was_open_ends_where_the_detector_is_begun_anew(
+def tear(city: City) -> None:
+    with writing(city.services.sessions) as session:
+        session.get_one(DetectorState, SONDE).state = b"torn"
+
+
+def test_what_goes_on_when_the_detector_is_begun_anew_goes_on_and_ends(
     learnt: tuple[City, Floats],
 ) -> None:
+    city, values = learnt
+    values[4:12, 1] += 150e-4
+    goes_on(city, values[:8])
+    (alert,) = water(city)
+    assert alert["state"]["active"]
+    tear(city)
+    goes_on(city, values[8:10])
+    assert [one["id"] for one in water(city)] == [alert["id"]], "nobody is called again"
+    assert water(city)[0]["state"]["active"], "the discharge lasts"
+    goes_on(city, values[10:40], 6)
+    assert [one["id"] for one in water(city)] == [alert["id"]]
+    assert not water(city)[0]["state"]["active"]
+    with city.services.sessions() as session:
+        assert all(row.ended for row in session.scalars(select(Excursion)))
+    assert all(row.ended for row in found(city))
+
+
+def test_what_is_not_found_again_ends_where_the_detector_is_begun_anew(
+    learnt: tuple[City, Floats],
+) -> None:
+    """An alert must not stand for good: of what it was found in, nothing is stored any more."""
     city, values = learnt
     values[4:, 1] += 150e-4
     goes_on(city, values[:8])
     (alert,) = water(city)
     assert alert["state"]["active"]
-    with writing(city.services.sessions) as session:
-        session.get_one(DetectorState, SONDE).state = b"torn"
-    goes_on(city, values[8:10])
+    city.services.timeseries.delete(SONDE)
+    tear(city)
+    goes_on(city, canal(4, seed=9))
     (alert,) = water(city)
     assert not alert["state"]["active"]
+    assert all(row.ended for row in found(city) if row.type == "water")
+
+
+def calls(city: City) -> int:
+    """Alerts of the water; sessions do not last for the days that pass here."""
     with city.services.sessions() as session:
-        assert all(row.ended for row in session.scalars(select(Excursion)))
-    assert all(row.ended for row in found(city))
+        return len(session.scalars(select(AlertRow).where(AlertRow.domain == "water")).all())
+
+
+def test_a_detector_begun_anew_calls_nobody_while_it_learns(learnt: tuple[City, Floats]) -> None:
+    """What is stored is gone, too: whatever it takes for unusual then is its own ignorance."""
+    city, values = learnt
+    city.services.timeseries.delete(SONDE)
+    tear(city)
+    wild = values[: 2 * DAY].copy()
+    wild[30:40, 1] += 300e-4
+    wild[60:70, 2] -= 2.0
+    goes_on(city, wild, 16)
+    assert calls(city) == 0
+    with city.services.sessions() as session:
+        row = session.get_one(DetectorState, SONDE)
+        assert row.armed_us > row.until_us
+    calm = np.concatenate([canal(3 * DAY, seed=11), canal(16, seed=12)])
+    calm[-8:, 1] += 300e-4
+    goes_on(city, calm, 16)
+    assert calls(city) == 1, "and once it has learnt it calls"
+
+
+def test_a_new_probe_learns_for_days_before_it_calls(city: City) -> None:
+    values = canal(5 * DAY)
+    values[100:110, 1] += 300e-4
+    values[-8:, 1] += 300e-4
+    city.time = NOON - QUARTER + timedelta(minutes=2)
+    goes_on(city, values[: 2 * DAY], 8)
+    assert calls(city) == 0
+    goes_on(city, values[2 * DAY :], 8)
+    assert calls(city) == 1
+
+
+def test_late_readings_are_judged_and_what_was_judged_calls_nobody_again(
+    learnt: tuple[City, Floats],
+) -> None:
+    """A gateway keeps six hours with a discharge in them, while a second one goes on."""
+    city, values = learnt
+    values[4:12, 1] += 150e-4
+    values[60:66, 2] -= 1.2
+    stored(city, values[:2], NOON)
+    stored(city, values[30:72], NOON + 30 * QUARTER)
+    city.time = NOON + 72 * QUARTER
+    judged(city)
+    (first,) = water(city)
+    assert first["detail"]["parameter"] == "pH"
+    before = {one.id for one in found(city)}
+
+    stored(city, values[2:30], NOON + 2 * QUARTER)
+    late(city, NOON + 2 * QUARTER, NOON + 29 * QUARTER)
+    judged(city)
+    shown = detection(city)
+    assert (shown["late_waits"], shown["unjudged"]) == (False, None)
+    assert shown["rejudged"] is not None
+    assert shown["learns_until"] is None
+    (newer,) = [one for one in water(city) if one["id"] != first["id"]]
+    assert len(water(city)) == 2
+    assert newer["detail"]["parameter"] == "specific_conductance"
+    assert newer["detail"]["late"]
+    assert not newer["state"]["active"]
+    assert before <= {one.id for one in found(city)}
+
+
+def late(city: City, first: datetime, last: datetime) -> None:
+    """As ingest tells the domain."""
+    points = [
+        Point(Series("water", GATEWAY, SONDE, "pH"), microseconds(at), 7.9, 1)
+        for at in (first, last)
+    ]
+    told = Readings(SONDE, "water", points, city.time, catching_up=True)
+    folded = following.LateReadings(lambda: city.time).fold(told, None)
+    assert folded is not None
+    assert folded.write is not None
+    with writing(city.services.sessions) as session:
+        folded.write(session)
+
+
+def test_late_readings_are_judged_once_an_hour_at_most(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    stored(city, values[:24], NOON)
+    city.time = NOON + 24 * QUARTER
+    judged(city)
+    late(city, NOON, NOON + QUARTER)
+    assert judged(city) > 1
+    late(city, NOON + 2 * QUARTER, NOON + 3 * QUARTER)
+    assert judged(city) == 1, "noted, and nothing more"
+    assert detection(city)["late_waits"]
+    city.later(hours=1)
+    assert judged(city) > 1
+    assert not detection(city)["late_waits"]
+
+
+def test_what_came_too_late_is_told(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    stored(city, values[:4], NOON)
+    city.time = NOON + 4 * QUARTER
+    judged(city)
+    late(city, NOON - timedelta(days=40), NOON - timedelta(days=39))
+    judged(city)
+    shown = detection(city)
+    assert shown["unjudged"] is not None
+    assert not shown["late_waits"]
+
+
+def test_readings_in_time_ask_for_nothing(city: City) -> None:
+    handler = following.LateReadings(lambda: city.time)
+    point = Point(Series("water", GATEWAY, SONDE, "pH"), microseconds(city.time), 7.9, 1)
+    assert handler.fold(Readings(SONDE, "water", [point], city.time, False), None) is None
+
+
+def test_late_readings_of_two_messages_are_one_piece() -> None:
+    merge = WATER_DETECTION.merge
+    one = {"device": SONDE, "late_from_us": 5, "late_until_us": 9}
+    other = {"device": SONDE, "late_from_us": 2, "late_until_us": 3}
+    both = {"device": SONDE, "late_from_us": 2, "late_until_us": 9}
+    assert merge(one, other) == both
+    assert merge({"device": SONDE}, both) == merge(both, {"device": SONDE}) == both
+
+
+def test_a_detector_that_falls_behind_is_told_until_it_is_not(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    stored(city, values[:8], NOON)
+    city.time = NOON + 8 * QUARTER
+    following.follow(Turn(city.services, city.time))  # and no worker takes it
+    city.later(minutes=11)
+    following.follow(Turn(city.services, city.time))
+    (alert,) = told(city, "detector-behind")
+    assert "minutes behind" in alert.title
+    judged(city)
+    following.follow(Turn(city.services, city.time))
+    assert told(city, "detector-behind") == []
+
+
+@pytest.mark.parametrize(("rows", "calls"), [(1, False), (3, False), (8, True)])
+def test_suspect_readings_call_nobody_by_themselves(
+    learnt: tuple[City, Floats], rows: int, calls: bool
+) -> None:
+    """Four in a row are the water's."""
+    city, values = learnt
+    name = "specific_conductance"
+    flags = {(row, name): QartodFlag.SUSPECT for row in range(4, 4 + rows)}
+    values[4 : 4 + rows, 1] += 150e-4
+    stored(city, values[:16], NOON, flags)
+    city.time = NOON + 16 * QUARTER
+    judged(city)
+    assert bool(water(city)) is calls
+
+
+def test_a_suspect_onset_that_a_good_reading_confirms_calls(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    values[4:12, 1] += 150e-4
+    flags = {(row, "specific_conductance"): QartodFlag.SUSPECT for row in (4, 5)}
+    stored(city, values[:8], NOON, flags)
+    city.time = NOON + 8 * QUARTER
+    judged(city)
+    assert len(water(city)) == 1
 
 
 def test_what_goes_on_ends_though_nothing_calls_any_more(learnt: tuple[City, Floats]) -> None:
@@ -354,7 +567,7 @@ def test_a_reading_ahead_of_our_clock_is_waited_for(learnt: tuple[City, Floats])
     city, values = learnt
     city.time += timedelta(minutes=2)
     stored(city, values[:1], city.time + timedelta(minutes=5))
-    detecting.follow(Turn(city.services, city.time))
+    following.follow(Turn(city.services, city.time))
     worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
     assert [worker.do_one() for _ in range(3)] == [True, False, False], "not again and again"
     with city.services.sessions() as session:

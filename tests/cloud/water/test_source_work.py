@@ -18,9 +18,9 @@ from vigil_cloud.jobs.worker import Worker
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_cloud.water import source_work
 from vigil_cloud.water.channels import BadChannels
-from vigil_cloud.water.models import WaterPoint
+from vigil_cloud.water.models import Reach, WaterPoint
 from vigil_cloud.water.source_case import calculate
-from vigil_cloud.water.source_input import Case, Signal
+from vigil_cloud.water.source_input import Before, Case, Note, Signal
 from vigil_cloud.water.source_work import SOURCE_TRACE, before_of
 from vigil_cloud.water.trace_schema import TraceResult
 from vigil_cloud.water.velocities import BadVelocities, put, read
@@ -142,7 +142,7 @@ def test_an_alert_names_nobody_once_nobody_is_suspected(canal: City) -> None:
 
     # and where nothing explains it any more, no name stays behind
     with writing(canal.services.sessions) as session:
-        source_work.store(session, payload, "the water flows in a circle", canal.time)
+        source_work.store(session, payload, Note("it flows in a circle", "水流成環"), canal.time)
     (alert,) = canal.alerts("inspector", domain="water")
     assert alert["detail"]["suspect"] is None
     assert alert["detail"]["suspect_name"] == ""
@@ -219,7 +219,7 @@ def chances(result: TraceResult) -> dict[str | None, float]:
 def test_a_case_that_found_its_source_counts_in_the_next_one() -> None:
     even = chances(calculate(case_(fork(), [signal()])))
     assert even["o-east"] == pytest.approx(even["o-west"], rel=0.02)
-    known = calculate(case_(fork(), [signal()], before={"o-west": 2}))
+    known = calculate(case_(fork(), [signal()], before={"o-west": Before(2, 2.0)}))
     assert chances(known)["o-west"] == pytest.approx(4 * chances(known)["o-east"], rel=0.05)
     assert known.suspects[0].before == 2
     sample = known.samples[0]
@@ -246,8 +246,59 @@ def test_water_that_slowed_down_took_longer() -> None:
 
 
 def test_a_register_that_no_water_runs_through_is_said() -> None:
-    with pytest.raises(BadChannels, match="length_m"):
+    with pytest.raises(BadChannels, match="length_m") as told:
         calculate(case_(fork(length=0.0), [signal()]))
+    assert "河段 'east'：length_m 為 0" in told.value.chinese
+    assert len(told.value.mistakes) == 3
+    assert "feature" not in told.value.chinese
+
+
+def test_why_nothing_could_be_calculated_is_shown_in_both_languages(canal: City) -> None:
+    with writing(canal.services.sessions) as session:
+        session.get_one(Reach, "r1").velocity_m_s = 0.0
+        session.get_one(Reach, "r1").length_m = 0.0
+    discharge(canal)
+    canal.send(excursion(canal.time), UPPER)
+    canal.later(minutes=4)
+    assert Worker(canal.services, [SOURCE_TRACE], "worker", apart=False).do_one()
+    source = shown(canal)["source"]
+    assert "length_m is 0" in source["problem"]
+    assert "length_m 為 0" in source["problem_zh"]
+
+
+def test_time_that_is_over_leaves_candidates_untried_and_says_so() -> None:
+    many = fork()
+    for number in range(30):
+        tags = {"id": f"o-{number}", "kind": "outfall", "reach": "east", "offset_m": 20.0 * number}
+        many.append({"type": "Feature", "geometry": {"type": "Point"}, "properties": tags})
+    whole = calculate(case_(many, [signal()]))
+    assert whole.notes == []
+    asked = iter([True] * 5)
+    hasty = calculate(case_(many, [signal()]), lambda: next(asked, False))
+    (note,) = hasty.notes
+    assert "possible sources" in note
+    assert "未納入推算" in hasty.notes_zh[0]
+    assert hasty.suspects
+
+
+def test_the_search_has_less_time_than_its_piece_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 100_000, 50))
+    monkeypatch.setattr("vigil_cloud.water.source_work.time.monotonic", lambda: next(clock))
+    many = fork()
+    for number in range(30):
+        tags = {"id": f"o-{number}", "kind": "outfall", "reach": "east", "offset_m": 20.0 * number}
+        many.append({"type": "Feature", "geometry": {"type": "Point"}, "properties": tags})
+    found = source_work.compute(case_(many, [signal()]))
+    assert not isinstance(found, Note)
+    assert found is not None
+    assert "were not tried" in found.notes[0]
+
+
+def test_a_case_of_long_ago_says_less() -> None:
+    for weight, times in ((1.0, 2.0), (0.5, 2**0.5), (0.0, 1.0), (99.0, 8.0)):
+        known = calculate(case_(fork(), [signal()], before={"o-west": Before(1, weight)}))
+        found = chances(known)
+        assert found["o-west"] == pytest.approx(times * found["o-east"], rel=0.05)
 
 
 def test_outcomes_count_where_one_outfall_was_named(city: City) -> None:
@@ -273,7 +324,9 @@ def test_outcomes_count_where_one_outfall_was_named(city: City) -> None:
     case(4, "not-found", "o-yard")
     case(5, None, "o-yard")
     with city.services.sessions() as session:
-        assert before_of(session) == {"o-plating": 2}
+        assert before_of(session, city.time) == {"o-plating": Before(2, 2.0)}
+        known = before_of(session, city.time + timedelta(days=730))["o-plating"]
+        assert (known.cases, known.weight) == (2, pytest.approx(1.0))
 
 
 @pytest.mark.parametrize(

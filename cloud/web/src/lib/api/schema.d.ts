@@ -6576,7 +6576,7 @@ export interface components {
             anomalies: components["schemas"]["AnomalyEntry"][];
             /**
              * Error
-             * @description Why what was learnt was begun anew last.
+             * @description Why what was learnt could not be gone on with, until it is learnt again.
              */
             error: string | null;
             /** False Per Week */
@@ -6596,10 +6596,30 @@ export interface components {
              * @description Between two readings, about; 0 while that is not known.
              */
             interval_s: number;
+            /**
+             * Late Waits
+             * @description Readings that came late wait for being judged: once an hour at most.
+             */
+            late_waits: boolean;
+            /**
+             * Learns Until
+             * @description What is found before this calls nobody; none once that is over.
+             */
+            learns_until: string | null;
+            /**
+             * Rejudged
+             * @description When late readings were judged last.
+             */
+            rejudged: string | null;
             /** Rows */
             rows: number;
             /** Score */
             score: number;
+            /**
+             * Unjudged
+             * @description Time of the newest reading that came too late to be judged at all.
+             */
+            unjudged: string | null;
             /**
              * Until
              * @description Everything before this is judged.
@@ -12201,6 +12221,8 @@ export interface components {
              * @description Why nothing could be calculated.
              */
             problem: string | null;
+            /** Problem Zh */
+            problem_zh: string | null;
             /**
              * Samples
              * @description Best first.
