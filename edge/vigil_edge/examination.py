@@ -53,17 +53,16 @@ def tcp(subject: Text, host: str, port: int) -> Finding:
                 "檢查名稱與本機的 DNS 伺服器（/etc/resolv.conf）",
             ),
         )
-    error: OSError | None = None
+    reason = "no address"
     for family, kind, protocol, _, where in found:
         with socket.socket(family, kind, protocol) as connection:
             connection.settimeout(WAIT_S)
             try:
                 connection.connect(where)
-            except OSError as failed:
-                error = failed
+            except OSError as error:
+                reason = _reason(error)
             else:
                 return Finding(subject, True, Text(f"{address} answers", f"{address} 有回應"))
-    reason = _reason(error) if error is not None else "no address"
     return Finding(
         subject,
         False,
