@@ -37,6 +37,7 @@ from vigil_cloud.notify.escalation import policies
 from vigil_cloud.notify.escalation.policy import parse
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.smoke.models import Fire
+from vigil_cloud.smoke.programme import service
 from vigil_schemas.evidence import EvidenceReference
 from waterways import geojson
 
@@ -93,6 +94,7 @@ def prepared(city: City) -> dict[str, str]:
         "invitation": invited["id"],
         "amulet": amulets.handle_of(city.cipher, TAG),
         "search-case": told.json()["case_id"],
+        **applied_for(city),
         "fire": burning,
         "sha256": sha256,
         "file": "plate.png",
@@ -127,6 +129,18 @@ def two_things(city: City) -> dict[str, str]:
     told = city.client(GUARDIAN).post(f"/api/v1/things/{made[1]}/theft", json={})
     assert told.status_code == 201, told.text
     return {"thing": made[0], "theft-case": told.json()["case_id"]}
+
+
+def applied_for(city: City) -> dict[str, str]:
+    """The home in the east, in the programme of smoke alarms, with a photograph."""
+    said = service.Resident(name="Chen", address="7 Zhongshan Road")
+    wanted = service.Application(said, ("elder-alone",), "online", "east", "", "h1")
+    with writing(city.services.sessions) as session:
+        row = service.apply(session, city.cipher, wanted, by=RESIDENT, now=city.time)
+        photo = service.add_photo(
+            session, city.cipher, row, b"picture", None, by="operator", now=city.time
+        )
+        return {"home": row.id, "photo": str(photo.id)}
 
 
 def close_a_gate(city: City) -> dict[str, str]:

@@ -156,6 +156,11 @@ NOT_DRAWN = [
     for what in ("plan", "export.{form}")
 ]
 """Of a map that the worker has not drawn; who sees one that it has is in ``search/test_likely``."""
+REFERRAL = {
+    "particulars": {"name": "Wang", "address": "8 Minzu Road"},
+    "risks": ["low-income"],
+    "agreed": True,
+}
 TABLE = [
     Row("GET /api/v1/session", ALL),
     Row("GET /api/v1/screen", ALL),
@@ -313,6 +318,48 @@ TABLE = [
     Row("PUT /api/v1/smoke/homes/{household}", ADMINISTER | {RESIDENT}, {"window_s": 45}),
     Row("PUT /api/v1/smoke/homes/{household}/code", frozenset({RESIDENT}), {"code": "7391"}),
     Row("DELETE /api/v1/smoke/homes/{household}/code", ADMINISTER),
+    Row("GET /api/v1/smoke/homes/{household}/alarms", ADMINISTER | {RESIDENT}),
+    Row(
+        "POST /api/v1/smoke/homes/{household}/alarms/{device}/{act}",
+        frozenset({RESIDENT}),
+        {},
+        "/api/v1/smoke/homes/{household}/alarms/alarm-1/test",
+    ),
+    Row("GET /api/v1/smoke/programme/homes", HOME | {KEEPS_ELSEWHERE}),
+    Row("POST /api/v1/smoke/programme/homes", LEADS | {Role.REGISTRAR}, REFERRAL),
+    Row("GET /api/v1/smoke/programme/homes/mine", RELATIVES),
+    Row(
+        "POST /api/v1/smoke/programme/homes/mine",
+        frozenset({RESIDENT}),
+        {"household": "h1", "risks": ["elder-alone"]},
+    ),
+    Row("GET /api/v1/smoke/programme/homes/{home}", HOME),
+    Row("POST /api/v1/smoke/programme/homes/{home}/decision", LEADS, {}),
+    Row("POST /api/v1/smoke/programme/homes/{home}/appointment", HOME, {"at": None}),
+    Row(
+        "POST /api/v1/smoke/programme/homes/{home}/installation",
+        OPERATE,
+        {"alarms": [{"serial": "S-001", "room": "bedroom", "expires": "2036-01-01"}]},
+    ),
+    Row(
+        "POST /api/v1/smoke/programme/homes/{home}/signature",
+        frozenset({RESIDENT}),
+        {"party": "household"},
+    ),
+    Row("POST /api/v1/smoke/programme/homes/{home}/sent-back", HOME, {"reason": "silent"}),
+    Row("POST /api/v1/smoke/programme/homes/{home}/visit", OPERATE, {}),
+    Row("POST /api/v1/smoke/programme/homes/{home}/renewal", LEADS, {}),
+    Row("POST /api/v1/smoke/programme/homes/{home}/closing", LEADS, {"reason": "not-wanted"}),
+    Row(
+        "POST /api/v1/smoke/programme/photos",
+        LISTS_GATEWAYS,
+        {},
+        "/api/v1/smoke/programme/photos?home={home}",
+    ),
+    Row("GET /api/v1/smoke/programme/homes/{home}/photos/{photo}", HOME),
+    Row("GET /api/v1/smoke/programme/statistics", HOME | {KEEPS_ELSEWHERE}),
+    Row("GET /api/v1/smoke/programme/export", LEADS),
+    Row("POST /api/v1/smoke/programme/import", ADMINISTER, {}),
     Row("GET /api/v1/aed/sites", ALL),
     Row("PUT /api/v1/aed/sites/{site}", LISTS_GATEWAYS, AED_SITE),
     Row("POST /api/v1/aed/sites/{site}/patrols", LISTS_GATEWAYS, PATROL),

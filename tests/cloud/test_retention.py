@@ -460,7 +460,13 @@ KEPT = {
     **dict.fromkeys(
         (
             *("aed_sites", "water_areas", "water_reaches", "water_incident_rules"),
-            *("noise_certificates", "noise_complaints", "noise_instruments", "station_hosts"),
+            *(
+                "programme_villages",
+                "noise_certificates",
+                "noise_complaints",
+                "noise_instruments",
+                "station_hosts",
+            ),
             *("noise_intersections", "noise_placements", "noise_roads", "noise_rules"),
         ),
         "a register: what it said on a day is what a decision of that day rests on",

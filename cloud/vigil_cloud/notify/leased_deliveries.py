@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -48,6 +48,10 @@ from vigil_schemas.errors import VigilError
 SINGLES: Final = 3
 """So many alerts are told one by one; more that wait together go in one message."""
 MOST_TOGETHER: Final = 500
+GATHER: Final = timedelta(seconds=5)
+TOLD_BEFORE: Final = 2
+"""Of a gateway from which a channel was told in so many messages within ``GATHER`` the rest waits
+for its end, and goes in one: a building whose alarms all ring is one message with a count."""
 _log = structlog.get_logger(__name__)
 
 
@@ -138,7 +142,7 @@ def lease(
         if _settle(one, verdict, now):
             changed.append(one.alert.id)
     wake(session, unreached, now)
-    batch = _batch(ready, now)
+    batch = _batch(_gathered(session, channel_id, ready, now), now)
     leased = _try_composing(session, cipher, channel, batch, now, settings) if batch else None
     feed.append_all(session, "alert", sorted({*changed, *(one.alert.id for one in batch)}), now)
     return leased, ended
@@ -236,6 +240,37 @@ def _settle(one: _Ready, verdict: Wait | End, now: datetime) -> bool:
     one.delivery.at = now
     one.delivery.error = worded(after.reason, one.alert)
     return True
+
+
+def _gathered(
+    session: Session, channel_id: int, ready: list[_Ready], now: datetime
+) -> list[_Ready]:
+    """Without what waits for a few seconds, that the others of its gateway go with it. What befalls
+    an alert for a reason of its own is told by the first messages: only the third one waits."""
+    query = (
+        select(AlertRow.gateway, Delivery.at)
+        .join(AlertRow, AlertRow.id == Delivery.alert_id)
+        .where(
+            Delivery.channel_id == channel_id,
+            Delivery.state == "sent",
+            Delivery.at > now - GATHER,
+            Delivery.at <= now,
+            AlertRow.domain != PLATFORM,
+        )
+        .distinct()
+    )
+    lately: dict[str, list[datetime]] = {}
+    for row in session.execute(query):
+        lately.setdefault(row.gateway, []).append(row.at)
+    kept = []
+    for one in ready:
+        moments = lately.get(one.alert.gateway, ())
+        waits = len(moments) >= TOLD_BEFORE and one.alert.domain != PLATFORM
+        if waits and one.at.due <= now:
+            one.delivery.due = max(moments) + GATHER
+        elif not waits:
+            kept.append(one)
+    return kept
 
 
 def _batch(ready: Sequence[_Ready], now: datetime) -> list[_Ready]:

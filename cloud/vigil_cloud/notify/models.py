@@ -116,6 +116,7 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("alert_id", "channel_id", "purpose", "step"),
         Index("ix_deliveries_due", "state", "due"),
+        Index("ix_deliveries_told", "channel_id", "at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

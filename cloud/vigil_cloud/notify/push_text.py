@@ -14,7 +14,7 @@ from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.city_time import city_stamp
 from vigil_cloud.domain.registry import described
 from vigil_cloud.notify.reply_links import REPLIES, Offered, Reply
-from vigil_cloud.notify.text import SEVERITY_ZH, Telling, Words, one_line
+from vigil_cloud.notify.text import SEVERITY_ZH, Telling, Words, each_once, heading, one_line
 from vigil_cloud.notify.web_push.note import Action, Note, Urgency
 
 _URGENCY: Final[dict[str, Urgency]] = {"critical": "high", "major": "normal"}
@@ -28,15 +28,15 @@ def note_of(
     """The alerts in the channel's language. ``readable``: whether the alert's own page opens for
     whoever is told; ``at_home``: whether it is their home."""
     words = Words.for_reader(language)
+    told = each_once(told)
     first = max(told, key=lambda one: SEVERITIES.index(one.alert.severity))
     urgency = _URGENCY.get(first.alert.severity, "low")
     spoken = "zh-TW" if words.chinese else "en"
     at_ms = round(first.alert.event_time.timestamp() * 1000)
     if len(told) > 1:
-        head = words.of(f"{len(told)} alerts: ", f"{len(told)} 則警報：")
         lines = [f"{_time(one.alert)} {_title(one, words)}" for one in told[:MOST_LINES]]
         body = "\n".join(lines)
-        title = f"{head}{_title(first, words)}"
+        title = heading(told, words, _title(first, words))
         return Note(title, body, "/alerts", spoken, urgency, at_ms=at_ms)
     alert, offered = first.alert, first.reply
     page = f"/alerts/{alert.id}" if readable else "/"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vigil_cloud.alerts import coverage
+from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.titles import titles
 from vigil_cloud.alerts.work import SEVERITIES
@@ -103,9 +104,33 @@ def compose(
     """The alerts in the channel's language, times as in Taipei. ``public_url``: empty for
     readers who have no page to open."""
     words = Words.for_reader(language)
+    told = each_once(told)
     if len(told) == 1:
         return _single(cipher, told[0], words, public_url)
     return _several(cipher, told, words, public_url)
+
+
+def each_once(told: Sequence[Telling]) -> list[Telling]:
+    """Of each alert what is told last: a message says how things stand, not how often that
+    changed."""
+    newest: dict[str, Telling] = {}
+    for one in told:
+        before = newest.pop(one.alert.id, None)
+        perhaps = one.perhaps_told or (before is not None and before.perhaps_told)
+        newest[one.alert.id] = replace(one, perhaps_told=perhaps)
+    return list(newest.values())
+
+
+def heading(told: Sequence[Telling], words: Words, first: str) -> str:
+    """Of several alerts: how many there are, those counted that joined one alert in a flood."""
+    count = sum(_alarms(one.alert) for one in told)
+    if count > len(told):
+        return words.of(f"{count} alarms at once: {first}", f"同時發出 {count} 則警報：{first}")
+    return words.of(f"{len(told)} alerts: {first}", f"{len(told)} 則警報：{first}")
+
+
+def _alarms(alert: AlertRow) -> int:
+    return int(alert.detail.get("count", 1)) if alert.kind == MANY else 1
 
 
 def alert_link(public_url: str, alert_id: str) -> str:
@@ -138,7 +163,7 @@ def _several(
     by_urgency = sorted(told, key=lambda one: -SEVERITIES.index(one.alert.severity))
     titles_ = [one_line(_title(cipher, one, words)) for one in by_urgency]
     tests = all(one.alert.kind == "test" for one in told)
-    head = words.of(f"{len(told)} alerts: {titles_[0]}", f"{len(told)} 則警報：{titles_[0]}")
+    head = heading(told, words, titles_[0])
     lines = [
         f"{city_stamp(one.alert.event_time)} {title}{_over_meanwhile(one.alert, words)}"
         for one, title in zip(by_urgency[:MOST_LINES], titles_, strict=False)

@@ -57,3 +57,9 @@ class MovedDetail(AlertDetail):
 
     type: Literal["smoke-moved"] = "smoke-moved"
     fire: str
+
+
+class TestDueDetail(AlertDetail):
+    """An alarm that nobody has tested for a month."""
+
+    type: Literal["smoke-test-due"] = "smoke-test-due"

@@ -18,7 +18,7 @@ from vigil_cloud.jobs.port import Job
 from vigil_cloud.smoke.answers import FireAtHome
 from vigil_cloud.smoke.cases import fire_case
 from vigil_cloud.smoke.damaged import READING
-from vigil_cloud.smoke.detail import CodeLockedDetail, ConditionDetail, MovedDetail
+from vigil_cloud.smoke.detail import CodeLockedDetail, ConditionDetail, MovedDetail, TestDueDetail
 from vigil_cloud.smoke.fire_routes import router as fire_router
 from vigil_cloud.smoke.fires import TOLD_AT_HOME
 from vigil_cloud.smoke.home_routes import router as home_router
@@ -27,6 +27,11 @@ from vigil_cloud.smoke.instructions import INSTRUCTIONS
 from vigil_cloud.smoke.live import Watch
 from vigil_cloud.smoke.models import AlarmCondition, Fire, FireAlarm
 from vigil_cloud.smoke.news import FIRES
+from vigil_cloud.smoke.programme import routes as programme
+from vigil_cloud.smoke.programme.personal import HomesOfProgramme
+from vigil_cloud.smoke.programme.progress import OVER
+from vigil_cloud.smoke.programme.reminders import programme_job
+from vigil_cloud.smoke.programme_models import ProgrammeHome
 from vigil_cloud.smoke.routes import router
 from vigil_cloud.smoke.service import SmokeHandler, smoke_job
 from vigil_cloud.smoke.verdict import TOLD_AGAIN
@@ -53,8 +58,13 @@ def _past(before: datetime) -> ColumnElement[bool]:
     return and_(ended < before, not_(AlarmCondition.fire_owed), not_(kept))
 
 
+def _left(before: datetime) -> ColumnElement[bool]:
+    """Homes that left the programme, with all that is kept of them."""
+    return and_(ProgrammeHome.changed < before, ProgrammeHome.phase.in_(sorted(OVER)))
+
+
 def _jobs(_settings: Settings) -> Sequence[Job]:
-    return (smoke_job(), Watch().job())
+    return (smoke_job(), Watch().job(), programme_job())
 
 
 DOMAIN: Final = CloudDomain(
@@ -72,13 +82,14 @@ DOMAIN: Final = CloudDomain(
     alarm_reading=READING,
     told_again=TOLD_AGAIN,
     instructions=INSTRUCTIONS,
-    details=(ConditionDetail, CodeLockedDetail, MovedDetail),
+    details=(ConditionDetail, CodeLockedDetail, MovedDetail, TestDueDetail),
     handlers=(SmokeHandler(),),
     jobs=_jobs,
-    routers=(router, fire_router, home_router),
+    routers=(router, fire_router, home_router, programme.router),
+    imports=programme.IMPORTS,
     feed_kinds=(FIRES,),
     case_kinds=(fire_case(),),
-    personal_records=(HomesOnFire(),),
+    personal_records=(HomesOnFire(), HomesOfProgramme()),
     expiring=(
         Expiring("fires", lambda kept: kept.alerts_days, Fire, Fire.id, _over),
         Expiring(
@@ -87,6 +98,9 @@ DOMAIN: Final = CloudDomain(
             AlarmCondition,
             AlarmCondition.id,
             _past,
+        ),
+        Expiring(
+            "programme homes", lambda kept: kept.alerts_days, ProgrammeHome, ProgrammeHome.id, _left
         ),
     ),
 )

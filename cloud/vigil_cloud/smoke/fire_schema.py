@@ -55,6 +55,55 @@ class HomeSafetyEntry(_Told):
     locked_until: UtcDatetime | None
 
 
+class AskedEntry(_Told):
+    """What an alarm was asked last."""
+
+    act: Literal["test", "hush"]
+    at: UtcDatetime
+    answered: UtcDatetime | None
+    accepted: bool | None
+    code: str | None
+    """Why it was not done."""
+    expires: UtcDatetime | None
+
+
+class HomeAlarmEntry(_Told):
+    """One alarm of a home, as those who live there see it."""
+
+    device: str
+    name: str
+    name_zh: str
+    state: str
+    code: str | None
+    since: UtcDatetime | None
+    battery_percent: float | None
+    tested: UtcDatetime | None
+    """When it was tested last."""
+    conditions: list[str]
+    """That last now."""
+    acts: list[Literal["test", "hush"]]
+    """What it can be asked from here."""
+    asked: AskedEntry | None
+
+
+class CalledEntry(_Told):
+    """How many of a relation are called to a fire, in the order in which they are."""
+
+    relation: Literal["resident", "contact", "guardian"]
+    people: int
+    reached: int
+    """Those whom a channel tells at once."""
+
+
+class HomeAlarms(_Told):
+    """The alarms of a home, and whom they call."""
+
+    alarms: list[HomeAlarmEntry]
+    called: list[CalledEntry]
+    window_s: int
+    """So long the home is asked before everybody and 119 are called."""
+
+
 class FireAlarmEntry(_Told):
     """One alarm of a fire."""
 

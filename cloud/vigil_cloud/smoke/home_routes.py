@@ -15,9 +15,10 @@ from vigil_cloud.identity.households import UnknownHousehold
 from vigil_cloud.identity.reader import Reader, Relation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
-from vigil_cloud.smoke import codes, homes
-from vigil_cloud.smoke.fire_schema import HomeSafetyBody, HomeSafetyEntry, NewCode
+from vigil_cloud.smoke import codes, home_alarms, homes
+from vigil_cloud.smoke.fire_schema import HomeAlarms, HomeSafetyBody, HomeSafetyEntry, NewCode
 from vigil_cloud.smoke.models import HomeSafety
+from vigil_schemas.types import DeviceId
 
 router = APIRouter(prefix="/smoke/homes", tags=["smoke"])
 Key = Annotated[HouseholdKey, Path()]
@@ -81,6 +82,38 @@ def remove_code(household: Key, reader: CurrentAccount, services: ServicesDepend
         raise _refused(reader, household)
     with writing(services.sessions) as session:
         codes.remove(session, household, by=reader.username, now=services.now())
+
+
+@router.get("/{household}/alarms", operation_id="list_home_alarms")
+def list_alarms(household: Key, reader: CurrentAccount, services: ServicesDependency) -> HomeAlarms:
+    """For residents, guardians and administrators."""
+    _require(reader, household, _LIVE_THERE)
+    now = services.now()
+    with services.sessions() as session:
+        row = session.get(HomeSafety, household)
+        return HomeAlarms(
+            alarms=home_alarms.alarms(session, household, now),
+            called=home_alarms.called(session, household, now),
+            window_s=60 if row is None else row.window_s,
+        )
+
+
+@router.post("/{household}/alarms/{device}/{act}", status_code=202, operation_id="ask_home_alarm")
+def ask_alarm(
+    household: Key,
+    device: Annotated[DeviceId, Path()],
+    act: home_alarms.Act,
+    reader: CurrentAccount,
+    services: ServicesDependency,
+) -> HomeAlarms:
+    """A self test, or a hush of what sounds: for residents; a guardian may test."""
+    allowed = _LIVE_THERE if act == "test" else frozenset({Relation.RESIDENT})
+    if not any(one.household == household and one.relation in allowed for one in reader.homes):
+        raise _refused(reader, household)
+    with writing(services.sessions) as session:
+        home_alarms.ask(session, household, device, act, by=reader.username, now=services.now())
+    services.changed.announce()
+    return list_alarms(household, reader, services)
 
 
 def _require(reader: Reader, household: str, relations: frozenset[Relation]) -> None:

@@ -37,6 +37,10 @@ INSTRUCTIONS: Final[dict[str, tuple[str, str]]] = {
         "Nothing, if you pressed the button. Else look there.",
         "若為您按下測試鈕則無須處理，否則請查看。",
     ),
+    "test_due": (
+        "Press its test button until it sounds: once a month. Nobody is called by a test.",
+        "請按住測試鈕直到發出聲響，每月一次；測試不會通知消防隊。",
+    ),
     "battery_alert": (
         "Replace its battery, or the alarm where it is sealed, within 30 days. It still works.",
         "請於 30 天內更換電池；電池不可更換者請更換警報器。目前仍可運作。",

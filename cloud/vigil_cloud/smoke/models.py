@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import JSON, Float, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
+from vigil_cloud.smoke import programme_models as programme
+
+PROGRAMME: Final = programme
+"""The programme's tables are declared with these."""
 
 
 class AlarmCondition(Base):

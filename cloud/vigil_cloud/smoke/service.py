@@ -17,7 +17,7 @@ from vigil_cloud.alerts.audiences import widen
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
-from vigil_cloud.alerts.service import Occurrence, record
+from vigil_cloud.alerts.service import REPEATS, Occurrence, record
 from vigil_cloud.devices import clocks
 from vigil_cloud.devices.clocks import put_right
 from vigil_cloud.domain.aside import Aside
@@ -87,8 +87,8 @@ class SmokeHandler:
         known = row or _new(message, condition_id, event, alert)
         _keep(known, event, verdict, now)
         _keep_rings(known, alarm, behind, now)
-        if row is None and (alert.kind != MANY or verdict.in_test):
-            session.add(known)  # in a flood the counted alert says it all
+        if row is None and (verdict.in_test or _is_recorded(session, alert, known)):
+            session.add(known)
         session.flush()
         if not event.active:
             aside.do(
@@ -137,7 +137,7 @@ class SmokeHandler:
         if before is None:
             return record(session, occurrence, now)
         if event.condition in FIRES:
-            repeats = {**occurrence.detail, flapping.REPEATS: before.id}
+            repeats = {**occurrence.detail, REPEATS: before.id}
             alert = record(session, replace(occurrence, detail=repeats, quiet=True), now)
             flapping.count(session, before, now)
             return alert
@@ -275,6 +275,20 @@ def _new(message: Received, condition_id: str, event: AnyAlarm, alert: AlertRow)
         fire_owed=False,
         owed_times=0,
     )
+
+
+def _is_recorded(session: Session, alert: AlertRow, known: AlarmCondition) -> bool:
+    """Of a flood, whose counted alert says how often, each device and condition once: a contact
+    that chatters makes no rows without end."""
+    if alert.kind != MANY:
+        return True
+    same = select(AlarmCondition.id).where(
+        AlarmCondition.device == known.device,
+        AlarmCondition.gateway == known.gateway,
+        AlarmCondition.condition == known.condition,
+        AlarmCondition.alert_id == alert.id,
+    )
+    return session.scalar(same.limit(1)) is None
 
 
 def _is_fire(event: AnyAlarm, verdict: Verdict) -> bool:

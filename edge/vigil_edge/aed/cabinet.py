@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from vigil_edge.aed.contact import Contact
+from vigil_edge.contacts.contact import Contact
 from vigil_schemas.aed import (
     AedCall,
     AedCondition,

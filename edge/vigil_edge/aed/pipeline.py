@@ -8,8 +8,8 @@ from typing import Final
 from uuid import uuid5
 
 from vigil_edge.aed.cabinet import NAMESPACE, Cabinet, Spans, Step, reading
-from vigil_edge.aed.inputs import Inputs, open_inputs
 from vigil_edge.aed.settings import BoardSettings, GpioSettings
+from vigil_edge.contacts.inputs import Inputs, open_inputs
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext
 from vigil_edge.voice.speaker import Heard, Loudspeaker, Speaker
@@ -43,6 +43,10 @@ def build(settings: AedSettings, context: PipelineContext) -> CabinetPipeline:
     return CabinetPipeline(settings, context)
 
 
+async def _connect(settings: AedSettings) -> Inputs:
+    return await open_inputs(settings, settings.inputs.lines, settings.debounce_s)
+
+
 class CabinetPipeline:
     """Reads the contacts; whatever the loudspeaker does, it goes on reading."""
 
@@ -50,7 +54,7 @@ class CabinetPipeline:
         self,
         settings: AedSettings,
         context: PipelineContext,
-        connect: Open = open_inputs,
+        connect: Open = _connect,
         loudspeaker: Loudspeaker | None = None,
     ) -> None:
         self._settings = settings

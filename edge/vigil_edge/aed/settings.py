@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from vigil_edge.configuration.device import DeviceSettings
+from vigil_edge.contacts.settings import Line, Pins
 from vigil_edge.modbus.settings import ModbusSettings
 from vigil_edge.voice.settings import VoiceSettings
 from vigil_schemas.aed import PROMPTS
 
-Line = Annotated[int, Field(ge=0, le=0xFFFF)]
 Contact = Literal["door", "button", "present", "fault"]
 
 
@@ -86,13 +86,8 @@ class BoardSettings(_Cabinet, ModbusSettings):
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 0.5
 
 
-class GpioSettings(_Cabinet):
-    """Contacts on the gateway's own pins, through the Linux GPIO character device."""
-
-    driver: Literal["gpio"]
-    chip: Annotated[str, Field(pattern=r"^/dev/[A-Za-z0-9._/-]{1,60}$")] = "/dev/gpiochip0"
-    bias: Literal["pull-up", "pull-down", "disabled", "as-is"] = "pull-up"
-    """With ``pull-up`` a contact to ground reads as 1: closed."""
+class GpioSettings(_Cabinet, Pins):
+    """Contacts on the gateway's own pins."""
 
 
 AedSettings = Annotated[BoardSettings | GpioSettings, Field(discriminator="driver")]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from vigil_edge.smoke import wired
 from vigil_edge.smoke.observed import PARAMETERS
 from vigil_edge.smoke.settings import BrokerSettings, ZigbeeSettings
+from vigil_edge.smoke.wired_settings import WiredBoard, WiredPins, WiredSettings
 from vigil_schemas.commands import Mute, PlayVoice, SelfTest
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import DOMAIN
@@ -13,8 +15,10 @@ from vigil_schemas.smoke import DOMAIN
 TITLES: Final = {"zigbee2mqtt": "Zigbee2MQTT", "chirpstack": "ChirpStack", "matter": "Matter"}
 
 
-def describe(settings: BrokerSettings) -> list[DeviceDescription]:
-    """The bridge, and each alarm behind it."""
+def describe(settings: BrokerSettings | WiredSettings) -> list[DeviceDescription]:
+    """The bridge or panel, and each alarm behind it."""
+    if isinstance(settings, WiredBoard | WiredPins):
+        return wired.describe(settings)
     driver = settings.driver
     bridge = settings.described(DOMAIN, driver, [])
     if not bridge.name:

@@ -14,6 +14,7 @@ from vigil_schemas.smoke import CONTRACT
 
 if TYPE_CHECKING:
     from vigil_edge.smoke.settings import BrokerSettings
+    from vigil_edge.smoke.wired_settings import WiredSettings
 
 
 def _settings() -> Any:
@@ -22,13 +23,13 @@ def _settings() -> Any:
     return SmokeSettings
 
 
-def _describe(settings: BrokerSettings) -> list[DeviceDescription]:
+def _describe(settings: BrokerSettings | WiredSettings) -> list[DeviceDescription]:
     from vigil_edge.smoke.descriptions import describe
 
     return describe(settings)
 
 
-def _build(settings: BrokerSettings, context: PipelineContext) -> Pipeline:
+def _build(settings: BrokerSettings | WiredSettings, context: PipelineContext) -> Pipeline:
     from vigil_edge.smoke.sources import build
 
     return build(settings, context)

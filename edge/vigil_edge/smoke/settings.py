@@ -1,4 +1,5 @@
-"""``[[smoke]]``: the alarms behind one broker: Zigbee2MQTT, ChirpStack or a Matter controller."""
+"""``[[smoke]]``: the alarms behind one broker (Zigbee2MQTT, ChirpStack, a Matter controller), or on
+contacts (``wired_settings``)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from vigil_edge.configuration.device import DeviceSettings
 from vigil_edge.configuration.mistakes import misplaced, repeated
 from vigil_edge.configuration.paths import ExistingFile
 from vigil_edge.smoke.spoken import Voice
+from vigil_edge.smoke.wired_settings import WiredBoard, WiredPins
 from vigil_schemas.types import DeviceId
 
 GroupName = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$")]
@@ -178,7 +180,8 @@ class MatterSettings(BrokerSettings):
 
 
 SmokeSettings = Annotated[
-    ZigbeeSettings | ChirpStackSettings | MatterSettings, Field(discriminator="driver")
+    ZigbeeSettings | ChirpStackSettings | MatterSettings | WiredBoard | WiredPins,
+    Field(discriminator="driver"),
 ]
 
 

@@ -22,6 +22,8 @@ from vigil_edge.smoke.errors import FrameMalformed, PayloadMalformed
 from vigil_edge.smoke.pipeline import BrokerPipeline
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.settings import BrokerSettings, ChirpStackSettings, MatterSettings
+from vigil_edge.smoke.wired import WiredPipeline
+from vigil_edge.smoke.wired_settings import WiredBoard, WiredPins, WiredSettings
 from vigil_edge.smoke.zigbee_pipeline import Zigbee2MqttPipeline
 
 COUNTERS: Final = "smoke/counters"
@@ -30,8 +32,12 @@ RESTARTED: Final = "smoke-counter-restarted"
 UNKNOWN: Final = "smoke-unknown-device"
 
 
-def build(settings: BrokerSettings, context: PipelineContext) -> BrokerPipeline:
-    """One broker, with all its alarms."""
+def build(
+    settings: BrokerSettings | WiredSettings, context: PipelineContext
+) -> BrokerPipeline | WiredPipeline:
+    """One broker, or one panel of contacts, with all its alarms."""
+    if isinstance(settings, WiredBoard | WiredPins):
+        return WiredPipeline(settings, context)
     if isinstance(settings, ChirpStackSettings):
         return ChirpStackPipeline(settings, context)
     if isinstance(settings, MatterSettings):

@@ -17,8 +17,8 @@ from vigil_cloud.identity.service import remove_account
 from vigil_cloud.smoke.models import Fire, HomeSafety
 
 CLEARED = {"accounts.username", "case_access.account", "cases.assignee", "fires.leader"} | {
-    "home_safety.code_set_by"
-}
+    "home_safety.code_set_by", "programme_homes.applied_by"
+}  # fmt: skip
 RECORDS = {
     # Of what somebody did: without a name it would prove nothing.
     "aed_patrols.account", "alert_history.account", "alerts.acknowledged_by",
@@ -33,6 +33,7 @@ RECORDS = {
     "station_hosts.made_by", "noise_rules.recorded_by", "noise_roads.recorded_by",
     "noise_certificates.recorded_by", "noise_placements.recorded_by",
     "noise_complaints.recorded_by",
+    "programme_photos.account", "programme_signatures.who", "programme_steps.who",
     # Forgotten after a day.
     "case_requests.account",
 }  # fmt: skip

@@ -22,6 +22,7 @@ from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.notify.sending import Answer, send
 from vigil_cloud.notify.text import NotificationText
+from vigil_cloud.smoke.models import AlarmCondition
 from webhook import Hook, channel, deliveries
 
 HELLO = NotificationText("Smoke alarm at Chen home", "Time: now")
@@ -283,6 +284,36 @@ def test_all_of_five_hundred_are_told_through_a_service_that_limits(city: City, 
     assert "… and 460 more" in told["message"]
     with city.services.sessions() as session:
         assert list(session.scalars(select(Delivery.state))) == ["sent"] * 500
+
+
+def test_a_building_whose_alarms_all_ring_is_one_message_with_a_count(
+    city: City, hook: Hook
+) -> None:
+    """The sender looks all the time, and the alarms come one after the other; more of them than are
+    told singly."""
+    hooks = [hook, Hook(), Hook()]
+    for number, each in enumerate(hooks):
+        channel(city, each.url, f"hook-{number}", role=Role.DISPATCHER)
+    sender = NotificationSender(city.services)
+    for number in range(140):
+        city.send(alarm(city.time, id=f"alarm-{number:04}"), f"alarm-{number}")
+        if number % 10 == 0:
+            sender.deliver_due()
+        city.later(seconds=0.01)
+    for _ in range(12):
+        city.later(seconds=1)
+        sender.deliver_due()
+    for each in hooks:
+        assert len(each.titles) == 3, "the first two are told at once"
+        counts = [title.split()[0] for title in each.titles]
+        assert sum(int(count) if count.isdigit() else 1 for count in counts) == 140
+        assert "alarms at once: " in each.titles[-1]
+    with city.services.sessions() as session:
+        assert set(session.scalars(select(Delivery.state))) == {"sent"}
+        recorded = session.scalars(select(AlarmCondition.device)).all()
+    assert sorted(recorded) == sorted(f"alarm-{number}" for number in range(140))
+    for each in hooks[1:]:
+        each.close()
 
 
 def test_many_at_once_do_not_flood_a_channel(city: City, hook: Hook) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigil_edge.aed.cabinet import GRACE_S, Cabinet, Fact, Reading, Spans, reading
-from vigil_edge.aed.contact import Contact
+from vigil_edge.contacts.contact import Contact
 from vigil_schemas.aed import AedCall, AedCondition, AedDoor, AedRemoval
 from vigil_schemas.types import Lane
 

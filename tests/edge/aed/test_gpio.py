@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from vigil_edge.aed.errors import GpioUnavailable
-from vigil_edge.aed.inputs import open_inputs
 from vigil_edge.aed.settings import AedSettings, BoardSettings, GpioSettings
+from vigil_edge.contacts.errors import GpioUnavailable
+from vigil_edge.contacts.inputs import Inputs, open_inputs
 
 SIMULATED = Path("/sys/kernel/config/gpio-sim")
 ADAPTER: TypeAdapter[BoardSettings | GpioSettings] = TypeAdapter(AedSettings)
@@ -23,10 +23,15 @@ def settings(chip: str) -> BoardSettings | GpioSettings:
     )
 
 
+async def opened(chip: str) -> Inputs:
+    made = settings(chip)
+    return await open_inputs(made, made.inputs.lines, made.debounce_s)
+
+
 @pytest.mark.parametrize("chip", ["/dev/gpiochip-none", "/dev/null"])
 async def test_a_chip_that_is_none_is_told(chip: str) -> None:
     with pytest.raises(GpioUnavailable, match=chip):
-        await open_inputs(settings(chip))
+        await opened(chip)
 
 
 CHIPS = sorted(Path("/dev").glob("gpiochip*"))
@@ -37,7 +42,7 @@ CHIPS = sorted(Path("/dev").glob("gpiochip*"))
     reason="no GPIO chip: modprobe gpio-sim (or gpio-mockup) on a machine of its own",
 )
 async def test_lines_of_a_real_chip_are_read() -> None:
-    inputs = await open_inputs(settings(str(CHIPS[0])))
+    inputs = await opened(str(CHIPS[0]))
     try:
         assert (await inputs.read()).keys() == {"door", "button"}
     finally:

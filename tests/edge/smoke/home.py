@@ -18,6 +18,7 @@ from edge.device import supervised
 from edge.memory_context import MemoryContext
 from vigil_edge.smoke import sources
 from vigil_edge.smoke.settings import BrokerSettings, ZigbeeSettings
+from vigil_edge.smoke.wired_settings import WiredSettings
 from vigil_schemas.smoke import SmokeAlarm
 
 
@@ -81,7 +82,7 @@ class Bridge:
 
 
 def listening(
-    made: BrokerSettings, context: MemoryContext
+    made: BrokerSettings | WiredSettings, context: MemoryContext
 ) -> AbstractAsyncContextManager[asyncio.Task[None]]:
     return supervised.running(sources.build(made, context), context)
 

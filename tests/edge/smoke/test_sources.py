@@ -23,7 +23,8 @@ STRANGER = "24e1245300000001"
 
 
 def settings(home: Home, **keys: Any) -> BrokerSettings:
-    found: BrokerSettings = TypeAdapter(SmokeSettings).validate_python({"broker": home.url} | keys)
+    found = TypeAdapter(SmokeSettings).validate_python({"broker": home.url} | keys)
+    assert isinstance(found, BrokerSettings)
     return found
 
 

@@ -3465,6 +3465,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/smoke/homes/{household}/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alarms
+         * @description For residents, guardians and administrators.
+         */
+        get: operations["list_home_alarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/homes/{household}/alarms/{device}/{act}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask Alarm
+         * @description A self test, or a hush of what sounds: for residents; a guardian may test.
+         */
+        post: operations["ask_home_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/smoke/homes/{household}/code": {
         parameters: {
             query?: never;
@@ -3485,6 +3525,338 @@ export interface paths {
          * @description One that is forgotten. Until another is set nobody can take an alarm back.
          */
         delete: operations["remove_home_code"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export
+         * @description Homes with names and addresses, as CSV that spreadsheets open (UTF-8 with a byte order
+         *     mark). That it was taken out is in the audit log.
+         */
+        get: operations["export_programme"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Homes
+         * @description Homes in the reader's districts, without anybody's name.
+         */
+        get: operations["list_programme_homes"];
+        put?: never;
+        /**
+         * Refer
+         * @description An application for somebody else.
+         */
+        post: operations["refer_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/mine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Mine
+         * @description The reader's homes in the programme, with their certificates.
+         */
+        get: operations["list_own_programme_homes"];
+        put?: never;
+        /**
+         * Apply For Own
+         * @description For residents and guardians of the home.
+         */
+        post: operations["apply_for_own_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Home
+         * @description With names and address: each look is in the audit log.
+         */
+        get: operations["get_programme_home"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/appointment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Appoint
+         * @description When somebody comes, another time, or that nobody was at home.
+         */
+        post: operations["appoint_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/closing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close
+         * @description The home leaves the programme; an application that is not wanted any more is withdrawn.
+         */
+        post: operations["close_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide
+         * @description Accept the application, or refuse it.
+         */
+        post: operations["decide_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/installation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Install
+         * @description What hangs there now; photographs have been sent before.
+         */
+        post: operations["install_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/photos/{photo}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Photo
+         * @description Each look is in the audit log.
+         */
+        get: operations["get_programme_photo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/renewal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew
+         * @description A further round: its alarms expire soon, or have.
+         */
+        post: operations["renew_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/sent-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Back
+         * @description Something is wrong: somebody has to come again.
+         */
+        post: operations["send_back_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign
+         * @description The household, whoever fits alarms, or the city signs: each an account of its own. For a
+         *     household without one the city's officer keeps its signature on paper.
+         */
+        post: operations["sign_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/visit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Visit
+         * @description A maintenance visit, and what was replaced at it.
+         */
+        post: operations["visit_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take In
+         * @description A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. `dry_run`:
+         *     only look.
+         */
+        post: operations["import_programme"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/photos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Photo
+         * @description A photograph of an alarm where it hangs, and where it was taken. It is written anew: nothing
+         *     but the picture is kept of the file.
+         */
+        post: operations["add_programme_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Statistics
+         * @description Of the reader's districts.
+         */
+        get: operations["get_programme_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -4338,6 +4710,64 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * AlarmBody
+         * @description One alarm that was fitted.
+         */
+        AlarmBody: {
+            /**
+             * Device
+             * @description As its gateway names it, where one hears it.
+             */
+            device?: string | null;
+            /**
+             * Expires
+             * Format: date
+             * @description As it is printed on it.
+             */
+            expires: string;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /**
+             * Room
+             * @enum {string}
+             */
+            room: "bedroom" | "living-room" | "kitchen" | "stairs" | "other";
+            /** Serial */
+            serial: string;
+        };
+        /**
+         * AlarmEntry
+         * @description One alarm of a home.
+         */
+        AlarmEntry: {
+            /** Device */
+            device: string | null;
+            /**
+             * Expires
+             * Format: date
+             */
+            expires: string;
+            /**
+             * Fitted
+             * Format: date
+             */
+            fitted: string;
+            /** Model */
+            model: string;
+            /** Room */
+            room: string;
+            /** Serial */
+            serial: string;
+            /**
+             * Until
+             * @description When it was taken down.
+             */
+            until: string | null;
+        };
+        /**
          * Alert
          * @description One alert, as far as the reader may see it.
          */
@@ -4360,7 +4790,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["RuleDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ThingDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["RuleDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ThingDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["TestDueDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -5013,6 +5443,14 @@ export interface components {
             code: string;
         };
         /**
+         * AppointmentBody
+         * @description When somebody comes; ``null``: nobody was at home.
+         */
+        AppointmentBody: {
+            /** At */
+            at: string | null;
+        };
+        /**
          * AreaEntry
          * @description Fields that are watered.
          */
@@ -5041,6 +5479,30 @@ export interface components {
         AskOwner: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * AskedEntry
+         * @description What an alarm was asked last.
+         */
+        AskedEntry: {
+            /** Accepted */
+            accepted: boolean | null;
+            /**
+             * Act
+             * @enum {string}
+             */
+            act: "test" | "hush";
+            /** Answered */
+            answered: string | null;
+            /** At */
+            at: string;
+            /**
+             * Code
+             * @description Why it was not done.
+             */
+            code: string | null;
+            /** Expires */
+            expires: string | null;
         };
         /**
          * Assignee
@@ -5308,6 +5770,24 @@ export interface components {
         CallList: {
             /** Calls */
             calls: components["schemas"]["CallEntry"][];
+        };
+        /**
+         * CalledEntry
+         * @description How many of a relation are called to a fire, in the order in which they are.
+         */
+        CalledEntry: {
+            /** People */
+            people: number;
+            /**
+             * Reached
+             * @description Those whom a channel tells at once.
+             */
+            reached: number;
+            /**
+             * Relation
+             * @enum {string}
+             */
+            relation: "resident" | "contact" | "guardian";
         };
         /**
          * CalloutEntry
@@ -6021,6 +6501,17 @@ export interface components {
             version: number;
         };
         /**
+         * ClosingBody
+         * @description Why the home leaves the programme.
+         */
+        ClosingBody: {
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "not-wanted" | "moved" | "died" | "demolished";
+        };
+        /**
          * CodeEntry
          * @description Shown once: only a keyed hash of the code is kept.
          */
@@ -6566,6 +7057,14 @@ export interface components {
             reason: string;
             /** Version */
             version: number;
+        };
+        /**
+         * DecisionBody
+         * @description Accepted where there is no reason to refuse it.
+         */
+        DecisionBody: {
+            /** Refused */
+            refused?: ("no-risk-group" | "served-already" | "another-application" | "not-in-the-city") | null;
         };
         /**
          * DetectionEntry
@@ -8580,12 +9079,131 @@ export interface components {
             received: string;
         };
         /**
+         * HomeAlarmEntry
+         * @description One alarm of a home, as those who live there see it.
+         */
+        HomeAlarmEntry: {
+            /**
+             * Acts
+             * @description What it can be asked from here.
+             */
+            acts: ("test" | "hush")[];
+            asked: components["schemas"]["AskedEntry"] | null;
+            /** Battery Percent */
+            battery_percent: number | null;
+            /** Code */
+            code: string | null;
+            /**
+             * Conditions
+             * @description That last now.
+             */
+            conditions: string[];
+            /** Device */
+            device: string;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Since */
+            since: string | null;
+            /** State */
+            state: string;
+            /**
+             * Tested
+             * @description When it was tested last.
+             */
+            tested: string | null;
+        };
+        /**
+         * HomeAlarms
+         * @description The alarms of a home, and whom they call.
+         */
+        HomeAlarms: {
+            /** Alarms */
+            alarms: components["schemas"]["HomeAlarmEntry"][];
+            /** Called */
+            called: components["schemas"]["CalledEntry"][];
+            /**
+             * Window S
+             * @description So long the home is asked before everybody and 119 are called.
+             */
+            window_s: number;
+        };
+        /**
          * HomeCode
          * @description The home's code.
          */
         HomeCode: {
             /** Code */
             code: string;
+        };
+        /**
+         * HomeDetail
+         * @description One home with everything that is known of it.
+         */
+        HomeDetail: {
+            /**
+             * Alarms
+             * @description Those that hang there.
+             */
+            alarms: components["schemas"]["AlarmEntry"][];
+            /** Applied */
+            applied: string;
+            /** Appointment */
+            appointment: string | null;
+            /** District */
+            district: string | null;
+            /**
+             * Due
+             * @description When somebody has to go there; of one in service.
+             */
+            due: string | null;
+            /** Expires */
+            expires: string | null;
+            /**
+             * First
+             * @description It is served before others.
+             */
+            first: boolean;
+            /** Former */
+            former: components["schemas"]["AlarmEntry"][];
+            /** Home */
+            home: string;
+            /** Household */
+            household: string | null;
+            /** Missed */
+            missed: number;
+            /** Next Visit */
+            next_visit: string | null;
+            /**
+             * Objections
+             * @description Why it is not eligible, as far as what is known says.
+             */
+            objections: ("no-risk-group" | "served-already" | "another-application")[];
+            particulars: components["schemas"]["Resident"];
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "applied" | "refused" | "withdrawn" | "accepted" | "scheduled" | "installed" | "in-service" | "closed";
+            /** Photos */
+            photos: components["schemas"]["PhotoEntry"][];
+            /** Reason */
+            reason: string;
+            /** Risks */
+            risks: string[];
+            /** Round */
+            round: number;
+            /** Signed */
+            signed: ("household" | "installer" | "city")[];
+            /** Source */
+            source: string;
+            /** Steps */
+            steps: components["schemas"]["StepEntry"][];
+            /** Village */
+            village: string;
+            /** Warranty Until */
+            warranty_until: string | null;
         };
         /**
          * HomeDevice
@@ -8930,6 +9548,14 @@ export interface components {
              * @description Of these rules as they stand: whoever changes them sends it along.
              */
             version: string;
+        };
+        /**
+         * InstallationBody
+         * @description What hangs there now.
+         */
+        InstallationBody: {
+            /** Alarms */
+            alarms: components["schemas"]["AlarmBody"][];
         };
         /**
          * InstrumentBody
@@ -9590,6 +10216,19 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * MonthEntry
+         * @description How many homes came into service.
+         */
+        MonthEntry: {
+            /**
+             * Month
+             * @description YYYY-MM.
+             */
+            month: string;
+            /** Served */
+            served: number;
+        };
+        /**
          * MovedDetail
          * @description What rang was listed in another home while its fire lasted.
          */
@@ -10153,6 +10792,55 @@ export interface components {
             title_zh: string;
         };
         /**
+         * OwnApplicationBody
+         * @description An application for the reader's own home, whose address is known.
+         */
+        OwnApplicationBody: {
+            /** Household */
+            household: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
+            /** Risks */
+            risks: ("elder-alone" | "elders-only" | "disability" | "low-income" | "middle-low-income" | "care-at-home" | "wooden-or-iron-house" | "narrow-lane" | "rented-rooms" | "hoarding" | "fire-before")[];
+            /**
+             * Village
+             * @default
+             */
+            village: string;
+        };
+        /**
+         * OwnHome
+         * @description The reader's own home in the programme.
+         */
+        OwnHome: {
+            /** Address */
+            address: string;
+            home: components["schemas"]["ProgrammeHomeEntry"];
+            /** Name */
+            name: string;
+            /**
+             * Signatures
+             * @description Of the certificate.
+             */
+            signatures: components["schemas"]["SignatureEntry"][];
+        };
+        /**
+         * OwnHomeList
+         * @description Of every home that the reader lives in.
+         */
+        OwnHomeList: {
+            /** Homes */
+            homes: components["schemas"]["OwnHome"][];
+        };
+        /**
          * Owner
          * @description Who is registered for a vehicle.
          */
@@ -10332,6 +11020,21 @@ export interface components {
             longitude: number;
             /** Within M */
             within_m: number;
+        };
+        /**
+         * PhotoEntry
+         * @description One photograph; its picture has an address of its own.
+         */
+        PhotoEntry: {
+            /** At */
+            at: string;
+            /**
+             * Away M
+             * @description From the home, as far as both places are known, m.
+             */
+            away_m: number | null;
+            /** Photo */
+            photo: number;
         };
         /**
          * PlaceBody
@@ -10772,6 +11475,96 @@ export interface components {
             type: string;
         };
         /**
+         * ProgrammeHomeEntry
+         * @description One home as lists show it: nobody's name, no address.
+         */
+        ProgrammeHomeEntry: {
+            /**
+             * Alarms
+             * @description Those that hang there.
+             */
+            alarms: components["schemas"]["AlarmEntry"][];
+            /** Applied */
+            applied: string;
+            /** Appointment */
+            appointment: string | null;
+            /** District */
+            district: string | null;
+            /**
+             * Due
+             * @description When somebody has to go there; of one in service.
+             */
+            due: string | null;
+            /** Expires */
+            expires: string | null;
+            /**
+             * First
+             * @description It is served before others.
+             */
+            first: boolean;
+            /** Home */
+            home: string;
+            /** Household */
+            household: string | null;
+            /** Missed */
+            missed: number;
+            /** Next Visit */
+            next_visit: string | null;
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "applied" | "refused" | "withdrawn" | "accepted" | "scheduled" | "installed" | "in-service" | "closed";
+            /** Reason */
+            reason: string;
+            /** Risks */
+            risks: string[];
+            /** Round */
+            round: number;
+            /** Signed */
+            signed: ("household" | "installer" | "city")[];
+            /** Source */
+            source: string;
+            /** Village */
+            village: string;
+            /** Warranty Until */
+            warranty_until: string | null;
+        };
+        /**
+         * ProgrammeHomeList
+         * @description What waits first, by its day.
+         */
+        ProgrammeHomeList: {
+            /** Homes */
+            homes: components["schemas"]["ProgrammeHomeEntry"][];
+            /** More */
+            more: boolean;
+        };
+        /**
+         * ProgrammeImported
+         * @description What a file did; with ``dry_run`` or a mistake: what it would do, and nothing was done.
+         */
+        ProgrammeImported: {
+            /** Added */
+            added: number;
+            /** Done */
+            done: boolean;
+            /** Mistakes */
+            mistakes: components["schemas"]["ProgrammeMistake"][];
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * ProgrammeMistake
+         * @description What is wrong with one line; the header is line 1.
+         */
+        ProgrammeMistake: {
+            /** Line */
+            line: number;
+            /** Text */
+            text: string;
+        };
+        /**
          * PurposeNotice
          * @description Who collects what of a person, why and for how long, and which rights there are.
          */
@@ -10889,6 +11682,28 @@ export interface components {
              * @enum {string}
              */
             status: "ready" | "not-ready";
+        };
+        /**
+         * ReferralBody
+         * @description An application for somebody else, who agreed to it.
+         */
+        ReferralBody: {
+            /**
+             * Agreed
+             * @description The household knows of it and agrees to be written down.
+             * @constant
+             */
+            agreed: true;
+            /** District */
+            district?: string | null;
+            particulars: components["schemas"]["Resident"];
+            /** Risks */
+            risks: ("elder-alone" | "elders-only" | "disability" | "low-income" | "middle-low-income" | "care-at-home" | "wooden-or-iron-house" | "narrow-lane" | "rented-rooms" | "hoarding" | "fire-before")[];
+            /**
+             * Village
+             * @default
+             */
+            village: string;
         };
         /**
          * RefusedConfiguration
@@ -11015,6 +11830,15 @@ export interface components {
             signature: string;
         };
         /**
+         * ReplacedBody
+         * @description One alarm that was taken down, and the one that hangs there instead.
+         */
+        ReplacedBody: {
+            alarm: components["schemas"]["AlarmBody"];
+            /** Serial */
+            serial: string;
+        };
+        /**
          * ReportMissing
          * @description A guardian reports somebody missing. Only the person has to be known.
          */
@@ -11064,6 +11888,25 @@ export interface components {
             joined: boolean;
             /** Number */
             number: string;
+        };
+        /**
+         * Resident
+         * @description Who lives there and where it is: sealed.
+         */
+        Resident: {
+            /** Address */
+            address: string;
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
         };
         /**
          * ReviewEntry
@@ -11637,6 +12480,17 @@ export interface components {
             way_m: number;
         };
         /**
+         * SentBackBody
+         * @description What was found wrong.
+         */
+        SentBackBody: {
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "silent" | "wrong-place" | "not-fixed" | "incomplete";
+        };
+        /**
          * SeriesEntry
          * @description One parameter of a device.
          */
@@ -11874,6 +12728,36 @@ export interface components {
              * @description The version that was looked at; 409 where the alert has changed since.
              */
             version?: number | null;
+        };
+        /**
+         * SignatureBody
+         * @description The reader signs for a party.
+         */
+        SignatureBody: {
+            /**
+             * On Paper
+             * @description Of the household: it signed on paper, and the city's officer has it.
+             * @default false
+             */
+            on_paper: boolean;
+            /**
+             * Party
+             * @enum {string}
+             */
+            party: "household" | "installer" | "city";
+        };
+        /**
+         * SignatureEntry
+         * @description A party of the certificate, and when it signed. Nobody's account name.
+         */
+        SignatureEntry: {
+            /** At */
+            at: string;
+            /**
+             * Party
+             * @enum {string}
+             */
+            party: "household" | "installer" | "city";
         };
         /**
          * SimulatedAnswer
@@ -12432,6 +13316,70 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * Statistics
+         * @description How far the programme has come, of what the reader's districts hold.
+         */
+        Statistics: {
+            /** Alarms */
+            alarms: number;
+            /**
+             * Applied
+             * @description Homes that wait for a decision, an appointment or a signature.
+             */
+            applied: number;
+            /**
+             * Coverage
+             * @description Served homes of all households, 0 to 1.
+             */
+            coverage: number | null;
+            /**
+             * Days To Fit Median
+             * @description From application to signature, days.
+             */
+            days_to_fit_median: number | null;
+            /**
+             * Expiring
+             * @description Homes whose alarms expire within half a year, or have.
+             */
+            expiring: number;
+            /**
+             * False Alarms
+             * @description By cause: cooking, steam, test, fault.
+             */
+            false_alarms: {
+                [key: string]: number;
+            };
+            /**
+             * Fires Caught
+             * @description Fires of these homes that an alarm told of, by the cause that whoever led them gave.
+             */
+            fires_caught: number;
+            /**
+             * Heard
+             * @description Those that a gateway hears.
+             */
+            heard: number;
+            /** Households */
+            households: number | null;
+            /** Months */
+            months: components["schemas"]["MonthEntry"][];
+            /** Served */
+            served: number;
+            /**
+             * Tested
+             * @description Homes whose alarms were tested within a month, of those that a gateway hears.
+             */
+            tested: number;
+            /** Villages */
+            villages: components["schemas"]["VillageEntry"][];
+            /**
+             * Working
+             * @description Of those that a gateway hears: not failed, lost or at the end of their life. Of the others:
+             *     fitted or visited within a year, and not expired.
+             */
+            working: number;
+        };
+        /**
          * Step
          * @description One call, to several persons at once.
          */
@@ -12456,6 +13404,18 @@ export interface components {
              * @description Instead of persons: whoever is on duty, by the name of a rota or of one written here.
              */
             rota?: string | components["schemas"]["Rota"] | null;
+        };
+        /**
+         * StepEntry
+         * @description What happened.
+         */
+        StepEntry: {
+            /** At */
+            at: string;
+            /** What */
+            what: string;
+            /** Who */
+            who: string | null;
         };
         /**
          * Stock
@@ -12569,6 +13529,57 @@ export interface components {
             hours: number;
             /** Name */
             name: string;
+        };
+        /**
+         * TestDueDetail
+         * @description An alarm that nobody has tested for a month.
+         */
+        TestDueDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "smoke-test-due";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * TheftReported
@@ -12848,6 +13859,58 @@ export interface components {
              */
             tracks: number;
             vehicle?: components["schemas"]["AttributedVehicle"] | null;
+        };
+        /**
+         * VillageEntry
+         * @description One village.
+         */
+        VillageEntry: {
+            /** Alarms */
+            alarms: number;
+            /** Applied */
+            applied: number;
+            /** District */
+            district: string | null;
+            /** Fires */
+            fires: number;
+            /**
+             * Households
+             * @description ``None``: nobody has said.
+             */
+            households: number | null;
+            /** Latitude */
+            latitude: number | null;
+            /** Longitude */
+            longitude: number | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Nuisances */
+            nuisances: number;
+            /**
+             * Served
+             * @description Homes in which alarms hang.
+             */
+            served: number;
+            /** Village */
+            village: string;
+            /**
+             * Working
+             * @description Of those alarms, as far as is known.
+             */
+            working: number;
+        };
+        /**
+         * VisitBody
+         * @description A maintenance visit.
+         */
+        VisitBody: {
+            /**
+             * Replaced
+             * @default []
+             */
+            replaced: components["schemas"]["ReplacedBody"][];
         };
         /**
          * VisitDetail
@@ -19517,6 +20580,70 @@ export interface operations {
             };
         };
     };
+    list_home_alarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeAlarms"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_home_alarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                household: string;
+                device: string;
+                act: "test" | "hush";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeAlarms"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     set_home_code: {
         parameters: {
             query?: never;
@@ -19567,6 +20694,605 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_programme: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The homes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_programme_homes: {
+        parameters: {
+            query?: {
+                phase?: ("applied" | "refused" | "withdrawn" | "accepted" | "scheduled" | "installed" | "in-service" | "closed") | null;
+                village?: string | null;
+                due_by?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refer_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReferralBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_own_programme_homes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnHomeList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_for_own_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnApplicationBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HomeDetail"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    appoint_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AppointmentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    close_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClosingBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decide_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    install_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InstallationBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_programme_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+                photo: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renew_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_back_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SentBackBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignatureBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    visit_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VisitBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_programme: {
+        parameters: {
+            query?: {
+                what?: "homes" | "villages";
+                dry_run?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgrammeImported"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_programme_photo: {
+        parameters: {
+            query: {
+                home: string;
+                latitude?: number | null;
+                longitude?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhotoEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_programme_statistics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statistics"];
+                };
             };
             /** @description A problem document */
             default: {

@@ -1,12 +1,13 @@
-"""Where a cabinet's contacts are read: an I/O board on Modbus, or the gateway's own pins."""
+"""Where contacts are read: an I/O board on Modbus, or the gateway's own pins."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from vigil_edge.aed.errors import (
+from vigil_edge.contacts.errors import (
     BoardGarbage,
     BoardLost,
     BoardRefused,
@@ -14,8 +15,9 @@ from vigil_edge.aed.errors import (
     BoardUnreachable,
     GpioUnavailable,
 )
-from vigil_edge.aed.settings import BoardSettings, GpioSettings
+from vigil_edge.contacts.settings import Pins
 from vigil_edge.modbus.client import Failures, ModbusClient
+from vigil_edge.modbus.settings import ModbusSettings
 
 if TYPE_CHECKING:
     from gpiod import LineRequest
@@ -39,11 +41,13 @@ class Inputs(Protocol):
         """Let the lines go."""
 
 
-async def open_inputs(settings: BoardSettings | GpioSettings) -> Inputs:
-    """Raises ``SourceError``."""
-    if isinstance(settings, GpioSettings):
-        return await asyncio.to_thread(GpioInputs, settings)
-    board = Board(settings)
+async def open_inputs(
+    settings: ModbusSettings | Pins, lines: Mapping[str, int], debounce_s: float
+) -> Inputs:
+    """``lines``: by contact. Raises ``SourceError``."""
+    if isinstance(settings, Pins):
+        return await asyncio.to_thread(GpioInputs, settings, lines, debounce_s)
+    board = Board(settings, lines)
     try:
         await board.open()
     except BaseException:
@@ -55,8 +59,8 @@ async def open_inputs(settings: BoardSettings | GpioSettings) -> Inputs:
 class Board:
     """Discrete inputs of one Modbus slave, read in one question."""
 
-    def __init__(self, settings: BoardSettings) -> None:
-        self._lines = settings.inputs.lines
+    def __init__(self, settings: ModbusSettings, lines: Mapping[str, int]) -> None:
+        self._lines = dict(lines)
         self._first = min(self._lines.values())
         self._count = max(self._lines.values()) - self._first + 1
         self._client = ModbusClient(settings, FAILURES)
@@ -78,11 +82,11 @@ class Board:
 class GpioInputs:
     """Lines of one GPIO chip, through the kernel's character device (libgpiod)."""
 
-    def __init__(self, settings: GpioSettings) -> None:
+    def __init__(self, settings: Pins, lines: Mapping[str, int], debounce_s: float) -> None:
         """Raises ``GpioUnavailable``."""
         self._device = settings.device
-        self._lines = settings.inputs.lines
-        self._request = _request(settings)
+        self._lines = dict(lines)
+        self._request = _request(settings, tuple(self._lines.values()), debounce_s)
 
     async def read(self) -> dict[str, bool]:
         """See ``Inputs``."""
@@ -101,7 +105,7 @@ class GpioInputs:
         self._request.release()
 
 
-def _request(settings: GpioSettings) -> LineRequest:
+def _request(settings: Pins, wanted: tuple[int, ...], debounce_s: float) -> LineRequest:
     try:
         import gpiod
         from gpiod.line import Bias, Direction
@@ -119,11 +123,12 @@ def _request(settings: GpioSettings) -> LineRequest:
         bias=bias,
         # Pulled up, a closed contact to ground is electrically low.
         active_low=settings.bias == "pull-up",
-        debounce_period=timedelta(seconds=settings.debounce_s),
+        debounce_period=timedelta(seconds=debounce_s),
     )
-    wanted = tuple(settings.inputs.lines.values())
     try:
-        return gpiod.request_lines(settings.chip, consumer="vigil-aed", config={wanted: lines})
+        return gpiod.request_lines(
+            settings.chip, consumer=f"vigil-{settings.device}"[:31], config={wanted: lines}
+        )
     except (OSError, ValueError, gpiod.ChipClosedError) as error:
         message = f"{settings.chip}, lines {', '.join(map(str, wanted))}: {error}"
         raise GpioUnavailable(settings.device, message) from error

@@ -1,4 +1,4 @@
-"""What goes wrong with a cabinet's inputs."""
+"""What goes wrong with the lines that contacts are on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class BoardUnreachable(SourceError):
 
     code: ClassVar[str] = "io-board-unreachable"
     remedy: ClassVar[str] = (
-        "Go to the cabinet: its button calls nobody now. Check power, cable and address."
+        "Go there: what is wired to it calls nobody now. Check power, cable and address."
     )
 
     def __init__(self, device: str, address: str, reason: str) -> None:
@@ -48,7 +48,7 @@ class BoardRefused(SourceError):
     """A Modbus exception answer. ``exception`` is its number (2 is an unknown address)."""
 
     code: ClassVar[str] = "io-board-refused"
-    remedy: ClassVar[str] = "Compare the numbers in `[aed.inputs]` with the board's manual."
+    remedy: ClassVar[str] = "Compare the line numbers in gateway.toml with the board's manual."
 
     def __init__(self, device: str, message: str, exception: int) -> None:
         super().__init__(device, message)

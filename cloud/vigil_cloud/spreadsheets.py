@@ -1,0 +1,73 @@
+"""Tables as people's spreadsheets write and read them: CSV in UTF-8 or Big5."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+FORMULA: Final = ("=", "+", "-", "@", "\t")
+"""A cell that begins so is a formula to a spreadsheet: written with an apostrophe in front."""
+
+
+class NoTable(Exception):
+    """What was sent is no table of the columns that are known; the message says why."""
+
+
+def text_of(content: bytes) -> str:
+    """UTF-8, also with a byte order mark, or Big5. Raises ``NoTable``."""
+    for encoding in ("utf-8-sig", "cp950"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise NoTable("It is neither UTF-8 nor Big5.")
+
+
+def rows_of(
+    content: bytes, columns: Sequence[str], translated: Mapping[str, str], most: int
+) -> list[tuple[int, dict[str, str]]]:
+    """The lines behind the header, with their numbers: every column is there, empty where the file
+    has none. ``translated``: other names of columns. Raises ``NoTable``."""
+    reader = csv.reader(io.StringIO(text_of(content), newline=""), strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise NoTable(f"Line {reader.line_num} is no CSV: {error}.") from error
+    filled = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
+    if not filled:
+        raise NoTable("The file is empty.")
+    names = [translated.get(cell.strip(), cell.strip().lower()) for cell in filled[0][1]]
+    if set(names) - set(columns) or len(set(names)) < len(names):
+        raise NoTable(f"The first line has to name columns, of {', '.join(columns)}; each once.")
+    if len(filled) - 1 > most:
+        raise NoTable(f"More than {most} lines: make several files of it.")
+    return [(line, _row(line, names, columns, cells)) for line, cells in filled[1:]]
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """As ``rows_of`` takes it; no cell is a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows([_safe(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def _row(
+    line: int, names: Sequence[str], columns: Sequence[str], cells: Sequence[str]
+) -> dict[str, str]:
+    if any(cell.strip() for cell in cells[len(names) :]):
+        raise NoTable(f"Line {line} has more cells than the first line has columns.")
+    found = {name: _plain(cell) for name, cell in zip(names, cells, strict=False)}
+    return dict.fromkeys(columns, "") | found
+
+
+def _safe(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def _plain(cell: str) -> str:
+    cell = cell.strip()
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA) else cell

@@ -1,0 +1,312 @@
+"""The programme through its API: from an application to a renewed subsidy, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from cases_office import picture
+from cloud_city import populated
+from fire_town import ADDRESS, BEDROOM, HOME, KITCHEN, Home
+from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.models import Device
+from vigil_cloud.identity import households
+from vigil_cloud.identity.models import AuditEntry, PersonKey
+from vigil_cloud.retention import Retention
+from vigil_cloud.smoke.programme import reminders
+from vigil_cloud.smoke.programme_models import ProgrammeHome, ProgrammePhoto
+from vigil_schemas.smoke import SmokeAlarm
+
+WANG = {
+    "name": "王奶奶",
+    "phone": "05-222-3333",
+    "address": "嘉義市東區民族路8號",
+    "latitude": 23.478,
+    "longitude": 120.452,
+}
+
+
+class Programme:
+    """The office, whoever fits alarms, and a home that has two on a gateway."""
+
+    def __init__(self, home: Home) -> None:
+        self.home, self.city = home, home.city
+
+    def ask(self, who: str, method: str, path: str, body: Any = None) -> httpx.Response:
+        return self.city.client(who).request(method, f"/api/v1/smoke/programme{path}", json=body)
+
+    def say(self, who: str, method: str, path: str, body: Any = None) -> Any:
+        answer = self.ask(who, method, path, body)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def photo(self, home: str, **where: float) -> dict[str, Any]:
+        answer = self.city.client("maintainer").post(
+            "/api/v1/smoke/programme/photos", params={"home": home, **where}, content=picture()
+        )
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def referred(self, **more: Any) -> str:
+        body = {"particulars": WANG, "risks": ["elder-alone"], "agreed": True, **more}
+        home: str = self.say("registrar", "POST", "/homes", body)["home"]
+        return home
+
+    def own(self) -> str:
+        body = {"household": HOME, "risks": ["disability"], "village": "Zhongshan"}
+        home: str = self.say("resident", "POST", "/homes/mine", body)["home"]
+        return home
+
+    def fitted(self, home: str, *serials: str, devices: tuple[str | None, ...] = ()) -> Any:
+        """Accepted, appointed, photographed, fitted."""
+        self.say("dispatcher", "POST", f"/homes/{home}/decision", {})
+        at = (self.city.time + timedelta(days=2)).isoformat()
+        self.say("maintainer", "POST", f"/homes/{home}/appointment", {"at": at})
+        self.photo(home)
+        expires = (self.city.time + timedelta(days=3650)).date().isoformat()
+        alarms = [
+            {"serial": serial, "room": "bedroom", "expires": expires, "device": device}
+            for serial, device in zip(serials, devices or (None,) * len(serials), strict=True)
+        ]
+        return self.say("maintainer", "POST", f"/homes/{home}/installation", {"alarms": alarms})
+
+    def signed(self, home: str, *, on_paper: bool = False) -> Any:
+        household = {"party": "household", "on_paper": on_paper}
+        self.say(
+            "dispatcher" if on_paper else "resident", "POST", f"/homes/{home}/signature", household
+        )
+        self.say("maintainer", "POST", f"/homes/{home}/signature", {"party": "installer"})
+        return self.say("dispatcher", "POST", f"/homes/{home}/signature", {"party": "city"})
+
+
+@pytest.fixture
+def programme(tmp_path: Path) -> Iterator[Programme]:
+    city = populated(tmp_path / "cloud")
+    yield Programme(Home(city))
+    city.close()
+
+
+def test_a_resident_applies_and_holds_a_certificate(programme: Programme) -> None:
+    home = programme.own()
+    fitted = programme.fitted(home, "S-001", "S-002", devices=(KITCHEN, BEDROOM))
+    assert (fitted["phase"], fitted["signed"]) == ("installed", [])
+    done = programme.signed(home)
+    assert done["phase"] == "in-service"
+    (mine,) = programme.say("resident", "GET", "/homes/mine")["homes"]
+    assert mine["address"] == ADDRESS
+    assert [one["party"] for one in mine["signatures"]] == ["household", "installer", "city"]
+    assert "who" not in mine["signatures"][0]
+    assert programme.say("guardian", "GET", "/homes/mine")["homes"]
+    assert programme.say("neighbour", "GET", "/homes/mine")["homes"] == []
+
+
+def test_a_home_that_was_referred_becomes_one_that_119_finds(programme: Programme) -> None:
+    home = programme.referred()
+    entry = programme.fitted(home, "S-001")
+    city = programme.city
+    with city.services.sessions() as session:
+        kept = households.find(session, city.cipher, city.time, entry["household"])
+    assert kept.described.address == WANG["address"]
+    assert kept.described.position == (WANG["latitude"], WANG["longitude"])
+    assert programme.signed(home, on_paper=True)["phase"] == "in-service"
+
+
+def test_names_are_sealed_and_each_look_is_written_down(programme: Programme) -> None:
+    home = programme.referred()
+    listed = programme.ask("dispatcher", "GET", "/homes").text
+    assert home in listed
+    assert "民族路" not in listed
+    assert (
+        programme.say("dispatcher", "GET", f"/homes/{home}")["particulars"]["phone"]
+        == (WANG["phone"])
+    )
+    with programme.city.services.sessions() as session:
+        seen = select(AuditEntry).where(AuditEntry.action == "programme.seen")
+        assert [one.subject for one in session.scalars(seen)] == [home]
+        row = session.get_one(ProgrammeHome, home)
+        assert "民族路".encode() not in row.particulars
+    assert programme.ask("registrar", "GET", "/homes").status_code == 403
+
+
+def test_nothing_is_fitted_without_a_photograph_and_its_place_is_told(
+    programme: Programme,
+) -> None:
+    home = programme.referred()
+    programme.say("dispatcher", "POST", f"/homes/{home}/decision", {})
+    at = (programme.city.time + timedelta(days=2)).isoformat()
+    programme.say("maintainer", "POST", f"/homes/{home}/appointment", {"at": at})
+    body = {"alarms": [{"serial": "S-001", "room": "bedroom", "expires": "2036-01-01"}]}
+    refused = programme.ask("maintainer", "POST", f"/homes/{home}/installation", body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "programme-no-proof")
+    near = programme.photo(home, latitude=23.478, longitude=120.452)
+    far = programme.photo(home, latitude=23.488, longitude=120.452)
+    assert near["away_m"] < 1
+    assert 1_000 < far["away_m"] < 1_300
+    programme.say("maintainer", "POST", f"/homes/{home}/installation", body)
+    shown = programme.city.client("dispatcher").get(
+        f"/api/v1/smoke/programme/homes/{home}/photos/{near['photo']}"
+    )
+    assert shown.content.startswith(b"\xff\xd8")
+    with programme.city.services.sessions() as session:
+        kept = session.get_one(ProgrammePhoto, near["photo"])
+        assert shown.content[:200] not in kept.picture
+
+
+def test_who_signs_for_whom(programme: Programme) -> None:
+    home = programme.own()
+    programme.fitted(home, "S-001")
+    path = f"/homes/{home}/signature"
+    for who, party in (
+        ("neighbour", "household"),
+        ("maintainer", "city"),
+        ("resident", "installer"),
+        ("maintainer", "household"),
+    ):
+        assert programme.ask(who, "POST", path, {"party": party}).status_code == 403, who
+    assert programme.ask("registrar", "POST", path, {"party": "city"}).status_code == 404
+    programme.say("dispatcher", "POST", path, {"party": "city"})
+    sent = programme.say("dispatcher", "POST", f"/homes/{home}/sent-back", {"reason": "silent"})
+    assert (sent["phase"], sent["alarms"], sent["signed"]) == ("accepted", [], [])
+
+
+def test_who_is_not_eligible_is_refused_with_the_reason(programme: Programme) -> None:
+    home = programme.referred(risks=[])
+    refused = programme.ask("dispatcher", "POST", f"/homes/{home}/decision", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "programme-not-eligible")
+    entry = programme.say(
+        "dispatcher", "POST", f"/homes/{home}/decision", {"refused": "no-risk-group"}
+    )
+    assert (entry["phase"], entry["reason"]) == ("refused", "no-risk-group")
+
+
+def test_years_of_a_home(programme: Programme) -> None:
+    home = programme.own()
+    programme.fitted(home, "S-001", "S-002")
+    programme.signed(home)
+    early = programme.ask("dispatcher", "POST", f"/homes/{home}/renewal")
+    assert early.status_code == 409
+    city = programme.city
+    city.later(days=300)
+    city.sign_in_anew("maintainer")
+    expires = (city.time + timedelta(days=3650)).date().isoformat()
+    replaced = {
+        "serial": "S-001",
+        "alarm": {"serial": "S-003", "room": "stairs", "expires": expires},
+    }
+    entry = programme.say("maintainer", "POST", f"/homes/{home}/visit", {"replaced": [replaced]})
+    assert {one["serial"] for one in entry["alarms"]} == {"S-002", "S-003"}
+    city.later(days=3300)
+    for who in ("maintainer", "dispatcher", "resident"):
+        city.sign_in_anew(who)
+    assert programme.say("dispatcher", "GET", "/statistics")["expiring"] == 1
+    entry = programme.say(
+        "resident", "POST", "/homes/mine", {"household": HOME, "risks": ["disability"]}
+    )
+    assert (entry["phase"], entry["round"]) == ("applied", 2)
+    programme.fitted(home, "S-011", "S-012")
+    entry = programme.signed(home)
+    assert (entry["phase"], {one["serial"] for one in entry["alarms"]}) == (
+        "in-service",
+        {"S-011", "S-012"},
+    )
+
+
+def test_figures(programme: Programme) -> None:
+    villages = "village,name,name_zh,district,households,latitude,longitude\r\n" + (
+        "Zhongshan,Zhongshan,中山里,,200,23.48,120.45\r\n"
+    )
+    city = programme.city
+    client = city.client("administrator")
+    path = "/api/v1/smoke/programme/import?what=villages"
+    client.post(path, content=villages.encode()).raise_for_status()
+    home = programme.own()
+    programme.fitted(home, "S-001", "S-002", devices=(KITCHEN, None))
+    programme.signed(home)
+    programme.referred(village="Zhongshan")
+    assert programme.say("dispatcher", "GET", "/statistics")["working"] == 1, "one is not heard yet"
+    with writing(city.services.sessions) as session:
+        session.get_one(Device, KITCHEN).state = "ok"
+    found = programme.say("dispatcher", "GET", "/statistics")
+    assert (found["served"], found["applied"], found["coverage"]) == (1, 1, 0.005)
+    assert (found["alarms"], found["heard"], found["working"]) == (2, 1, 2)
+    (village,) = found["villages"]
+    assert (village["name_zh"], village["applied"], village["served"]) == ("中山里", 2, 1)
+    lost = {"alarm_id": "link-lost-1", "condition": "link_lost", "active": True, "since": city.time}
+    city.send(SmokeAlarm.model_validate(lost), KITCHEN)
+    assert programme.say("dispatcher", "GET", "/statistics")["working"] == 1
+
+
+def test_a_test_that_is_due_is_told_to_the_home_and_ends_with_it(programme: Programme) -> None:
+    home = programme.own()
+    programme.fitted(home, "S-001", devices=(KITCHEN,))
+    programme.signed(home)
+    city = programme.city
+
+    def look() -> list[tuple[str, bool]]:
+        with writing(city.services.sessions) as session:
+            reminders.look(session, city.services.now())
+            rows = session.scalars(select(AlertRow).where(AlertRow.kind == reminders.KIND))
+            return [(row.device, row.active) for row in rows]
+
+    assert look() == [], "it was fitted today"
+    city.later(days=32)
+    assert look() == [(KITCHEN, True)]
+    assert look() == [(KITCHEN, True)], "once a month"
+    for active in (True, False):
+        told = {"alarm_id": "test-0001", "condition": "test", "active": active, "since": city.time}
+        city.send(SmokeAlarm.model_validate(told), KITCHEN)
+        city.later(seconds=5)
+    assert look() == [(KITCHEN, False)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp950"])
+def test_a_file_is_looked_at_first_and_taken_whole(programme: Programme, encoding: str) -> None:
+    good = "姓名,電話,地址,里別,風險\r\n王奶奶,05-222-3333,民族路8號,中山里,獨居老人、低收入\r\n"
+    bad = good + "陳先生,,忠孝路1號,中山里,有錢\r\n"
+    client = programme.city.client("administrator")
+
+    def bring(text: str, **query: Any) -> dict[str, Any]:
+        path = "/api/v1/smoke/programme/import"
+        answer = client.post(path, content=text.encode(encoding), params=query).raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    told = bring(bad)
+    assert (told["done"], told["rows"]) == (False, 2)
+    assert told["mistakes"][0]["line"] == 3
+    assert bring(good, dry_run=True)["done"] is False
+    assert programme.say("dispatcher", "GET", "/homes")["homes"] == []
+    assert bring(good)["added"] == 1
+    (entry,) = programme.say("dispatcher", "GET", "/homes")["homes"]
+    assert entry["risks"] == ["elder-alone", "low-income"]
+    out = programme.city.client("dispatcher").get("/api/v1/smoke/programme/export")
+    assert "民族路8號" in out.content.decode("utf-8-sig")
+
+
+def test_what_left_is_forgotten_with_its_key(programme: Programme) -> None:
+    home = programme.referred()
+    programme.say("dispatcher", "POST", f"/homes/{home}/closing", {"reason": "not-wanted"})
+    city = programme.city
+    city.later(days=1826)
+    Retention(city.services).keep()
+    with writing(city.services.sessions) as session:
+        assert session.get(ProgrammeHome, home) is None
+        assert reminders.look(session, city.services.now())
+        assert session.get_one(PersonKey, f"programme:{home}").sealed is None
+
+
+def test_erasing_the_home_erases_what_the_programme_knows(programme: Programme) -> None:
+    home = programme.own()
+    city = programme.city
+    with writing(city.services.sessions) as session:
+        households.erase(session, HOME, by="test", now=city.time)
+        assert session.get(ProgrammeHome, home) is None
+        assert session.get_one(PersonKey, f"programme:{home}").sealed is None
