@@ -85,9 +85,8 @@ def ask(  # noqa: PLR0913 - of which station, where and in which language
         "error": None,
     }
     # Of two at once the second waits for the first, and finds its row.
-    made = insert(session, StationAddress).values(device=device, **fresh)
-    made = made.on_conflict_do_nothing().returning(StationAddress.device)
-    if session.scalar(made) is None:
+    first = insert(session, StationAddress).values(device=device, **fresh).on_conflict_do_nothing()
+    if session.scalar(first.returning(StationAddress.device)) is None:
         row = session.get(StationAddress, device, with_for_update=True, populate_existing=True)
         if row is None:  # forgotten at this moment
             raise AddressAskedJustNow(1)

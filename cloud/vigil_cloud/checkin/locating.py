@@ -31,14 +31,6 @@ _MOST_CELLS: Final = 6_000
 _COMMON: Final = 0.8
 """How much of a second's mean deviation is the carrier's body and not distance."""
 _ROUNDS: Final = 4
-_FIRST_LOOK_S: Final = 3
-_LOOK_AGAIN_S: Final = 4
-_BEHIND_S: Final = 120
-_FOLLOWED_ANEW_S: Final = 40
-"""Before that, where somebody was says nothing of now."""
-_ROUNDS_BEHIND: Final = 2
-_COARSER: Final = 2
-"""Cells along each side that are one, where only level and biases are learned."""
 
 
 class Sensor(NamedTuple):
@@ -63,8 +55,7 @@ def locate(
 ) -> list[Fix]:
     """``heard``: time in seconds, number of the sensor, dBm; in order of time.
 
-    Looking ahead takes some 150 kB of memory a second of the track, ``causal`` little: it looks at
-    the last two minutes again every few seconds.
+    Looking ahead takes some 150 kB of memory a second of the track, ``causal`` next to none.
     """
     seconds, strengths = _by_second(len(sensors), heard)
     grid = _grid(sensors)
@@ -136,19 +127,12 @@ def _smoothed(strengths: Floats, expected: Floats, sigma: float) -> list[Floats]
     beliefs: list[Floats] = []
     for _ in range(_ROUNDS):
         beliefs = _both_ways(strengths, expected, level, bias, sigma)
-        level, bias = _learnt(strengths, expected, beliefs, bias)
+        mean = np.array([(one[..., None] * expected).sum(axis=(0, 1)) for one in beliefs])
+        heard = np.isfinite(strengths)
+        off = np.where(heard, strengths - mean, 0.0)
+        level = float(np.nanmedian(strengths - mean - bias))
+        bias = _bias(off.sum(axis=0) - level * heard.sum(axis=0), heard.sum(axis=0))
     return beliefs
-
-
-def _learnt(
-    strengths: Floats, expected: Floats, beliefs: Sequence[Floats], bias: Floats
-) -> tuple[float, Floats]:
-    """Level and biases that go with where the beacon is believed to have been."""
-    mean = np.array([(one[..., None] * expected).sum(axis=(0, 1)) for one in beliefs])
-    heard = np.isfinite(strengths)
-    off = np.where(heard, strengths - mean, 0.0)
-    level = float(np.nanmedian(strengths - mean - bias))
-    return level, _bias(off.sum(axis=0) - level * heard.sum(axis=0), heard.sum(axis=0))
 
 
 def _bias(total: Floats, count: Floats) -> Floats:
@@ -177,25 +161,18 @@ def _both_ways(
 
 
 def _causal(strengths: Floats, expected: Floats, sigma: float) -> Iterator[Floats]:
-    """Level and biases are those of the seconds before, looked at again and again: of what lies
-    behind, later seconds may tell, and that is no look ahead. Then the way until now is followed
-    anew with what was learned; else early mistakes would stay."""
+    """Level and biases are those of the seconds before."""
     shape = expected.shape[:-1]
-    flat = np.full(shape, 1 / (shape[0] * shape[1]))
-    coarse = expected[:: min(_COARSER, shape[0]), :: min(_COARSER, shape[1])]
+    belief = np.full(shape, 1 / (shape[0] * shape[1]))
     level, bias = _first_guess(strengths[:1], expected), np.zeros(expected.shape[-1])
-    belief, relearn = flat, _FIRST_LOOK_S
-    for second, row in enumerate(strengths):
-        if second == relearn:
-            relearn += _LOOK_AGAIN_S
-            behind = strengths[max(0, second - _BEHIND_S) : second]
-            for _ in range(_ROUNDS_BEHIND if np.isfinite(behind).any() else 0):
-                beliefs = _both_ways(behind, coarse, level, bias, sigma / _COARSER)
-                level, bias = _learnt(behind, coarse, beliefs, bias)
-            belief = flat
-            for one in behind[-_FOLLOWED_ANEW_S:]:
-                belief = _moved(belief, sigma) * _likelihood(one, expected, level, bias)
-                belief = belief / belief.sum()
+    total, count = np.zeros_like(bias), np.zeros_like(bias)
+    for row in strengths:
         belief = _moved(belief, sigma) * _likelihood(row, expected, level, bias)
         belief = belief / belief.sum()
         yield belief
+        heard = np.isfinite(row)
+        off = row - (belief[..., None] * expected).sum(axis=(0, 1))
+        total[heard] += off[heard]
+        count[heard] += 1
+        level = float(np.median(total[count > 0] / count[count > 0])) if heard.any() else level
+        bias = _bias(total - level * count, count)

@@ -51,8 +51,11 @@ class TagsAndVisits(PersonalRecords):
     ) -> Mapping[str, int]:
         """Visits, tags, things, and the newest readings of the tags."""
         del found
-        own = select(Tag.tag).where(Tag.person_key == person_key)
-        own = own.union(select(Thing.tag).where(Thing.person_key == person_key))
+        own = (
+            select(Tag.tag)
+            .where(Tag.person_key == person_key)
+            .union(select(Thing.tag).where(Thing.person_key == person_key))
+        )
         # Where a tag was before anybody had enrolled it is its carrier's as well.
         visits = or_(
             Visit.person_key == person_key, Visit.person_key.is_(None) & Visit.tag.in_(own)

@@ -128,7 +128,11 @@ class _Reach:
         query = select(Device.latitude, Device.longitude).where(
             Device.domain == DOMAIN, Device.latitude.is_not(None), Device.longitude.is_not(None)
         )
-        self._stations = [(latitude, longitude) for latitude, longitude in session.execute(query)]
+        self._stations = [
+            (latitude, longitude)
+            for latitude, longitude in session.execute(query)
+            if latitude is not None and longitude is not None
+        ]
 
     def covers(self, latitude: float, longitude: float) -> bool:
         drawn = districts.drawn_around(self._session, latitude, longitude)

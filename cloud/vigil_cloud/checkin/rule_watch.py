@@ -54,7 +54,10 @@ def _held(session: Session, now: datetime) -> list[tuple[PersonRule, Visit | Non
         .where(PersonRule.held.is_not(None))
         .execution_options(populate_existing=True)
     )
-    return [(row, visit) for row, visit in session.execute(query) if not quiet(row, now)][:_AT_ONCE]
+    found: list[tuple[PersonRule, Visit | None]] = [
+        (row, visit) for row, visit in session.execute(query) if not quiet(row, now)
+    ]
+    return found[:_AT_ONCE]
 
 
 def _due(session: Session, now: datetime) -> list[tuple[PersonRule, Visit | None]]:
@@ -85,7 +88,10 @@ def _last_seen(session: Session) -> list[tuple[PersonRule, Visit | None]]:
         )
     )
     fresh = {"populate_existing": True}
-    return [(row, visit) for row, visit in session.execute(query, execution_options=fresh)]
+    found: list[tuple[PersonRule, Visit | None]] = [
+        (row, visit) for row, visit in session.execute(query, execution_options=fresh)
+    ]
+    return found
 
 
 def _holds(row: PersonRule, visit: Visit | None, now: datetime) -> bool:
