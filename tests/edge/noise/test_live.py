@@ -115,7 +115,7 @@ async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(
     roles = {file.role for file in manifest.files}
     assert roles == {
         *("audio", "video", "overlay", "blurred", "frame", "thumbnail"),
-        *("levels", "octaves", "spectrogram"),
+        *("levels", "octaves", "spectrogram", "ledger"),
     }
     assert manifest.clock is not None
     assert manifest.clock.quality == "synchronised"
@@ -224,7 +224,8 @@ async def test_a_lost_camera_does_not_disturb_the_microphone(context: NotebookCo
         await until(lambda: context.exceedances)
         await cancelled(task)
     ((manifest, _),) = context.deposits
-    assert {file.role for file in manifest.files} == {"audio", "levels", "octaves", "spectrogram"}
+    roles = {file.role for file in manifest.files}
+    assert roles == {"audio", "levels", "octaves", "spectrogram", "ledger"}
     assert context.counters["camera-reconnects"] >= 1
 
 
