@@ -203,7 +203,11 @@ def noise_register() -> dict[str, Any]:
 
 
 def picture(
-    size: tuple[int, int] = (640, 480), format: str = "JPEG", *, located: bool = True
+    size: tuple[int, int] = (640, 480),
+    format: str = "JPEG",
+    *,
+    located: bool = True,
+    zone: str | None = "+08:00",
 ) -> bytes:
     """As a phone takes it: with a place, a time with its zone, lying on its side."""
     image = Image.new("RGB", size, (40, 90, 160))
@@ -212,7 +216,8 @@ def picture(
     exif[ExifTags.Base.Make] = "Taipei Phones"
     details = exif.get_ifd(ExifTags.IFD.Exif)
     details[ExifTags.Base.DateTimeOriginal] = "2026:03:01 11:58:30"
-    details[ExifTags.Base.OffsetTimeOriginal] = "+08:00"
+    if zone is not None:
+        details[ExifTags.Base.OffsetTimeOriginal] = zone
     if located:
         place = exif.get_ifd(ExifTags.IFD.GPSInfo)
         place[ExifTags.GPS.GPSLatitudeRef] = "N"

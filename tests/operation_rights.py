@@ -371,6 +371,7 @@ TABLE = [
     Row("GET /api/v1/aed/volunteer", VOLUNTEERS),
     Row("PUT /api/v1/aed/volunteer/consent", VOLUNTEERS, {"consent": True}),
     Row("PUT /api/v1/aed/volunteer/on-call", VOLUNTEERS, {"position": None}),
+    Row("PUT /api/v1/aed/volunteer/fixed-place", VOLUNTEERS, {"place": None}),
     Row("GET /api/v1/aed/calls/mine", VOLUNTEERS),
     # Nobody but who was called is told that there is such a call (tests/cloud/aed).
     Row(

@@ -1,5 +1,6 @@
-"""A small page as HTML without a script, for people without an account: in two languages, on any
-telephone, at once. Whatever comes from outside is escaped by whoever writes the body."""
+"""A small page as HTML that works without a script, for people without an account: in two
+languages, on any telephone, at once. Whatever comes from outside is escaped by whoever writes the
+body."""
 
 from __future__ import annotations
 
@@ -46,15 +47,22 @@ button:focus-visible,a:focus-visible,input:focus-visible,select:focus-visible,
 textarea:focus-visible{outline:3px solid var(--ink);outline-offset:2px}
 footer{margin-top:18px;border-top:1px solid var(--line)}
 """
-_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+
+def _hash(text: str) -> str:
+    """As a content security policy names an inline style or script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_POLICY: Final = (
+    f"default-src 'none'; style-src {_hash(_STYLE)}; form-action 'self'; base-uri 'none';"
+    " frame-ancestors 'none'"
+)
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow, noarchive",
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none';"
-        " frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": _POLICY,
 }
 """Beside those that every answer has."""
 
@@ -95,9 +103,13 @@ def language_of(request: Request, lang: str | None) -> Language:
     return "en" if english else "zh-TW"
 
 
-def html_answer(text: str, status: int, headers: Mapping[str, str] | None = None) -> HTMLResponse:
-    """A page as it is sent."""
-    return HTMLResponse(text, status, headers={**(headers or {}), **HEADERS})
+def html_answer(
+    text: str, status: int, headers: Mapping[str, str] | None = None, *, script: str = ""
+) -> HTMLResponse:
+    """A page as it is sent. ``script``: the one inline script that it may run, in full."""
+    policy = f"{_POLICY}; script-src {_hash(script)}" if script else _POLICY
+    own = {**(headers or {}), **HEADERS, "Content-Security-Policy": policy}
+    return HTMLResponse(text, status, headers=own)
 
 
 async def read_form(request: Request, largest: int) -> bytes:

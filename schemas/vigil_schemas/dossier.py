@@ -96,6 +96,13 @@ class DossierPhotograph(Model):
     """Of the file as it was sent, before metadata were removed."""
     location_removed: bool
     taken: UtcDatetime | None
+    """By the camera's own clock."""
+    zone_assumed: bool = False
+    """The camera wrote it without a zone: it is read as the city's."""
+    written: UtcDatetime | None = None
+    """When it was kept by a phone that sent it later, by the phone's clock."""
+    clock_off_s: Annotated[int, Field(ge=-(2**53), le=2**53)] | None = None
+    """By so much that clock was ahead of ours as it was sent, where it was doubtful."""
     added: UtcDatetime
     added_by: str
 

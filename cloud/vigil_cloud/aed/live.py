@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed import calls, dispatch_files, register, summons, volunteers
+from vigil_cloud.aed import calls, dispatch_files, ending, register, summons, volunteers
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.dispatch import Aed, Plan, dispatch
 from vigil_cloud.aed.models import AedCallRow
@@ -71,6 +71,13 @@ def jobs() -> Sequence[Job]:
             longest=timedelta(minutes=5),
             waiting=summons.waiting,
         ),
+        Job(
+            "aed-positions-ending",
+            timedelta(minutes=1),
+            _tell_ending,
+            longest=timedelta(minutes=5),
+            waiting=ending.waiting,
+        ),
         Job("aed-positions-forgotten", timedelta(minutes=1), _forget, waiting=volunteers.stale),
     )
 
@@ -102,6 +109,10 @@ def look(services: Services) -> None:
 
 def _summon(turn: Turn) -> None:
     summons.send_waiting(turn.services, turn.stopping)
+
+
+def _tell_ending(turn: Turn) -> None:
+    ending.send_waiting(turn.services, turn.stopping)
 
 
 def _forget(turn: Turn) -> None:

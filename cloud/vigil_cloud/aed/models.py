@@ -81,6 +81,14 @@ class AedVolunteer(Base):
     speed_mps: Mapped[float] = mapped_column(Float, default=1.8)
     position: Mapped[bytes | None] = mapped_column(Sealed("aed.volunteer.position"))
     located: Mapped[datetime | None] = mapped_column(info=SINCE)
+    ending_told: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    """How the message went that the position is about to be too old; empty: not tried yet."""
+    fixed_position: Mapped[bytes | None] = mapped_column(Sealed("aed.volunteer.fixed"))
+    """A place that the volunteer entered: it counts while on call without a position of now."""
+    fixed_hours: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    """When the volunteer is there, as opening hours."""
+    fixed_consented: Mapped[datetime | None]
+    """To the fixed place being kept, on and off call; withdrawn, it is forgotten."""
     asked_day: Mapped[int] = mapped_column(default=0)
     accepted_day: Mapped[int] = mapped_column(default=0)
     asked_night: Mapped[int] = mapped_column(default=0)

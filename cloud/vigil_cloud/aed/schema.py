@@ -159,6 +159,17 @@ class PatrolBody(_Body):
     note: Annotated[str, _text(1000)] = ""
 
 
+class FixedPlace(_Answer):
+    """Where and when a volunteer can be called without a position of now."""
+
+    latitude: float
+    longitude: float
+    hours: str
+    consented: UtcDatetime
+    counts_now: bool
+    """Within its hours."""
+
+
 class VolunteerEntry(_Answer):
     """One's own standing."""
 
@@ -167,6 +178,12 @@ class VolunteerEntry(_Answer):
     on_call: bool
     located: UtcDatetime | None
     """When the position was given that is kept while on call."""
+    located_until: UtcDatetime | None
+    """Until when it counts as a position of now."""
+    ending_told: str
+    """How the message went that it is about to end; empty: none was due."""
+    fixed_place: FixedPlace | None
+    """One's own, kept until one withdraws it; never shown to anybody else."""
     bars: list[Bar]
     """Why one is not called; empty: one is."""
 
@@ -194,6 +211,23 @@ class OnCallBody(_Body):
     """``position``: on call, here; null: off call, and the position is forgotten."""
 
     position: tuple[Longitude, Latitude] | None = Field(strict=False)
+    at_fixed_place: bool = False
+    """Without a position: on call all the same, called from the fixed place alone."""
+
+
+class FixedPlaceWhere(_Body):
+    """A place, and when one is there."""
+
+    position: tuple[Longitude, Latitude] = Field(strict=False)
+    hours: Annotated[str, _text(255, 1)]
+    """As OpenStreetMap's opening_hours: ``Mo-Fr 08:00-18:00``."""
+
+
+class FixedPlaceBody(_Body):
+    """A place and when one is there; sending it is the consent to its being kept, null withdraws
+    it and forgets the place."""
+
+    place: FixedPlaceWhere | None
 
 
 class CertificateBody(_Body):

@@ -18,21 +18,17 @@ from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
+from vigil_cloud.aed.own_channels import AGAIN, Addresses, addresses, tell
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.notify import subscriptions
-from vigil_cloud.notify.models import Channel
 from vigil_cloud.notify.text import NotificationText
-from vigil_cloud.notify.web_push.addresses import Target
 from vigil_cloud.notify.web_push.note import Action, Note
 from vigil_cloud.services import Services
 
 AT_ONCE: Final = 16
 MOST: Final = 200
 """Volunteers of one turn of the job."""
-CONVERSATION_S: Final = 15.0
-AGAIN: Final = "failed"
 FIRST_AGAIN_S: Final = 2.0
 LAST_AGAIN_S: Final = 60.0
 _PAGE: Final = "/aed"
@@ -44,17 +40,8 @@ NOT_IN_TIME: Final = "not told: it could not be sent within 15 min"
 class _Summons:
     callout: int
     tries: int
-    addresses: tuple[tuple[int, str | Target], ...]
-    """Channels, and where they lead."""
+    addresses: Addresses
     text: NotificationText
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """How it went, and channels under which there is nobody any more."""
-
-    words: str
-    gone: tuple[int, ...] = ()
 
 
 def send_waiting(services: Services, stopping: threading.Event) -> int:
@@ -73,7 +60,7 @@ def _send_some(services: Services) -> int:
     if not waiting:
         return 0
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aed-summons") as pool:
-        results = list(pool.map(_tell, waiting))
+        results = list(pool.map(lambda one: tell(one.addresses, one.text), waiting))
     with writing(services.sessions) as session:
         for one, told in zip(waiting, results, strict=True):
             _write_down(session, one, told.words, services.now())
@@ -151,11 +138,7 @@ def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
     rows = session.execute(query).all()
     if not rows:
         return []
-    accounts = {callout.account_id for callout, _ in rows}
-    channels = session.scalars(
-        select(Channel).where(Channel.account_id.in_(accounts), Channel.enabled)
-    ).all()
-    cipher = Cipher(services.settings.secret)
+    own = addresses(session, services, {callout.account_id for callout, _ in rows})
     names = {callout.site for callout, _ in rows if callout.site is not None}
     places = {
         site.id: site for site in session.scalars(select(AedSite).where(AedSite.id.in_(names)))
@@ -164,30 +147,11 @@ def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
         _Summons(
             callout.id,
             callout.tries,
-            tuple(_addresses(session, services, cipher, channels, callout.account_id)),
+            own.get(callout.account_id, ()),
             _text(services, callout, call, places.get(callout.site or "")),
         )
         for callout, call in rows
     ]
-
-
-def _addresses(
-    session: Session,
-    services: Services,
-    cipher: Cipher,
-    channels: Sequence[Channel],
-    account_id: int,
-) -> Sequence[tuple[int, str | Target]]:
-    found = []
-    settings, now = services.settings, services.now()
-    for channel in channels:
-        if channel.account_id == account_id:
-            try:
-                address = subscriptions.opened_address(session, cipher, channel, settings, now)
-                found.append((channel.id, address))
-            except Undecipherable:
-                continue  # told as a failing channel by whoever sends through it
-    return sorted(found, key=lambda one: isinstance(one[1], str))  # browsers first
 
 
 def _text(
@@ -219,24 +183,3 @@ def _text(
         f"{link}",
         note,
     )
-
-
-def _tell(one: _Summons) -> _Told:
-    """``sent``, or why not; the page is told in any case."""
-    if not one.addresses:
-        return _Told("no channel of their own: the page alone")
-    from vigil_cloud.notify.sending import send  # Apprise is large
-
-    # Through each of them: a browser of a computer at home takes it as well as the telephone does.
-    errors: list[str] = []
-    gone: list[int] = []
-    sent = False
-    for channel, url in one.addresses:
-        told = send(url, one.text, connect_s=5.0, answer_s=10.0, conversation_s=CONVERSATION_S)
-        if told.verdict == "accepted" or told.perhaps_told:
-            sent = True
-            continue
-        if told.verdict == "gone":
-            gone.append(channel)
-        errors.append(told.error)
-    return _Told("sent" if sent else f"{AGAIN}: {'; '.join(errors)}", tuple(gone))

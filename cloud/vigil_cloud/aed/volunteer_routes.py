@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path
 from sqlalchemy import func, select
@@ -17,6 +17,8 @@ from vigil_cloud.aed.schema import (
     CallId,
     CertificateBody,
     ConsentBody,
+    FixedPlace,
+    FixedPlaceBody,
     MyCall,
     MyCalls,
     NamedVolunteer,
@@ -37,6 +39,8 @@ router = APIRouter(prefix="/aed", tags=["aed"])
 Volunteer = Annotated[Reader, Depends(require(Role.VOLUNTEER))]
 Administrator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR))]
 SHOWN: Final = timedelta(days=1)
+_PRIVATE: Final[dict[str, Any]] = {"located": None, "located_until": None, "fixed_place": None}
+"""What says where and when somebody is: for nobody else."""
 
 
 def _entry(row: AedVolunteer | None, services: Services) -> VolunteerEntry:
@@ -45,7 +49,25 @@ def _entry(row: AedVolunteer | None, services: Services) -> VolunteerEntry:
         certificate_until=None if row is None else row.certificate_until,
         on_call=row is not None and row.on_call,
         located=None if row is None else row.located,
+        located_until=(
+            None if row is None or row.located is None else row.located + volunteers.FRESH
+        ),
+        ending_told="" if row is None else row.ending_told,
+        fixed_place=None if row is None else _fixed(row, services),
         bars=volunteers.bars(row, services.now()),
+    )
+
+
+def _fixed(row: AedVolunteer, services: Services) -> FixedPlace | None:
+    at = volunteers.fixed_place(Cipher(services.settings.secret), row)
+    if at is None or row.fixed_consented is None:
+        return None
+    return FixedPlace(
+        longitude=at[0],
+        latitude=at[1],
+        hours=row.fixed_hours,
+        consented=row.fixed_consented,
+        counts_now=volunteers.fixed_counts(row, services.now()),
     )
 
 
@@ -70,7 +92,27 @@ def go_on_call(body: OnCallBody, reader: Volunteer, services: ServicesDependency
     none."""
     cipher = Cipher(services.settings.secret)
     with writing(services.sessions) as session:
-        row = volunteers.go_on_call(session, cipher, reader, body.position, services.now())
+        row = volunteers.go_on_call(
+            session,
+            cipher,
+            reader,
+            body.position,
+            services.now(),
+            at_fixed_place=body.at_fixed_place,
+        )
+        return _entry(row, services)
+
+
+@router.put("/volunteer/fixed-place", operation_id="set_fixed_place")
+def set_fixed_place(
+    body: FixedPlaceBody, reader: Volunteer, services: ServicesDependency
+) -> VolunteerEntry:
+    """Agree to be called from a place at certain hours where no position of now is known, or
+    withdraw that: then it is forgotten."""
+    cipher = Cipher(services.settings.secret)
+    place = None if body.place is None else (body.place.position, body.place.hours)
+    with writing(services.sessions) as session:
+        row = volunteers.set_fixed_place(session, cipher, reader, place, services.now())
         return _entry(row, services)
 
 
@@ -122,8 +164,8 @@ def list_volunteers(_reader: Administrator, services: ServicesDependency) -> Vol
             NamedVolunteer(
                 username=one.username,
                 display_name=one.display_name,
-                **_entry(rows.get(one.id), services).model_dump(exclude={"located"}),
-                located=None,
+                **_entry(rows.get(one.id), services).model_dump(exclude=set(_PRIVATE)),
+                **_PRIVATE,
             )
             for one in accounts
         ]

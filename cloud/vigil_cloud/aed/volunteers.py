@@ -1,5 +1,9 @@
 """Volunteers: consent, certificate, being on call. Where somebody is, is kept only while on call.
 
+A fixed place is entered by the volunteer and kept with a consent of its own. It counts while its
+owner is on call, within its hours, and only where no position of now is known: a phone in a pocket
+tells no page where it is.
+
 An account's own person consents and goes on call; an administrator who has seen the certificate
 notes its last day. Whoever lacks any of it is not called, and is told why.
 """
@@ -9,11 +13,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 from sqlalchemy.orm import Session
 
+from vigil_cloud.aed import hours
 from vigil_cloud.aed.dispatch import Volunteer
 from vigil_cloud.aed.models import AedVolunteer
 from vigil_cloud.api_errors import ApiError
@@ -30,12 +35,15 @@ if TYPE_CHECKING:
     from vigil_cloud.aed.streets import Position
 
 POSITION_COLUMN: Final = "aed.volunteer.position"
+FIXED_COLUMN: Final = "aed.volunteer.fixed"
 FRESH: Final = timedelta(minutes=30)
 """An older position says nothing of now."""
 ANSWER_S: Final = 20.0
 _NEW: Final = {
     "on_call": False,
     "speed_mps": 1.8,
+    "ending_told": "",
+    "fixed_hours": "",
     **dict.fromkeys(("asked_day", "accepted_day", "asked_night", "accepted_night"), 0),
 }
 _ASKED: Final = (
@@ -47,6 +55,10 @@ _ASKED: Final = (
     AedVolunteer.asked_night,
     AedVolunteer.accepted_night,
     AedVolunteer.position,
+    AedVolunteer.located,
+    AedVolunteer.fixed_position,
+    AedVolunteer.fixed_hours,
+    AedVolunteer.fixed_consented,
 )
 Bar = Literal["no-consent", "no-certificate", "certificate-lapsed", "not-on-call", "no-position"]
 """Why a volunteer is not called."""
@@ -94,9 +106,26 @@ def bars(row: AedVolunteer | None, now: datetime) -> list[Bar]:
         found.append("certificate-lapsed")
     if not row.on_call:
         found.append("not-on-call")
-    elif row.position is None or row.located is None or now - row.located > FRESH:
+    elif not _is_fresh(row.located, now) and not fixed_counts(row, now):
         found.append("no-position")
     return found
+
+
+def _is_fresh(located: datetime | None, now: datetime) -> bool:
+    return located is not None and now - located <= FRESH
+
+
+def fixed_counts(row: AedVolunteer, now: datetime) -> bool:
+    """Whether the volunteer is at the fixed place now, as far as its hours say."""
+    return row.fixed_consented is not None and _within(row.fixed_hours, now)
+
+
+def _within(text: str, now: datetime) -> bool:
+    """Hours that cannot be read any more are none: nobody is sent for from a guess."""
+    try:
+        return hours.opener(text)(now)
+    except hours.BadOpeningHours:
+        return False
 
 
 def consent(session: Session, reader: Reader, given: bool, now: datetime) -> AedVolunteer:
@@ -107,26 +136,74 @@ def consent(session: Session, reader: Reader, given: bool, now: datetime) -> Aed
     row.consented = now if given else None
     if not given:
         _off(row)
+        _forget_fixed(row)
     action = "aed.consent-given" if given else "aed.consent-withdrawn"
     audit.append(session, at=now, account=reader.username, action=action, subject=reader.username)
     return row
 
 
 def go_on_call(
-    session: Session, cipher: Cipher, reader: Reader, position: Position | None, now: datetime
+    session: Session,
+    cipher: Cipher,
+    reader: Reader,
+    position: Position | None,
+    now: datetime,
+    *,
+    at_fixed_place: bool = False,
 ) -> AedVolunteer:
-    """On call, here (longitude, latitude); ``None``: off call, and the position is forgotten.
-    Raises ``NotACandidate``."""
+    """On call, here (longitude, latitude), or at the fixed place alone; neither: off call, and the
+    position is forgotten. Raises ``NotACandidate``."""
     row = own(session, reader.account_id)
-    if position is None:
+    if position is None and not at_fixed_place:
         _off(row)
         return row
+    _require_ready(row, now)
+    if position is None and row.fixed_consented is None:
+        raise NotACandidate("no-position")
+    row.on_call, row.ending_told = True, ""
+    row.located = None if position is None else now
+    sealed = None if position is None else cipher.seal(POSITION_COLUMN, json.dumps(position))
+    row.position = sealed
+    return row
+
+
+def _require_ready(row: AedVolunteer, now: datetime) -> None:
     for bar in bars(row, now):
         if bar in ("no-consent", "no-certificate", "certificate-lapsed"):
             raise NotACandidate(bar)
-    row.on_call, row.located = True, now
-    row.position = cipher.seal(POSITION_COLUMN, json.dumps(position))
+
+
+def set_fixed_place(
+    session: Session,
+    cipher: Cipher,
+    reader: Reader,
+    place: tuple[Position, str] | None,
+    now: datetime,
+) -> AedVolunteer:
+    """Where (longitude, latitude) and when (opening hours) the volunteer can be called without a
+    position of now; ``None``: the consent to it is withdrawn, and it is forgotten. Raises
+    ``BadOpeningHours``, and ``NotACandidate`` for whoever has not agreed to be called at all."""
+    row = own(session, reader.account_id)
+    before = row.fixed_consented
+    if place is None:
+        _forget_fixed(row)
+    else:
+        position, when = place
+        hours.parsed(when)
+        if row.consented is None:
+            raise NotACandidate("no-consent")
+        row.fixed_position = cipher.seal(FIXED_COLUMN, json.dumps(position))
+        row.fixed_hours, row.fixed_consented = when, before or now
+    if (before is None) == (place is None):
+        return row  # withdrawn without having been given, or only moved
+    action = "aed.fixed-place-given" if place is not None else "aed.fixed-place-withdrawn"
+    audit.append(session, at=now, account=reader.username, action=action, subject=reader.username)
     return row
+
+
+def fixed_place(cipher: Cipher, row: AedVolunteer) -> Position | None:
+    """Where it is, for its owner alone."""
+    return _opened(cipher, FIXED_COLUMN, row.fixed_position)
 
 
 def certify(
@@ -171,13 +248,14 @@ def forget_stale(session: Session, now: datetime) -> None:
 
 
 def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunteer]:
-    """Everybody who is on call with a position of now; a lapsed certificate is judged by the
-    dispatch, which tells of it."""
+    """Everybody who is on call with a position of now, or else within the hours of a fixed place;
+    a lapsed certificate is judged by the dispatch, which tells of it."""
+    fresh = and_(AedVolunteer.located >= now - FRESH, AedVolunteer.position.is_not(None))
     query = (
         select(*_ASKED, Account.roles)  # columns: objects of thousands of rows cost a second
         .join(Account, Account.id == AedVolunteer.account_id)
         .where(Account.active, AedVolunteer.on_call, AedVolunteer.consented.is_not(None))
-        .where(AedVolunteer.located >= now - FRESH, AedVolunteer.position.is_not(None))
+        .where(or_(fresh, AedVolunteer.fixed_consented.is_not(None)))
     )
     return [
         Volunteer(
@@ -194,13 +272,23 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
         )
         for row in session.execute(query)
         if Role.VOLUNTEER.value in row.roles  # else it cannot see the call nor answer
-        and (at := _position(cipher, row.position)) is not None
+        and (at := _where(cipher, row, now)) is not None
     ]
 
 
-def _position(cipher: Cipher, sealed: bytes | None) -> Position | None:
+def _where(cipher: Cipher, row: Row[Any], now: datetime) -> Position | None:
+    if _is_fresh(row.located, now):
+        at = _opened(cipher, POSITION_COLUMN, row.position)
+        if at is not None:
+            return at
+    if row.fixed_consented is None or not _within(row.fixed_hours, now):
+        return None
+    return _opened(cipher, FIXED_COLUMN, row.fixed_position)
+
+
+def _opened(cipher: Cipher, column: str, sealed: bytes | None) -> Position | None:
     try:
-        lon, lat = json.loads(cipher.open(POSITION_COLUMN, sealed or b""))
+        lon, lat = json.loads(cipher.open(column, sealed or b""))
         return float(lon), float(lat)
     except (Undecipherable, ValueError, TypeError):  # one row must not keep the others uncalled
         return None
@@ -208,3 +296,8 @@ def _position(cipher: Cipher, sealed: bytes | None) -> Position | None:
 
 def _off(row: AedVolunteer) -> None:
     row.on_call, row.position, row.located = False, None, None
+    row.ending_told = ""
+
+
+def _forget_fixed(row: AedVolunteer) -> None:
+    row.fixed_position, row.fixed_hours, row.fixed_consented = None, "", None

@@ -143,7 +143,7 @@ class CasePhotograph(Base):
     """Of the file as it was sent, before anything was removed from it."""
     location_removed: Mapped[bool]
     taken: Mapped[datetime | None]
-    """By the camera's own clock, where it said its zone."""
+    """By the camera's own clock; its event says where the zone is assumed."""
     added: Mapped[datetime]
     added_by: Mapped[str] = mapped_column(String(64))
 

@@ -17,6 +17,7 @@ from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.cases.routes import BenchDependency, CaseId, note_look
 from vigil_cloud.cases.schema import Case
 from vigil_cloud.cases.service import Desk, find
+from vigil_cloud.cases.written import Written, WrittenDependency
 from vigil_cloud.evidence.service import keep_room
 
 LONGEST_CAPTION: Final = 500
@@ -46,6 +47,7 @@ async def add_case_photograph(
     case_id: CaseId,
     request: Request,
     bench: BenchDependency,
+    written: WrittenDependency,
     slug: Annotated[
         str | None,
         Header(max_length=6000, description="the caption, as percent-encoded UTF-8"),
@@ -57,7 +59,7 @@ async def add_case_photograph(
     await run_in_threadpool(_may_add, bench, case_id)
     async with _receiving:
         received = await _receive(request)
-        return await run_in_threadpool(_keep, bench, case_id, received, caption)
+        return await run_in_threadpool(_keep, bench, case_id, received, caption, written)
 
 
 def _caption(slug: str | None) -> str:
@@ -88,7 +90,9 @@ async def _receive(request: Request) -> bytes:
     return bytes(received)
 
 
-def _keep(bench: BenchDependency, case_id: str, received: bytes, caption: str) -> Case:
+def _keep(
+    bench: BenchDependency, case_id: str, received: bytes, caption: str, written: Written
+) -> Case:
     prepared = photographs.prepare(received)
     asked = idempotency.digest("photograph", case_id, prepared.received_sha256, caption)
     objects = bench.services.objects
@@ -97,7 +101,7 @@ def _keep(bench: BenchDependency, case_id: str, received: bytes, caption: str) -
 
     def add(desk: Desk) -> CaseRow:
         nonlocal kept
-        row = photographs.add(desk, case_id, prepared, stored, caption)
+        row = photographs.add(desk, case_id, prepared, stored, caption, written)
         kept = True
         return row
 

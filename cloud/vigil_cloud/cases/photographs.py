@@ -2,7 +2,7 @@
 
 Whatever a camera or an editor hid in the file (where it was taken, a thumbnail of the whole
 scene, another file behind the picture) is not carried over, and what was removed is told. The
-time it was taken is kept in the case, where the camera knew its zone.
+time it was taken is kept in the case; without a zone it is read as the city's, and marked.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from vigil_cloud.cases.errors import (
 )
 from vigil_cloud.cases.models import CasePhotograph, CaseRow
 from vigil_cloud.cases.service import Desk, hold, told
+from vigil_cloud.cases.written import Written
 from vigil_cloud.identity.cipher import Undecipherable
 from vigil_cloud.objects.port import Objects
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 LARGEST_BYTES: Final = 20 * 1024 * 1024
 MOST: Final = 100
 """Photographs of one case."""
+ZONE_ASSUMED: Final = "zone_assumed"
+"""In the event's detail: the camera wrote its time without a zone."""
 _NONCE: Final = 12
 
 
@@ -71,7 +74,14 @@ def store(objects: Objects, case_id: str, prepared: Prepared) -> Stored:
     return Stored(photograph, name, key)
 
 
-def add(desk: Desk, case_id: str, prepared: Prepared, stored: Stored, caption: str) -> CaseRow:
+def add(
+    desk: Desk,
+    case_id: str,
+    prepared: Prepared,
+    stored: Stored,
+    caption: str,
+    written: Written | None = None,
+) -> CaseRow:
     """Raises ``CaseFull`` and what ``hold`` raises; the caller then deletes the object."""
     held = hold(desk, case_id, "photograph", None)
     query = select(func.count()).where(CasePhotograph.case_id == case_id)
@@ -83,6 +93,8 @@ def add(desk: Desk, case_id: str, prepared: Prepared, stored: Stored, caption: s
         "sha256": sha256,
         "received_sha256": prepared.received_sha256,
         "location_removed": prepared.location_removed,
+        **({ZONE_ASSUMED: True} if prepared.zone_assumed else {}),
+        **(written or Written()).detail(desk.now),
     }
     event = told(desk, held.row, "photograph-added", detail, caption)
     sealer = sealing.writer(desk.session, desk.cipher, held.row.person_key, desk.now)

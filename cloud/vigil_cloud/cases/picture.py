@@ -14,6 +14,7 @@ import structlog
 from PIL import ExifTags, Image, ImageOps
 
 from vigil_cloud.cases.errors import PhotographRefused, PhotographTooLarge
+from vigil_cloud.city_time import CITY_ZONE
 
 MOST_PIXELS: Final = 64_000_000
 LONGEST_EDGE: Final = 4096
@@ -38,6 +39,8 @@ class Prepared:
     received_sha256: str
     location_removed: bool
     taken: datetime | None
+    zone_assumed: bool = False
+    """The camera wrote ``taken`` without a zone: it is read as the city's."""
     media_type: str = "image/jpeg"
 
 
@@ -60,11 +63,12 @@ def written_anew(received: bytes) -> Prepared:
 def _anew(picture: Image.Image, received: bytes) -> Prepared:
     picture.load()  # what is wrong with the picture itself is no fault of what is told of it
     try:
-        located, taken = _said(picture, received)
+        located, taken, assumed = _said(picture, received)
         upright = ImageOps.exif_transpose(picture)
     except Exception as error:  # noqa: BLE001 - damaged metadata costs itself, not the photograph
         _log.info("photograph-metadata-unread", error=f"{type(error).__name__}: {error}"[:300])
-        located, taken, upright = True, None, picture  # it may have told where
+        # It may have told where.
+        located, taken, assumed, upright = True, None, False, picture
     upright.thumbnail((LONGEST_EDGE, LONGEST_EDGE))
     plain = Image.new("RGB", upright.size, "white")
     alpha = upright.convert("RGBA") if "A" in upright.getbands() else None
@@ -78,19 +82,26 @@ def _anew(picture: Image.Image, received: bytes) -> Prepared:
         received_sha256=hashlib.sha256(received).hexdigest(),
         location_removed=located,
         taken=taken,
+        zone_assumed=assumed,
     )
 
 
-def _said(picture: Image.Image, received: bytes) -> tuple[bool, datetime | None]:
-    """Whether the file tells where it was taken; when, by a camera that says its zone."""
+def _said(picture: Image.Image, received: bytes) -> tuple[bool, datetime | None, bool]:
+    """Whether the file tells where it was taken; when; whether that was without a zone."""
     exif = picture.getexif()
     located = bool(exif.get_ifd(ExifTags.IFD.GPSInfo)) or b"exif:GPS" in received
     details = exif.get_ifd(ExifTags.IFD.Exif)
     when = str(details.get(ExifTags.Base.DateTimeOriginal, ""))
     zone = str(details.get(ExifTags.Base.OffsetTimeOriginal, ""))
     try:
-        # Cameras write it without a zone, then it is nobody's time.
         taken = datetime.strptime(f"{when}{zone}", "%Y:%m:%d %H:%M:%S%z")
     except ValueError:
-        return located, None
-    return located, taken.astimezone(UTC)
+        pass
+    else:
+        return located, taken.astimezone(UTC), False
+    try:
+        # Most cameras write it without a zone; those of this city's people stand on its clock.
+        taken = datetime.strptime(when, "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007 - the zone follows
+    except ValueError:
+        return located, None, False
+    return located, taken.replace(tzinfo=CITY_ZONE).astimezone(UTC), True

@@ -22,6 +22,7 @@ from vigil_cloud.cases.models import (
     CaseRow,
     CaseVote,
 )
+from vigil_cloud.cases.photographs import ZONE_ASSUMED
 from vigil_cloud.cases.port import Act, CaseKind, Entry, Everything, Facts, Section, Words
 from vigil_cloud.cases.schema import (
     Case,
@@ -41,6 +42,7 @@ from vigil_cloud.cases.schema import (
 )
 from vigil_cloud.cases.service import Desk, alerts_of, standing_of, state_of
 from vigil_cloud.cases.visibility import NOT_ADMITTED, admitted_to, sight
+from vigil_cloud.cases.written import CLOCK_OFF_S, WRITTEN
 from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.cipher import Undecipherable
 
@@ -363,6 +365,7 @@ def _section(section: Section) -> CaseSection:
 
 
 def _photograph(opened: Opened, one: CasePhotograph) -> CasePhotographEntry:
+    detail = next((event.detail for event in opened.events if event.number == one.event), {})
     return CasePhotographEntry(
         id=one.id,
         caption=opened.texts.get(one.event, ""),
@@ -373,6 +376,9 @@ def _photograph(opened: Opened, one: CasePhotograph) -> CasePhotographEntry:
         received_sha256=one.received_sha256,
         location_removed=one.location_removed,
         taken=one.taken,
+        zone_assumed=bool(detail.get(ZONE_ASSUMED)),
+        written=detail.get(WRITTEN),
+        clock_off_s=detail.get(CLOCK_OFF_S),
         added=one.added,
         added_by=one.added_by,
     )

@@ -52,6 +52,7 @@ from vigil_cloud.cases.schema import (
     View,
 )
 from vigil_cloud.cases.service import Desk, find
+from vigil_cloud.cases.written import WrittenDependency
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import looks
 from vigil_cloud.identity.cipher import Cipher
@@ -315,10 +316,17 @@ def reopen_case(case_id: CaseId, body: Explained, request: Request, bench: Bench
 
 @router.post("/{case_id}/notes", operation_id="add_case_note")
 def add_case_note(
-    case_id: CaseId, body: NoteBody, request: Request, bench: BenchDependency
+    case_id: CaseId,
+    body: NoteBody,
+    request: Request,
+    bench: BenchDependency,
+    written: WrittenDependency,
 ) -> Case:
-    """Something that is to be remembered. Possible in every state."""
-    return bench.change(asked(request, body), lambda desk: work.note(desk, case_id, body.text))
+    """Something that is to be remembered. Possible in every state, and sent later by a phone that
+    had no network: then with when it was written."""
+    return bench.change(
+        asked(request, body), lambda desk: work.note(desk, case_id, body.text, written)
+    )
 
 
 @router.post("/{case_id}/alerts", operation_id="add_case_alert")

@@ -178,6 +178,13 @@ class CasePhotographEntry(_Answer):
     location_removed: bool
     """The file told where it was taken; that was not kept."""
     taken: UtcDatetime | None
+    """By the camera's own clock."""
+    zone_assumed: bool
+    """The camera wrote it without a zone: it is read as the city's."""
+    written: UtcDatetime | None
+    """When it was kept by a phone that sent it later, by the phone's clock."""
+    clock_off_s: int | None
+    """By so much that clock was ahead of ours as it was sent, where it was doubtful."""
     added: UtcDatetime
     added_by: str
 

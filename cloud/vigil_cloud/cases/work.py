@@ -35,6 +35,7 @@ from vigil_cloud.cases.service import (
     told,
 )
 from vigil_cloud.cases.visibility import sight
+from vigil_cloud.cases.written import Written
 from vigil_cloud.identity.models import Account
 
 
@@ -193,10 +194,10 @@ def _require_consequence(held: Held, what: str) -> None:
         raise WrongState(message, state=held.row.state)
 
 
-def note(desk: Desk, case_id: str, text: str) -> CaseRow:
+def note(desk: Desk, case_id: str, text: str, written: Written | None = None) -> CaseRow:
     """Something that is to be remembered. Possible at any time."""
     held = hold(desk, case_id, "note", None)
-    told(desk, held.row, "noted", {}, text)
+    told(desk, held.row, "noted", (written or Written()).detail(desk.now), text)
     return held.row
 
 

@@ -6,8 +6,8 @@ of whoever is searched for: those are on the notice that the family chose to han
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Annotated, ClassVar, Final
 from urllib.parse import parse_qs
@@ -17,6 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import attempts
 from vigil_cloud.identity.cipher import Cipher
@@ -43,6 +44,29 @@ LONGEST: Final = 500
 LONGEST_CONTACT: Final = 100
 _LARGEST_BODY: Final = 16_384
 _LONGEST_TOKEN: Final = 64
+_POSITION: Final = ("latitude", "longitude", "accuracy")
+_EARLIEST_YEAR: Final = 2000
+_SUREST_M: Final = 10.0
+_LEAST_SURE_M: Final = 20_000.0
+_SCRIPT: Final = """
+const press = document.getElementById("here"), said = document.getElementById("said");
+const put = (name, value) => { document.getElementById(name).value = value; };
+if (navigator.geolocation) press.hidden = false;
+press.addEventListener("click", () => {
+  said.textContent = said.dataset.waiting;
+  navigator.geolocation.getCurrentPosition(
+    ({ coords }) => {
+      put("latitude", coords.latitude);
+      put("longitude", coords.longitude);
+      put("accuracy", coords.accuracy);
+      said.textContent = said.dataset.given;
+    },
+    () => { said.textContent = said.dataset.denied; },
+    { enableHighAccuracy: true, timeout: 20000 },
+  );
+});
+"""
+"""Without it the page works as well: a position is a help, and given by a press alone."""
 
 
 class BadTip(ApiError):
@@ -54,6 +78,17 @@ class BadTip(ApiError):
 
     def __init__(self) -> None:
         super().__init__(f"Say where you saw the person, in at most {LONGEST} characters.")
+
+
+class TipInFuture(ApiError):
+    """The time at which somebody says they saw the person has not come yet."""
+
+    code: ClassVar[str] = "tip-in-future"
+    remedy: ClassVar[str] = "Go back and say when you saw the person."
+    status: ClassVar[int] = 422
+
+    def __init__(self) -> None:
+        super().__init__("The time of a report lies in the future.")
 
 
 @router.api_route("/{token}", methods=["GET", "HEAD"])
@@ -72,8 +107,11 @@ def ask(
             cipher = Cipher(services.settings.secret)
             _, case = tips.find(session, cipher, token[:_LONGEST_TOKEN])
             stations = checkins.stations(session)
-        body = _thanks(words) if sent is not None else _form(case.number, token, stations, words)
-        return html_answer(page(words.of("Somebody is missing", "協尋走失者"), body, words), 200)
+        title = words.of("Somebody is missing", "協尋走失者")
+        if sent is not None:
+            return html_answer(page(title, _thanks(words), words), 200)
+        form = _form(case.number, token, stations, words)
+        return html_answer(page(title, form, words), 200, script=_SCRIPT)
 
     return _PAGES.answer(services, request, words, show)
 
@@ -108,9 +146,9 @@ def _tell(services: Services, request: Request, token: str, body: bytes, words: 
 
 
 def _read(body: bytes, now: datetime) -> tips.Tip:
-    """Raises ``BadTip``."""
+    """Raises ``BadTip``, ``TipInFuture``."""
     try:
-        form = parse_qs(body.decode("utf-8"), max_num_fields=8, errors="strict")
+        form = parse_qs(body.decode("utf-8"), max_num_fields=16, errors="strict")
     except ValueError as error:  # no UTF-8, or no form
         raise BadTip from error
     said = {key: values[0].strip() for key, values in form.items()}
@@ -119,8 +157,36 @@ def _read(body: bytes, now: datetime) -> tips.Tip:
     bad = "\0" in text + contact or age not in {key for key, _, _ in AGES}
     if bad or not 2 <= len(text) <= LONGEST or len(contact) > LONGEST_CONTACT:
         raise BadTip
-    at = now - timedelta(minutes=int(age))
-    return tips.Tip(at, text, said.get("near", "")[:64], contact)
+    at = _moment(said["at"]) if said.get("at") else now - timedelta(minutes=int(age))
+    if at > now:
+        raise TipInFuture
+    return tips.Tip(at, text, said.get("near", "")[:64], contact, _place(said))
+
+
+def _moment(text: str) -> datetime:
+    """As ``datetime-local`` writes it, by the city's clock. Raises ``BadTip``."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadTip from error
+    if at.tzinfo is not None or at.year < _EARLIEST_YEAR:
+        raise BadTip
+    return at.replace(tzinfo=CITY_ZONE).astimezone(UTC)
+
+
+def _place(said: Mapping[str, str]) -> tips.Place | None:
+    """Where the telephone says that it is; ``None``: nobody pressed. Raises ``BadTip``."""
+    if not said.get("latitude") and not said.get("longitude"):
+        return None
+    try:
+        latitude, longitude = float(said["latitude"]), float(said["longitude"])
+        sure_m = float(said.get("accuracy") or 0)
+    except (KeyError, ValueError) as error:
+        raise BadTip from error
+    # What is no number is within nothing.
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180 and sure_m >= 0):
+        raise BadTip
+    return tips.Place(latitude, longitude, min(max(sure_m, _SUREST_M), _LEAST_SURE_M))
 
 
 def _form(number: str, token: str, stations: Sequence[checkins.Station], words: Words) -> list[str]:
@@ -145,8 +211,11 @@ def _form(number: str, token: str, stations: Sequence[checkins.Station], words: 
         "</textarea>",
         f'<label for="near">{words.of("Near (optional)", "附近地點（選填）")}</label>',
         f'<select id="near" name="near"><option value="">–</option>{options}</select>',
+        *_here(words),
         f'<label for="age">{words.of("When", "什麼時候")}</label>',
         f'<select id="age" name="age">{ages}</select>',
+        f'<label for="at">{words.of("Or exactly when (optional)", "或確切時間（選填）")}</label>',
+        '<input id="at" name="at" type="datetime-local">',
         '<label for="contact">'
         + words.of("How you can be asked back (optional)", "聯絡方式（選填）")
         + "</label>",
@@ -159,6 +228,24 @@ def _form(number: str, token: str, stations: Sequence[checkins.Station], words: 
             "本案的家屬與警方會看到您的回報，並隨案件保存。",
         )
         + "</p>",
+    ]
+
+
+def _here(words: Words) -> list[str]:
+    """A position that is given by a press, while one still stands there."""
+    press = words.of("I am still there: add my position", "我仍在現場：附上目前位置")
+    waiting = words.of("Asking your telephone…", "正在取得位置…")
+    given = words.of("Your position goes with the report.", "回報將附上目前位置。")
+    denied = words.of(
+        "Your telephone does not say where it is. Say it in words.",
+        "手機未提供位置，請以文字說明。",
+    )
+    return [
+        f'<p><button type="button" id="here" hidden>{press}</button></p>',
+        f'<p id="said" role="status" class="soft" data-waiting="{escape(waiting)}"'
+        f' data-given="{escape(given)}" data-denied="{escape(denied)}"></p>',
+        *(f'<input type="hidden" id="{name}" name="{name}">' for name in _POSITION),
+        f"<script>{_SCRIPT}</script>",
     ]
 
 
@@ -187,6 +274,13 @@ _PAGES: Final = LinkPages(
             (
                 f"Go back and say in a few words, at most {LONGEST} characters, where it was.",
                 f"請返回上一頁，以 {LONGEST} 字以內說明在哪裡看到。",
+            ),
+        ),
+        TipInFuture.code: (
+            ("This time has not come yet", "時間尚未到"),
+            (
+                "Go back and say when you saw the person.",
+                "請返回上一頁，填寫看到的時間。",
             ),
         ),
         "too-many-attempts": (

@@ -57,13 +57,24 @@ class TipLinkUnknown(ApiError):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Degrees, WGS 84, and how sure: metres."""
+
+    latitude: float
+    longitude: float
+    radius_m: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tip:
-    """What somebody saw. ``device``: the station that it was near, where they chose one."""
+    """What somebody saw. ``device``: the station that it was near, where they chose one; ``place``:
+    where their telephone said that it was, which goes before."""
 
     at: datetime
     text: str
     device: str = ""
     contact: str = ""
+    place: Place | None = None
 
 
 def make_link(desk: Desk, case_id: str) -> CaseRow:
@@ -137,6 +148,7 @@ def take(session: Session, cipher: Cipher, token: str, tip: Tip, now: datetime) 
         raise CaseFull(MOST, "tips")
     sealer = sealing.writer(session, cipher, search.person_key, now)
     near = next((one for one in checkins.stations(session) if one.device == tip.device), None)
+    where = tip.place or near
     words = f"{near.name_zh}: {tip.text}" if near is not None else tip.text
     session.add(
         SearchEntry(
@@ -147,8 +159,9 @@ def take(session: Session, cipher: Cipher, token: str, tip: Tip, now: datetime) 
             account=None,
             text=sealer.seal(TEXT, words),
             contact=sealer.seal(CONTACT, tip.contact) if tip.contact else None,
-            latitude=None if near is None else near.latitude,
-            longitude=None if near is None else near.longitude,
+            latitude=None if where is None else where.latitude,
+            longitude=None if where is None else where.longitude,
+            radius_m=None if tip.place is None else tip.place.radius_m,
         )
     )
     case.version += 1

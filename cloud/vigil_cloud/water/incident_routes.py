@@ -12,6 +12,7 @@ from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.cases.routes import BenchDependency, CaseId, asked
 from vigil_cloud.cases.schema import Case
 from vigil_cloud.cases.service import Desk
+from vigil_cloud.cases.written import WrittenDependency
 from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.rights import require_alerts_of
 from vigil_cloud.identity.dependencies import ServicesDependency, require
@@ -121,13 +122,17 @@ def release_gate(
 
 @router.post("/cases/{case_id}/entries", operation_id="add_site_entry")
 def add_site_entry(
-    case_id: CaseId, body: SiteEntryBody, request: Request, bench: BenchDependency
+    case_id: CaseId,
+    body: SiteEntryBody,
+    request: Request,
+    bench: BenchDependency,
+    written: WrittenDependency,
 ) -> Case:
     """A visit, a sample, a laboratory result or a suspect. Possible in every state of the case:
     a phone without a network sends it later, with an ``Idempotency-Key``."""
     entry = site.SiteEntry(**body.model_dump())
 
     def act(desk: Desk) -> CaseRow:
-        return site.add(desk, case_id, entry)
+        return site.add(desk, case_id, entry, written)
 
     return bench.change(asked(request, body), act)

@@ -20,6 +20,7 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.cases.models import CaseEvent, CaseRow
 from vigil_cloud.cases.port import Fact, Section, Words
 from vigil_cloud.cases.service import Desk, hold, told
+from vigil_cloud.cases.written import Written
 from vigil_cloud.water.models import WaterPoint
 from vigil_schemas.types import isoformat_utc
 
@@ -72,7 +73,7 @@ class SiteEntry:
     longitude: float | None = None
 
 
-def add(desk: Desk, case_id: str, entry: SiteEntry) -> CaseRow:
+def add(desk: Desk, case_id: str, entry: SiteEntry, written: Written | None = None) -> CaseRow:
     """Raises ``BadSiteEntry``, ``SampleUnknown`` and what ``hold`` raises."""
     held = hold(desk, case_id, "note", None)
     if held.row.kind != KIND:
@@ -82,6 +83,7 @@ def add(desk: Desk, case_id: str, entry: SiteEntry) -> CaseRow:
     if entry.at > desk.now:
         # A phone's clock is no reason to lose what was seen; the line says what it claimed.
         detail["claimed"] = isoformat_utc(entry.at)
+    detail |= (written or Written()).doubt(desk.now)
     if entry.number:
         detail["number"] = entry.number
     if entry.outfall:

@@ -1,14 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Problem } from "../src/lib/api/client";
-import {
-  draftOf,
-  instantOf,
-  local,
-  mistakesOf,
-  newDraft,
-  of,
-  policyOf,
-} from "../src/administration/policies";
+import { draftOf, mistakesOf, newDraft, of, policyOf } from "../src/administration/policies";
+import { instantOf, local } from "../src/lib/localTime";
 
 describe("a policy in a form", () => {
   const policy = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -68,6 +70,46 @@ def test_a_passer_by_reports_and_whoever_follows_the_case_is_told(missing: Missi
         assert session.scalars(history).all() == ["tip 1"]
     (noted,) = [one for one in missing.see("family", case)["history"] if one["account"] is None]
     assert (noted["action"], noted["detail"]) == ("noted", {"entry": "tip"})
+
+
+def test_a_position_and_a_time_that_a_passer_by_gives_are_kept(missing: Missing) -> None:
+    city = missing.city
+    case, path = linked(missing)
+    page = city.anonymous().get(path + "?lang=en")
+    script = page.text.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page.headers["Content-Security-Policy"]
+
+    here = {"latitude": "23.4801", "longitude": "120.4402", "accuracy": "35.5"}
+    # Noon by the city's clock is now; they saw the person at 11:20.
+    sent = tell(city, path, near="station-2", at="2026-03-01T11:20", **here)
+    assert sent.status_code == 303, sent.text
+    (entry,) = missing.map("family", case)["entries"]
+    assert (entry["latitude"], entry["longitude"]) == (23.4801, 120.4402)
+    assert entry["radius_m"] == 35.5
+    assert entry["at"] == isoformat_utc(city.time - timedelta(minutes=40))
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"at": "2026-03-01T12:01"}, "has not come yet"),
+        ({"at": "yesterday"}, "Please say where"),
+        ({"at": "2026-03-01T11:20Z"}, "Please say where"),
+        ({"latitude": "91", "longitude": "120"}, "Please say where"),
+        ({"latitude": "23"}, "Please say where"),
+        ({"latitude": "nan", "longitude": "120"}, "Please say where"),
+        ({"latitude": "23", "longitude": "120", "accuracy": "-1"}, "Please say where"),
+    ],
+)
+def test_a_place_or_time_that_cannot_be_is_refused(
+    missing: Missing, form: dict[str, str], said: str
+) -> None:
+    case, path = linked(missing)
+    answer = tell(missing.city, path, **form)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert missing.map("family", case)["entries"] == []
 
 
 def test_how_often_is_limited_and_said(missing: Missing) -> None:

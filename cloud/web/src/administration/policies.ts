@@ -2,6 +2,7 @@
 
 import type { Problem } from "../lib/api/client";
 import type { ChannelKind, Policy } from "../lib/api/model";
+import { instantOf, local } from "../lib/localTime";
 
 export const CHANNELS: readonly ChannelKind[] = [
   "page",
@@ -76,19 +77,6 @@ export const newDraft = (): Draft => ({
   steps: [newStep(0)],
   fallback: newStep(300),
 });
-
-/** Taipei's, where all times of these pages are; it keeps no summer time. */
-const OFFSET_MS = 8 * HOUR_S * 1000;
-
-/** A moment as `datetime-local` has it, in Taipei. */
-export const local = (moment: string): string =>
-  new Date(Date.parse(moment) + OFFSET_MS).toISOString().slice(0, 16);
-
-/** The opposite; empty for what is no moment. */
-export function instantOf(written: string): string {
-  const at = Date.parse(`${written}Z`);
-  return Number.isNaN(at) ? "" : new Date(at - OFFSET_MS).toISOString();
-}
 
 type StoredStep = Policy["fallback"];
 

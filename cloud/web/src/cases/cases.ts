@@ -36,8 +36,16 @@ export async function step(
   );
 }
 
-export async function note(id: string, text: string, key: string): Promise<Case> {
-  const params = { path: { case_id: id }, header: { "Idempotency-Key": key } };
+/** When something that is sent later was written, beside what this device's clock says now: the
+ * cloud sees how far that clock is off. */
+export const written = (at: string): { "written-at": string; "device-clock": string } => ({
+  "written-at": at,
+  "device-clock": new Date().toISOString(),
+});
+
+export async function note(id: string, text: string, key: string, at?: string): Promise<Case> {
+  const header = { "Idempotency-Key": key, ...(at ? written(at) : {}) };
+  const params = { path: { case_id: id }, header };
   return answer(api.POST("/api/v1/cases/{case_id}/notes", { params, body: { text } }));
 }
 
@@ -71,6 +79,7 @@ export async function addPhotograph(
   picture: File,
   caption: string,
   key: string,
+  at?: string,
 ): Promise<Case> {
   const refused = tooLarge(picture);
   if (refused) throw refused;
@@ -78,7 +87,11 @@ export async function addPhotograph(
     api.POST("/api/v1/cases/{case_id}/photographs", {
       params: {
         path: { case_id: id },
-        header: { "Idempotency-Key": key, slug: encodeURIComponent(caption) },
+        header: {
+          "Idempotency-Key": key,
+          slug: encodeURIComponent(caption),
+          ...(at ? written(at) : {}),
+        },
       },
       headers: { "Content-Type": picture.type || "image/jpeg" },
       body: picture as never,

@@ -293,6 +293,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/aed/volunteer/fixed-place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Fixed Place
+         * @description Agree to be called from a place at certain hours where no position of now is known, or
+         *     withdraw that: then it is forgotten.
+         */
+        put: operations["set_fixed_place"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/aed/volunteer/on-call": {
         parameters: {
             query?: never;
@@ -918,7 +939,8 @@ export interface paths {
         put?: never;
         /**
          * Add Case Note
-         * @description Something that is to be remembered. Possible in every state.
+         * @description Something that is to be remembered. Possible in every state, and sent later by a phone that
+         *     had no network: then with when it was written.
          */
         post: operations["add_case_note"];
         delete?: never;
@@ -6259,6 +6281,11 @@ export interface components {
             added_by: string;
             /** Caption */
             caption: string;
+            /**
+             * Clock Off S
+             * @description By so much that clock was ahead of ours as it was sent, where it was doubtful.
+             */
+            clock_off_s: number | null;
             /** Height */
             height: number;
             /** Id */
@@ -6277,10 +6304,23 @@ export interface components {
             sha256: string;
             /** Size */
             size: number;
-            /** Taken */
+            /**
+             * Taken
+             * @description By the camera's own clock.
+             */
             taken: string | null;
             /** Width */
             width: number;
+            /**
+             * Written
+             * @description When it was kept by a phone that sent it later, by the phone's clock.
+             */
+            written: string | null;
+            /**
+             * Zone Assumed
+             * @description The camera wrote it without a zone: it is read as the city's.
+             */
+            zone_assumed: boolean;
         };
         /**
          * CaseSection
@@ -7398,6 +7438,11 @@ export interface components {
             added_by: string;
             /** Caption */
             caption: string;
+            /**
+             * Clock Off S
+             * @description By so much that clock was ahead of ours as it was sent, where it was doubtful.
+             */
+            clock_off_s?: number | null;
             /** Id */
             id: string;
             /** Location Removed */
@@ -7412,8 +7457,22 @@ export interface components {
              * @description Of the picture as it is kept and as it stands in the PDF.
              */
             sha256: string;
-            /** Taken */
+            /**
+             * Taken
+             * @description By the camera's own clock.
+             */
             taken: string | null;
+            /**
+             * Written
+             * @description When it was kept by a phone that sent it later, by the phone's clock.
+             */
+            written?: string | null;
+            /**
+             * Zone Assumed
+             * @description The camera wrote it without a zone: it is read as the city's.
+             * @default false
+             */
+            zone_assumed: boolean;
         };
         /**
          * DossierSection
@@ -8536,6 +8595,49 @@ export interface components {
             what: string;
             /** Who */
             who: string | null;
+        };
+        /**
+         * FixedPlace
+         * @description Where and when a volunteer can be called without a position of now.
+         */
+        FixedPlace: {
+            /** Consented */
+            consented: string;
+            /**
+             * Counts Now
+             * @description Within its hours.
+             */
+            counts_now: boolean;
+            /** Hours */
+            hours: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+        };
+        /**
+         * FixedPlaceBody
+         * @description A place and when one is there; sending it is the consent to its being kept, null withdraws
+         *     it and forgets the place.
+         */
+        FixedPlaceBody: {
+            place: components["schemas"]["FixedPlaceWhere"] | null;
+        };
+        /**
+         * FixedPlaceWhere
+         * @description A place, and when one is there.
+         */
+        FixedPlaceWhere: {
+            /**
+             * Hours
+             * @description As OpenStreetMap's opening_hours: ``Mo-Fr 08:00-18:00``.
+             */
+            hours: string;
+            /** Position */
+            position: [
+                number,
+                number
+            ];
         };
         /**
          * FloodDetail
@@ -10359,10 +10461,22 @@ export interface components {
             /** Display Name */
             display_name: string;
             /**
+             * Ending Told
+             * @description How the message went that it is about to end; empty: none was due.
+             */
+            ending_told: string;
+            /** @description One's own, kept until one withdraws it; never shown to anybody else. */
+            fixed_place: components["schemas"]["FixedPlace"] | null;
+            /**
              * Located
              * @description When the position was given that is kept while on call.
              */
             located: string | null;
+            /**
+             * Located Until
+             * @description Until when it counts as a position of now.
+             */
+            located_until: string | null;
             /** On Call */
             on_call: boolean;
             /** Username */
@@ -10644,6 +10758,12 @@ export interface components {
          * @description ``position``: on call, here; null: off call, and the position is forgotten.
          */
         OnCallBody: {
+            /**
+             * At Fixed Place
+             * @description Without a position: on call all the same, called from the fixed place alone.
+             * @default false
+             */
+            at_fixed_place: boolean;
             /** Position */
             position: [
                 number,
@@ -14082,10 +14202,22 @@ export interface components {
             /** Consented */
             consented: string | null;
             /**
+             * Ending Told
+             * @description How the message went that it is about to end; empty: none was due.
+             */
+            ending_told: string;
+            /** @description One's own, kept until one withdraws it; never shown to anybody else. */
+            fixed_place: components["schemas"]["FixedPlace"] | null;
+            /**
              * Located
              * @description When the position was given that is kept while on call.
              */
             located: string | null;
+            /**
+             * Located Until
+             * @description Until when it counts as a position of now.
+             */
+            located_until: string | null;
             /** On Call */
             on_call: boolean;
         };
@@ -14673,6 +14805,39 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ConsentBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolunteerEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_fixed_place: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FixedPlaceBody"];
             };
         };
         responses: {
@@ -15824,6 +15989,10 @@ export interface operations {
             header?: {
                 /** @description made up by the client; the same request with it does nothing more */
                 "Idempotency-Key"?: string | null;
+                /** @description when it was written, by the sender's clock */
+                "written-at"?: string | null;
+                /** @description what the sender's clock says as it is sent */
+                "device-clock"?: string | null;
             };
             path: {
                 case_id: string;
@@ -15864,6 +16033,10 @@ export interface operations {
                 slug?: string | null;
                 /** @description made up by the client; the same request with it does nothing more */
                 "Idempotency-Key"?: string | null;
+                /** @description when it was written, by the sender's clock */
+                "written-at"?: string | null;
+                /** @description what the sender's clock says as it is sent */
+                "device-clock"?: string | null;
             };
             path: {
                 case_id: string;
@@ -21564,6 +21737,10 @@ export interface operations {
             header?: {
                 /** @description made up by the client; the same request with it does nothing more */
                 "Idempotency-Key"?: string | null;
+                /** @description when it was written, by the sender's clock */
+                "written-at"?: string | null;
+                /** @description what the sender's clock says as it is sent */
+                "device-clock"?: string | null;
             };
             path: {
                 case_id: string;

@@ -1,6 +1,6 @@
 /** What is written on site: kinds of entries, and how each is sent. */
 
-import { addPhotograph, newKey, note } from "../../../cases/cases";
+import { addPhotograph, newKey, note, written } from "../../../cases/cases";
 import { Problem, answer, api } from "../../../lib/api/client";
 import type { Case } from "../../../lib/api/model";
 import type { components } from "../../../lib/api/schema";
@@ -45,21 +45,21 @@ const SITE = "water-site";
 const NOTE = "case-note";
 const PHOTOGRAPH = "case-photograph";
 
-outbox.sends(SITE, async ({ subject, key, body }) => {
+outbox.sends(SITE, async ({ subject, key, body, at }) => {
   await answer(
     api.POST("/api/v1/water/cases/{case_id}/entries", {
-      params: { path: { case_id: subject }, header: { "Idempotency-Key": key } },
+      params: { path: { case_id: subject }, header: { "Idempotency-Key": key, ...written(at) } },
       body: body as SiteEntry,
     }),
   );
 });
-outbox.sends(NOTE, async ({ subject, key, body }) => {
-  await note(subject, (body as { text: string }).text, key);
+outbox.sends(NOTE, async ({ subject, key, body, at }) => {
+  await note(subject, (body as { text: string }).text, key, at);
 });
-outbox.sends(PHOTOGRAPH, async ({ subject, key, body, file }: Entry) => {
+outbox.sends(PHOTOGRAPH, async ({ subject, key, body, file, at }: Entry) => {
   // A browser that has lost its picture says so: nothing counts as sent that was not.
   if (!file) throw new Problem(422, "photograph-unknown", PHOTOGRAPH, "");
-  await addPhotograph(subject, file as File, (body as { text: string }).text, key);
+  await addPhotograph(subject, file as File, (body as { text: string }).text, key, at);
 });
 
 export const keepEntry = (subject: string, label: string, body: SiteEntry): Promise<void> =>

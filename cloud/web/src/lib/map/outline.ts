@@ -1,7 +1,7 @@
 /** An outline as people write it: one corner a line, latitude and longitude in degrees. */
 
-import type { District } from "../lib/api/model";
-import type { Position } from "../lib/geo";
+import type { District } from "../api/model";
+import type { Position } from "../geo";
 
 type Corner = NonNullable<District["outline"]>[number];
 

@@ -1,0 +1,73 @@
+"""A volunteer's own channels (push, chat, mail, web hook), and one message through all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
+from vigil_cloud.notify import subscriptions
+from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.text import NotificationText
+from vigil_cloud.notify.web_push.addresses import Target
+from vigil_cloud.services import Services
+
+AGAIN: Final = "failed"
+"""How the outcome of a message begins that is worth another try."""
+CONVERSATION_S: Final = 15.0
+Addresses = tuple[tuple[int, str | Target], ...]
+"""Channels, and where they lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How it went, and channels under which there is nobody any more."""
+
+    words: str
+    gone: tuple[int, ...] = ()
+
+
+def addresses(
+    session: Session, services: Services, accounts: Collection[int]
+) -> Mapping[int, Addresses]:
+    """By account; browsers first. Who has none is not in it."""
+    cipher, settings, now = Cipher(services.settings.secret), services.settings, services.now()
+    found: dict[int, list[tuple[int, str | Target]]] = {}
+    query = select(Channel).where(Channel.account_id.in_(accounts), Channel.enabled)
+    for channel in session.scalars(query):
+        if channel.account_id is None:
+            continue
+        try:
+            address = subscriptions.opened_address(session, cipher, channel, settings, now)
+        except Undecipherable:
+            continue  # told as a failing channel by whoever sends through it
+        found.setdefault(channel.account_id, []).append((channel.id, address))
+    return {
+        account: tuple(sorted(some, key=lambda one: isinstance(one[1], str)))
+        for account, some in found.items()
+    }
+
+
+def tell(to: Addresses, text: NotificationText) -> Told:
+    """``sent``, or why not; the page is told in any case."""
+    if not to:
+        return Told("no channel of their own: the page alone")
+    from vigil_cloud.notify.sending import send  # Apprise is large
+
+    # Through each of them: a browser of a computer at home takes it as well as the telephone does.
+    errors: list[str] = []
+    gone: list[int] = []
+    sent = False
+    for channel, url in to:
+        told = send(url, text, connect_s=5.0, answer_s=10.0, conversation_s=CONVERSATION_S)
+        if told.verdict == "accepted" or told.perhaps_told:
+            sent = True
+            continue
+        if told.verdict == "gone":
+            gone.append(channel)
+        errors.append(told.error)
+    return Told("sent" if sent else f"{AGAIN}: {'; '.join(errors)}", tuple(gone))
