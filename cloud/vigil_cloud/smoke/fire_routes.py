@@ -26,7 +26,7 @@ from vigil_cloud.smoke.cases import FILED, LEADS
 from vigil_cloud.smoke.fire_schema import CauseBody, FireCard, FireEntry, FireList, HomeCode
 from vigil_cloud.smoke.fires import FireUnknown
 from vigil_cloud.smoke.models import Fire
-from vigil_cloud.smoke.news import may_see
+from vigil_cloud.smoke.news import homes_of, may_see
 
 router = APIRouter(prefix="/smoke/fires", tags=["smoke"])
 Leader = Annotated[Reader, Depends(require(*sorted(LEADS)))]
@@ -58,7 +58,7 @@ def list_mine(
     reader: CurrentAccount, services: ServicesDependency, over: Truth = False
 ) -> FireList:
     """Of the homes that the reader belongs to, the newest first."""
-    homes = sorted({home.household for home in reader.homes})
+    homes = sorted({home.household for home in homes_of(reader)})
     query = select(Fire).where(Fire.household.in_(homes)).order_by(Fire.opened.desc()).limit(20)
     if not over:
         query = query.where(Fire.phase != "over")
@@ -96,7 +96,7 @@ def call_false(
         row = _found(session, reader, fire)
         resident = any(
             home.household == row.household and home.relation is Relation.RESIDENT
-            for home in reader.homes
+            for home in homes_of(reader)
         )
         if not resident or row.household is None:
             raise Forbidden("A false alarm is called by whoever lives there.")

@@ -18,7 +18,11 @@ from vigil_cloud.services import Services
 from vigil_cloud.smoke import codes, home_alarms, homes
 from vigil_cloud.smoke.fire_schema import HomeAlarms, HomeSafetyBody, HomeSafetyEntry, NewCode
 from vigil_cloud.smoke.models import HomeSafety
+<<<<<<< HEAD
 from vigil_schemas.types import DeviceId
+=======
+from vigil_cloud.smoke.news import homes_of
+>>>>>>> 1022bf5 (Rights: a station's host is told of no fire of the household)
 
 router = APIRouter(prefix="/smoke/homes", tags=["smoke"])
 Key = Annotated[HouseholdKey, Path()]
@@ -62,7 +66,8 @@ def set_code(
     """The code with which residents take an alarm back. Where there is one, it is asked for; an
     administrator removes one that is forgotten."""
     if not any(
-        home.household == household and home.relation is Relation.RESIDENT for home in reader.homes
+        home.household == household and home.relation is Relation.RESIDENT
+        for home in homes_of(reader)
     ):
         raise _refused(reader, household)
     with services.sessions() as session:
@@ -118,7 +123,7 @@ def ask_alarm(
 
 def _require(reader: Reader, household: str, relations: frozenset[Relation]) -> None:
     belongs = any(
-        home.household == household and home.relation in relations for home in reader.homes
+        home.household == household and home.relation in relations for home in homes_of(reader)
     )
     if not belongs and not reader.has(Role.ADMINISTRATOR):
         raise _refused(reader, household)
@@ -126,7 +131,7 @@ def _require(reader: Reader, household: str, relations: frozenset[Relation]) -> 
 
 def _refused(reader: Reader, household: str) -> Exception:
     """Whoever belongs to the home knows that it is there."""
-    if reader.has(Role.ADMINISTRATOR) or any(h.household == household for h in reader.homes):
+    if reader.has(Role.ADMINISTRATOR) or any(h.household == household for h in homes_of(reader)):
         return Forbidden("This is for whoever lives there.")
     return UnknownHousehold(household)
 

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.domain.descriptor import Change, FeedKind
-from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.reader import Home, Reader
 from vigil_cloud.services import Services
 from vigil_cloud.smoke.cases import LEADS
-from vigil_cloud.smoke.fires import NEWS
+from vigil_cloud.smoke.fires import NEWS, TOLD_AT_HOME
 from vigil_cloud.smoke.models import Fire
 from vigil_schemas.smoke import DOMAIN
 
@@ -33,7 +33,13 @@ def _shown_to(row: Fire) -> Callable[[Reader], bool]:
 def may_see(reader: Reader, household: str | None, district: str | None) -> bool:
     """Whoever leads, in their districts, and whoever belongs to the home."""
     leads = reader.has(*LEADS) and reader.covers(district)
-    return leads or any(home.household == household for home in reader.homes)
+    return leads or any(home.household == household for home in homes_of(reader))
+
+
+def homes_of(reader: Reader) -> frozenset[Home]:
+    """Homes whose fires the reader is told of: with the role that smoke is opened to at home, as
+    everywhere else. A host belongs to a household for the station on its wall alone."""
+    return reader.homes if reader.has(*TOLD_AT_HOME) else frozenset()
 
 
 FIRES: Final = FeedKind(NEWS, _render)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from cloud_city import GATEWAY, City
 from sql import statements
-from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.models import AlertRow, FeedEntry
 from vigil_cloud.alerts.visibility import (
     may_act,
     may_see,
@@ -26,11 +26,14 @@ from vigil_cloud.alerts.visibility import (
     subject_of,
     visible,
 )
+from vigil_cloud.app import case_kinds
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.rows import new_device
 from vigil_cloud.devices.visibility import visible_devices
 from vigil_cloud.domain.rights import may
+from vigil_cloud.http.live_devices import DeviceNews
+from vigil_cloud.http.stream_hub import changes_of, shown_to
 from vigil_cloud.identity import districts, households
 from vigil_cloud.identity.households import Described
 from vigil_cloud.identity.models import (
@@ -43,10 +46,11 @@ from vigil_cloud.identity.models import (
 from vigil_cloud.identity.reader import Reader, Relation, readers_of
 from vigil_cloud.identity.rights import Operation, Subject
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.smoke import news as smoke_news
 
 NOBODYS = "lantern-x"
 """A domain that nobody described."""
-DOMAINS = ("noise", "water", "smoke", "checkin", "search", "aed", "platform", NOBODYS)
+DOMAINS = ("noise", "water", "smoke", "checkin", "search", "aed", "irrigation", "platform", NOBODYS)
 STREET = {Role.INSPECTOR, Role.REVIEWER, Role.POLICE, Role.ADMINISTRATOR}
 HOME = {Role.DISPATCHER, Role.MAINTAINER, Role.ADMINISTRATOR}
 ALERT_ROLES: dict[str, set[Role]] = {
@@ -56,6 +60,7 @@ ALERT_ROLES: dict[str, set[Role]] = {
     "aed": {Role.DISPATCHER, Role.POLICE, Role.MAINTAINER, Role.ADMINISTRATOR},
     "platform": {Role.MAINTAINER, Role.ADMINISTRATOR},
     "search": {Role.POLICE},
+    "irrigation": {Role.IRRIGATION, Role.INSPECTOR, Role.ADMINISTRATOR},
 }
 PUBLIC_VIEW = set(Role) - {Role.IRRIGATION, Role.HOST, Role.REGISTRAR}
 DEVICE_ROLES: dict[str, set[Role]] = {
@@ -345,6 +350,38 @@ def test_every_device(either_city: City) -> None:
                 assert read == sees_device(who, what, readings=True), (who, what)
                 aside = may(reader, Operation.SHELVE, subject)
                 assert aside == shelves(who, what), (who, what)
+
+
+def test_the_stream_tells_each_of_what_the_lists_show(
+    city: City, readers: dict[Who, Reader]
+) -> None:
+    """As open pages are told: every alert, every device, and what it reads."""
+    with city.services.sessions() as session:
+        entries = [
+            FeedEntry(number=number, at=city.time, kind="alert", key=what.name)
+            for number, what in enumerate(EVERYTHING, 1)
+        ]
+        changes = changes_of(city.services, case_kinds(), session, city.cipher, entries)
+    assert {change.key for change in changes} == {what.name for what in EVERYTHING}
+    by_name = {what.name: what for what in EVERYTHING}
+    things = [what for what in EVERYTHING if what.person is None and what.domain != "platform"]
+    for who, reader in readers.items():
+        for change in changes:
+            assert shown_to(reader, change) == sees(who, by_name[change.key]), (who, change.key)
+        for what, kind in itertools.product(things, ("device", "reading")):
+            news = DeviceNews(kind, f"dev-{what.name}", what.domain, what.district, "{}")
+            right = sees_device(who, what, readings=kind == "reading")
+            assert news.shown_to(reader) == right, (who, what, kind)
+
+
+def test_the_stream_tells_of_a_fire_whom_its_alert_is_shown(readers: dict[Who, Reader]) -> None:
+    """A domain's own news: whoever leads it, and the people of the home, not a station's host."""
+    fires = [what for what in EVERYTHING if what.domain == "smoke" and what.person is None]
+    leads = {Role.DISPATCHER, Role.ADMINISTRATOR}
+    for who, what in itertools.product(EVERYBODY, fires):
+        right = sees(who, what) and (who.role in leads or who.role is Role.FAMILY)
+        told = smoke_news.may_see(readers[who], what.household, what.district)
+        assert told == right, (who, what)
 
 
 def test_a_domain_that_nobody_described_is_nobodys(readers: dict[Who, Reader]) -> None:

@@ -22,7 +22,7 @@ from vigil_schemas.gateway import GatewayHealth
 from vigil_schemas.types import ClockQuality, Model
 
 FEW: Final = 10
-MANY: Final = 1_000
+MANY: Final = 2_000
 
 
 class Kind(NamedTuple):
