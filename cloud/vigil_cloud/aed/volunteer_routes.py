@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -28,6 +30,7 @@ from vigil_cloud.aed.schema import (
 )
 from vigil_cloud.aed.voice import help_is_coming
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import looks
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.models import Account
@@ -91,7 +94,7 @@ def go_on_call(body: OnCallBody, reader: Volunteer, services: ServicesDependency
     """On call, here; or off. The phone sends it again while on call: an old position counts as
     none."""
     cipher = Cipher(services.settings.secret)
-    with writing(services.sessions) as session:
+    with _refusal_noted(reader, services), writing(services.sessions) as session:
         row = volunteers.go_on_call(
             session,
             cipher,
@@ -103,6 +106,26 @@ def go_on_call(body: OnCallBody, reader: Volunteer, services: ServicesDependency
         return _entry(row, services)
 
 
+@contextmanager
+def _refusal_noted(reader: Reader, services: Services) -> Iterator[None]:
+    """Whoever may not be on call and tries is seen trying: a lapsed certificate is somebody's to
+    renew."""
+    try:
+        yield
+    except volunteers.NotACandidate as refused:
+        with writing(services.sessions) as session:
+            looks.note(
+                session,
+                now=services.now(),
+                account=reader.username,
+                action="aed.on-call-refused",
+                subject=reader.username,
+                thing=refused.bar,
+                detail={"bar": refused.bar},
+            )
+        raise
+
+
 @router.put("/volunteer/fixed-place", operation_id="set_fixed_place")
 def set_fixed_place(
     body: FixedPlaceBody, reader: Volunteer, services: ServicesDependency
@@ -111,7 +134,7 @@ def set_fixed_place(
     withdraw that: then it is forgotten."""
     cipher = Cipher(services.settings.secret)
     place = None if body.place is None else (body.place.position, body.place.hours)
-    with writing(services.sessions) as session:
+    with _refusal_noted(reader, services), writing(services.sessions) as session:
         row = volunteers.set_fixed_place(session, cipher, reader, place, services.now())
         return _entry(row, services)
 

@@ -58,7 +58,11 @@ async def add_case_photograph(
     caption = _caption(slug)
     await run_in_threadpool(_may_add, bench, case_id)
     async with _receiving:
-        received = await _receive(request)
+        try:
+            received = await _receive(request)
+        except PhotographTooLarge as refused:
+            await run_in_threadpool(bench.note_refusal, refused)
+            raise
         return await run_in_threadpool(_keep, bench, case_id, received, caption, written)
 
 
@@ -93,7 +97,8 @@ async def _receive(request: Request) -> bytes:
 def _keep(
     bench: BenchDependency, case_id: str, received: bytes, caption: str, written: Written
 ) -> Case:
-    prepared = photographs.prepare(received)
+    with bench.refusals_noted():
+        prepared = photographs.prepare(received)
     asked = idempotency.digest("photograph", case_id, prepared.received_sha256, caption)
     objects = bench.services.objects
     stored = photographs.store(objects, case_id, prepared)

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.cases import deadlines, idempotency, listing, opening, work
 from vigil_cloud.cases.errors import (
     AccessOver,
@@ -23,6 +24,8 @@ from vigil_cloud.cases.errors import (
     DecidedAlready,
     NotImpartial,
     OutcomeBarred,
+    PhotographRefused,
+    PhotographTooLarge,
 )
 from vigil_cloud.cases.lifecycle import State
 from vigil_cloud.cases.listing import Cursor, Wanted
@@ -72,6 +75,7 @@ CaseId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 _NOTED: Final = (
     *(CaseNeedsReason, AccessOver, CaseForbidden),
     *(NotImpartial, DecidedAlready, OutcomeBarred),
+    *(PhotographTooLarge, PhotographRefused),
 )
 """Refusals that stand in the audit log."""
 
@@ -113,37 +117,42 @@ class Bench:
     @contextmanager
     def reading(self) -> Iterator[Desk]:
         """A transaction that only reads."""
-        with self._refusals_noted(), self.services.sessions() as session:
+        with self.refusals_noted(), self.services.sessions() as session:
             yield self.desk(session)
 
     @contextmanager
     def writing(self) -> Iterator[Desk]:
         """One that writes."""
-        with self._refusals_noted(), writing(self.services.sessions) as session:
+        with self.refusals_noted(), writing(self.services.sessions) as session:
             yield self.desk(session)
 
     @contextmanager
-    def _refusals_noted(self) -> Iterator[None]:
-        """Whoever tries to see a case that is closed to them, or to do in one what is not for
-        them, is seen trying, by the person's guardian too."""
+    def refusals_noted(self) -> Iterator[None]:
+        """Whoever tries to see a case that is closed to them, to do in one what is not for them,
+        or to bring what cannot be taken, is seen trying, by the person's guardian too."""
         try:
             yield
         except _NOTED as refused:
-            case_id = self.request.path_params.get("case_id", "")
-            with writing(self.services.sessions) as session:
-                row = session.get(CaseRow, case_id)
-                if row is not None:
-                    looks.note(
-                        session,
-                        now=self.services.now(),
-                        account=self.reader.username,
-                        action="case.refused",
-                        subject=row.id,
-                        thing=refused.code,
-                        person_key=row.person_key,
-                        detail={"case": row.number, "code": refused.code},
-                    )
+            self.note_refusal(refused)
             raise
+
+    def note_refusal(self, refused: ApiError) -> None:
+        """One line in the audit log for whatever is tried again within minutes."""
+        case_id = self.request.path_params.get("case_id", "")
+        with writing(self.services.sessions) as session:
+            row = session.get(CaseRow, case_id)
+            if row is None:
+                return
+            looks.note(
+                session,
+                now=self.services.now(),
+                account=self.reader.username,
+                action="case.refused",
+                subject=row.id,
+                thing=refused.code,
+                person_key=row.person_key,
+                detail={"case": row.number, "code": refused.code},
+            )
 
     def change(self, asked: str, act: Callable[[Desk], CaseRow]) -> Case:
         """One transaction that changes a case; the case as it then is, for the reader."""

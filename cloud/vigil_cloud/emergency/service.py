@@ -29,6 +29,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.deadline import deadline
 from vigil_cloud.emergency.cap import MEDIA_TYPE, CapMessage, Status, render
 from vigil_cloud.emergency.models import EmergencyCall
+from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
@@ -257,6 +258,7 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
     )
     if not written.rowcount:  # type: ignore[attr-defined]  # of a statement that changes rows
         return  # another process has tried as well, and wrote it down
+    _audit(session, one, error, tries, now)
     if takes_back and alert is not None:
         _tell_of_cancel(session, alert, one.id, error, tries, now)
     if withdrawn or takes_back or (stopped and error is not None):
@@ -270,6 +272,24 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
     amend(session, one.alert_id, Amendment(detail={"emergency": told}, reason="119"), now)
     if error is not None and tries in TOLD_AFTER[1:]:
         _tell_again(session, one.alert_id, error if error in _OUR_OWN else UNANSWERED, tries, now)
+
+
+def _audit(session: Session, one: _Due, error: str | None, tries: int, now: datetime) -> None:
+    """That 119 did not answer, as often as people are told of it, and that it did at last."""
+    if error is None and tries == 1:
+        return
+    if error is not None and tries not in TOLD_AFTER:
+        return
+    said = "answered" if error is None else "unanswered"
+    detail = {"call": one.id, "tries": tries} | ({} if error is None else {"error": error[:300]})
+    audit.append(
+        session,
+        at=now,
+        account="platform",
+        action=f"emergency.{said}",
+        subject=one.alert_id,
+        detail=detail,
+    )
 
 
 def _tell_of_cancel(

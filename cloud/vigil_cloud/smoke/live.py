@@ -64,6 +64,9 @@ class Done:
     clears: int = 0
     past: bool = False
     """Everybody was told of what was over before."""
+    comforted: int = 0
+    """For how many steps of whoever comes (acknowledged, arrived) the voice at home was asked."""
+    clears_spoken: int = 0
 
 
 DONE: Final = TypeAdapter(Done)
@@ -186,7 +189,37 @@ def _undone(state: State, done: Done) -> bool:
         or done.clears < state.clears
         or (state.phase == "past" and not done.past)
         or (state.phase == "asking" and done.spoken < state.asked)
+        or done.comforted < _coming(state)
+        or done.clears_spoken < state.clears
     )
+
+
+def _speak(
+    session: Session, row: Fire, state: State, done: Done, now: datetime, failed: list[Exception]
+) -> Done:
+    """What is said aloud at home, each once: later it is of no use. Whatever becomes of it,
+    nothing else waits."""
+    steps: list[Callable[[], object]] = []
+    if state.phase == "asking" and done.spoken < state.asked:
+        steps.append(lambda: voice.ask_home(session, row, now))
+        done = replace(done, spoken=state.asked)
+    if done.comforted < _coming(state):
+        steps.append(lambda: voice.say(session, row, "help_coming", now))
+        done = replace(done, comforted=_coming(state))
+    if done.clears_spoken < state.clears:
+        steps.append(lambda: voice.say(session, row, "all_clear", now))
+        done = replace(done, clears_spoken=state.clears)
+    for act in steps:
+        error = _apart(session, row, act)
+        failed += [error] if error is not None else []
+    return done
+
+
+def _coming(state: State) -> int:
+    """Steps of whoever comes that the home is told of aloud, while it is not over."""
+    if state.phase == "over":
+        return 0
+    return sum(step is not None for step in (state.acknowledged, state.arrived))
 
 
 def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -> list[Exception]:
@@ -210,10 +243,7 @@ def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -
         emergency.stop(session, f"smoke:{row.id}:")
         for key in done.owed:
             emergency.stop_one(session, key)
-    if state.phase == "asking" and done.spoken < state.asked:
-        if error := _apart(session, row, lambda: voice.ask_home(session, row, now)):
-            failed.append(error)
-        done = replace(done, spoken=state.asked)  # later it is of no use
+    done = _speak(session, row, state, done, now, failed)
     if (state.calls > 0 or done.past) and not done.filed:
         error = _apart(session, row, lambda: _open_case(session, services, row, now))
         done = replace(done, filed=error is None)

@@ -1,7 +1,8 @@
-"""What the gateway says in a home while it is asked."""
+"""What the gateway says in a home: while it is asked, that help comes, that it is over."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,13 +16,22 @@ from vigil_cloud.identity.models import HouseholdDevice
 from vigil_cloud.identity.reader import device_at
 from vigil_cloud.smoke.models import Fire
 from vigil_schemas.commands import PlayVoice
+from vigil_schemas.smoke import SmokePrompt
 
-PROMPT: Final = "fire_alarm"
-LONGEST: Final = timedelta(seconds=60)
-"""Later than this it is of no use."""
+LONGEST: Final[Mapping[SmokePrompt, timedelta]] = {
+    "fire_alarm": timedelta(seconds=60),
+    "help_coming": timedelta(minutes=3),
+    "all_clear": timedelta(minutes=15),
+}
+"""Later than this it is of no use, or not true any more."""
 
 
 def ask_home(session: Session, row: Fire, now: datetime) -> int:
+    """That it burns, while the home is asked; at how many devices."""
+    return say(session, row, "fire_alarm", now)
+
+
+def say(session: Session, row: Fire, prompt: SmokePrompt, now: datetime) -> int:
     """Have it said at every device of the home that can speak; at how many."""
     own = select(HouseholdDevice.device).where(
         HouseholdDevice.household == row.household, device_at(now)
@@ -39,9 +49,9 @@ def ask_home(session: Session, row: Fire, now: datetime) -> int:
                 session,
                 device.gateway,
                 device.device,
-                PlayVoice(prompt=PROMPT),
+                PlayVoice(prompt=prompt),
                 by="platform",
-                expires=now + LONGEST,
+                expires=now + LONGEST[prompt],
                 now=now,
             )
         except ApiError:  # removed meanwhile

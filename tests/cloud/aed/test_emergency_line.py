@@ -7,12 +7,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from aed_town import CABINET, Line119, alert_of, end, press, rounds, tell
 from cloud_city import GATEWAY, NOON, City, populated
 from vigil_cloud.aed import live
 from vigil_cloud.emergency import service as emergency
 from vigil_cloud.emergency.cap import NAMESPACE, CapMessage, CapText, render
+from vigil_cloud.identity.models import AuditEntry
 from vigil_schemas.aed import AedCall
 
 CAP = f"{{{NAMESPACE}}}"
@@ -55,6 +57,15 @@ def test_119_that_takes_the_call_and_never_answers_holds_up_nothing(
     town.later(seconds=61)
     rounds(town)
     assert alert_of(town)["detail"]["emergency"]["state"] == "answered"
+    with town.services.sessions() as session:
+        of_line = AuditEntry.action.startswith("emergency.")
+        query = select(AuditEntry).where(of_line).order_by(AuditEntry.number)
+        lines = session.scalars(query).all()
+    assert [(line.action, line.subject) for line in lines] == [
+        ("emergency.unanswered", alert_of(town)["id"]),
+        ("emergency.answered", alert_of(town)["id"]),
+    ]
+    assert lines[0].detail["error"].startswith("no answer")
 
 
 def test_without_an_emergency_line_the_alert_says_so(tmp_path: Path, line: Line119) -> None:

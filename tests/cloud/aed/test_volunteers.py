@@ -22,7 +22,7 @@ from vigil_cloud.aed.models import AedCallout
 from vigil_cloud.aed.news import CALLS
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import districts
-from vigil_cloud.identity.models import Account
+from vigil_cloud.identity.models import Account, AuditEntry
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.port import Turn
@@ -38,6 +38,10 @@ def test_a_lapsed_certificate_is_not_called_and_this_is_told(town: City) -> None
     )
     assert refused.json()["code"] == "volunteer-not-ready"
     assert refused.json()["data"] == {"bar": "certificate-lapsed"}
+    with town.services.sessions() as session:
+        tried = (AuditEntry.action == "aed.on-call-refused", AuditEntry.subject == "ann")
+        (line,) = session.scalars(select(AuditEntry).where(*tried))
+        assert (line.account, line.detail) == ("ann", {"bar": "certificate-lapsed"})
     standing = town.client("ann").get("/api/v1/aed/volunteer").json()
     assert "certificate-lapsed" in standing["bars"]
     town.sign_in_anew("administrator")

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cases_office import Office, picture
 from cloud_city import NOON, City, excursion
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.irrigation.port import Gate, ask_to_close
 from vigil_schemas.types import isoformat_utc
@@ -110,12 +112,20 @@ def test_what_is_not_whole_is_refused_and_says_what_is_missing(
     )
 
 
+def _refused(office: Office, case: str) -> list[AuditEntry]:
+    with office.city.services.sessions() as session:
+        of_case = (AuditEntry.subject == case, AuditEntry.action == "case.refused")
+        return list(session.scalars(select(AuditEntry).where(*of_case)))
+
+
 def test_a_photograph_tells_no_place_and_a_huge_one_is_refused(office: Office) -> None:
     case = office.water()["id"]
     (kept,) = office.photograph("inspector", case, picture())["photographs"]
     assert kept["location_removed"] is True
     answer = office.send_photograph("inspector", case, b"\xff\xd8" + b"\0" * (100 * 1024 * 1024))
     assert (answer.status_code, answer.json()["code"]) == (413, "photograph-too-large")
+    (line,) = _refused(office, case)
+    assert (line.account, line.detail["code"]) == ("inspector", "photograph-too-large")
 
 
 def test_another_district_pushes_no_gate_out_of_the_list(
