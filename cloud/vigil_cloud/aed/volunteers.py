@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, cast
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import hours
@@ -60,6 +60,18 @@ _ASKED: Final = (
     AedVolunteer.fixed_hours,
     AedVolunteer.fixed_consented,
 )
+
+
+class _Located(Protocol):
+    """What a row says of where its volunteer is."""
+
+    position: bytes | None
+    located: datetime | None
+    fixed_position: bytes | None
+    fixed_hours: str
+    fixed_consented: datetime | None
+
+
 Bar = Literal["no-consent", "no-certificate", "certificate-lapsed", "not-on-call", "no-position"]
 """Why a volunteer is not called."""
 
@@ -272,11 +284,11 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
         )
         for row in session.execute(query)
         if Role.VOLUNTEER.value in row.roles  # else it cannot see the call nor answer
-        and (at := _where(cipher, row, now)) is not None
+        and (at := _where(cipher, cast("_Located", row), now)) is not None
     ]
 
 
-def _where(cipher: Cipher, row: Row[Any], now: datetime) -> Position | None:
+def _where(cipher: Cipher, row: _Located, now: datetime) -> Position | None:
     if _is_fresh(row.located, now):
         at = _opened(cipher, POSITION_COLUMN, row.position)
         if at is not None:
