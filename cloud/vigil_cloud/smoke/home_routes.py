@@ -18,11 +18,8 @@ from vigil_cloud.services import Services
 from vigil_cloud.smoke import codes, home_alarms, homes
 from vigil_cloud.smoke.fire_schema import HomeAlarms, HomeSafetyBody, HomeSafetyEntry, NewCode
 from vigil_cloud.smoke.models import HomeSafety
-<<<<<<< HEAD
-from vigil_schemas.types import DeviceId
-=======
 from vigil_cloud.smoke.news import homes_of
->>>>>>> 1022bf5 (Rights: a station's host is told of no fire of the household)
+from vigil_schemas.types import DeviceId
 
 router = APIRouter(prefix="/smoke/homes", tags=["smoke"])
 Key = Annotated[HouseholdKey, Path()]
@@ -113,7 +110,7 @@ def ask_alarm(
 ) -> HomeAlarms:
     """A self test, or a hush of what sounds: for residents; a guardian may test."""
     allowed = _LIVE_THERE if act == "test" else frozenset({Relation.RESIDENT})
-    if not any(one.household == household and one.relation in allowed for one in reader.homes):
+    if not any(one.household == household and one.relation in allowed for one in homes_of(reader)):
         raise _refused(reader, household)
     with writing(services.sessions) as session:
         home_alarms.ask(session, household, device, act, by=reader.username, now=services.now())

@@ -1,6 +1,6 @@
 """fixed place: where a volunteer can be called without a position of now
 
-Revision: 0031, after 0044
+Revision: 0031, after 0055
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 import vigil_cloud.database.base
 
 revision = '0031'
-down_revision = '0044'
+down_revision = '0055'
 branch_labels = None
 depends_on = None
 
