@@ -104,9 +104,9 @@ def sections(facts: Facts) -> list[Section]:
             facts=[
                 Fact(Words("What", "種類"), word, word_zh),
                 Fact(
-                    Words("Looked for", "監看狀態"),
-                    "at every station" if looked_for else "ended",
-                    "所有站點" if looked_for else "已結束",
+                    Words("Where it is seen", "感測位置"),
+                    "shown to the police with a reason" if looked_for else "not shown any more",
+                    "警員敘明理由後可查看" if looked_for else "不再提供查看",
                 ),
             ],
             data={"thing": thing.kind, "looked_for": looked_for},
