@@ -36,7 +36,8 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> str:
     words = ["git", "archive", BEFORE, "schemas", "edge", "cloud/vigil_cloud"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=120, check=False)
     if done.returncode:
-        servers.missing(f"commit {BEFORE}", "fetch the whole history: git fetch --unshallow")
+        # No package of the machine: where the history is shallow there is no older version.
+        pytest.skip(f"commit {BEFORE} is not here: git fetch --unshallow")
     folder = tmp_path_factory.mktemp("before")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
