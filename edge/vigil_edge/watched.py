@@ -28,6 +28,7 @@ class Watched:
     def __init__(self, manager: ServiceManager) -> None:
         self._manager = manager
         self._told = False
+        self._unsaid = False
 
     def waiting(self, seconds: float, why: str) -> None:
         """Before it is ready: what it waits for, and for how long at least."""
@@ -40,10 +41,20 @@ class Watched:
     async def beat(self, status: Callable[[], str]) -> None:
         """Until cancelled; ``status``: a line for ``systemctl status``."""
         pause_s = (self._manager.watchdog_s or _UNWATCHED_S * _BEATS) / _BEATS
-        self._tell(lambda: self._manager.ready(status()))
+        self._tell(lambda: self._manager.ready(self._line(status)))
         while True:
-            self._tell(lambda: self._manager.alive(status()))
+            self._tell(lambda: self._manager.alive(self._line(status)))
             await asyncio.sleep(pause_s)
+
+    def _line(self, status: Callable[[], str]) -> str:
+        """A line that cannot be made must not stop the heart: the agent would be killed for it."""
+        try:
+            return status()
+        except Exception:  # noqa: BLE001 - whatever it is, it is logged once and the beat goes on
+            if not self._unsaid:
+                self._unsaid = True
+                _log.exception("no status line")
+            return "status unknown: see the log"
 
     def _tell(self, tell: Callable[[], None]) -> None:
         try:

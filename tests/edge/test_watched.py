@@ -15,6 +15,7 @@ import pytest
 import servers
 from edge.agent_process import agent_on
 from edge.ingest_stand_in import until
+from vigil_edge.watched import Watched
 from vigil_schemas.service_manager import ServiceManager
 
 WATCHDOG_S = 1.5
@@ -150,3 +151,17 @@ def test_an_abstract_address(tmp_path: Path) -> None:
         listening.settimeout(60)
         ServiceManager("@" + name).stopping()
         assert listening.recv(100) == b"STOPPING=1"
+
+
+async def test_a_status_that_cannot_be_told_stops_no_heart(manager: Manager) -> None:
+    def broken() -> str:
+        raise KeyError("device")
+
+    beating = asyncio.create_task(Watched(ServiceManager.of()).beat(broken))
+    try:
+        await manager.until("READY")
+        await manager.until("WATCHDOG")
+        told = await manager.until("WATCHDOG")
+        assert told["STATUS"] == "status unknown: see the log"
+    finally:
+        beating.cancel()
