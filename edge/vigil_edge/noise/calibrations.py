@@ -2,12 +2,14 @@
 
 Levels go on being measured with the sensitivity of the settings: a tone that was taken for a
 calibrator by mistake must not move them. What it says is logged, told with every event, and where
-it is too old, or the sensitivity has drifted too far, no case rests on the level.
+it is too old, or the sensitivity has drifted too far, no case rests on the level. It is of the
+microphone: where the settings' sensitivity is changed, the tone reads otherwise by as much.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +27,8 @@ DRIFTED: Final = "calibration-drifted"
 KEY: Final = "calibration"
 """Of the pipeline's own state."""
 LOG: Final = "calibrations.jsonl"
+_MOST_DRIFT_DB: Final = 20.0
+"""That is told; beyond it is at least so much."""
 
 
 class CalibrationSettings(BaseModel):
@@ -48,18 +52,21 @@ class Standing:
 
     settings: CalibrationSettings = field(default_factory=CalibrationSettings)
     last: FieldCalibration | None = None
+    pascal_per_unit: float | None = None
+    """The sensitivity that the tone of ``last`` says."""
 
-    def heard(self, found: Calibration, at: datetime) -> Standing:
-        """With one more; ``at``: the end of its tone."""
+    def heard(self, found: Calibration, at: datetime, *, calibrated: bool = True) -> Standing:
+        """With one more; ``at``: the end of its tone. Where the microphone is not ``calibrated``
+        there is nothing that could have drifted. Raises ``ValueError`` for what cannot be told."""
         last = FieldCalibration(
             time=at,
             by="calibrator",
             frequency_hz=round(found.frequency_hz, 2),
             level_db=round(found.level_db, 3),
             nominal_db=found.nominal_db,
-            drift_db=round(found.drift_db, 3),
+            drift_db=_told_drift(found.drift_db) if calibrated else None,
         )
-        return Standing(self.settings, last)
+        return Standing(self.settings, last, found.pascal_per_unit)
 
     @property
     def newest(self) -> FieldCalibration | None:
@@ -85,17 +92,39 @@ class Standing:
 
     def kept(self) -> bytes:
         """To be read by ``restored``."""
-        return b"" if self.last is None else self.last.model_dump_json().encode()
+        if self.last is None or self.pascal_per_unit is None:
+            return b""
+        said = _Kept(calibration=self.last, pascal_per_unit=self.pascal_per_unit)
+        return said.model_dump_json().encode()
 
 
-def restored(settings: CalibrationSettings, kept: bytes | None) -> Standing:
-    """As it stood before a restart; what cannot be read is none."""
+class _Kept(BaseModel):
+    """Over a restart."""
+
+    calibration: FieldCalibration
+    pascal_per_unit: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def restored(settings: CalibrationSettings, kept: bytes | None, in_force: float | None) -> Standing:
+    """As it stood before a restart, with what the tone reads by the sensitivity ``in_force`` now
+    (pascal per unit; ``None``: not calibrated). What cannot be read is none."""
     if not kept:
         return Standing(settings)
     try:
-        return Standing(settings, FieldCalibration.model_validate_json(kept))
+        said = _Kept.model_validate_json(kept)
     except ValidationError:
         return Standing(settings)
+    last, drift_db = said.calibration, None
+    if in_force is not None and last.nominal_db is not None:
+        off_db = 20.0 * math.log10(in_force / said.pascal_per_unit)
+        drift_db = _told_drift(off_db)
+        last = last.model_copy(update={"level_db": round(last.nominal_db + drift_db, 3)})
+    last = last.model_copy(update={"drift_db": drift_db})
+    return Standing(settings, last, said.pascal_per_unit)
+
+
+def _told_drift(drift_db: float) -> float:
+    return round(max(-_MOST_DRIFT_DB, min(_MOST_DRIFT_DB, drift_db)), 3)
 
 
 def log(folder: Path, standing: Standing, found: Calibration) -> None:

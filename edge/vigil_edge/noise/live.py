@@ -58,7 +58,9 @@ class NoisePipeline:
         self._cases: asyncio.Queue[Path] = asyncio.Queue()
         self._vetoed = Allowance(settings.vetoed_a_day)
         self._field_calibration = calibrations.restored(
-            settings.calibration, context.state(calibrations.KEY)
+            settings.calibration,
+            context.state(calibrations.KEY),
+            scale(settings.audio) if settings.audio.calibrated else None,
         )
         self._readings: list[Reading] = []
         self._channels = Channels()
@@ -141,21 +143,21 @@ class NoisePipeline:
 
     async def _calibrated(self, at: datetime, found: Calibration) -> None:
         """A calibrator's tone: noted down, logged, and told with every event from now on."""
-        self._field_calibration = self._field_calibration.heard(found, at)
+        calibrated = self._settings.audio.calibrated
         self._context.count("calibrations")
         _log.info(
             "calibrator heard",
             device=self._settings.device,
             nominal_db=found.nominal_db,
-            drift_db=round(found.drift_db, 3),
+            drift_db=round(found.drift_db, 3) if calibrated else None,
             pascal_per_unit=found.pascal_per_unit,
         )
         try:
-            await self._context.accept([], {calibrations.KEY: self._field_calibration.kept()})
-            await asyncio.to_thread(
-                calibrations.log, self._context.directory, self._field_calibration, found
-            )
-        except (OSError, VigilError) as error:  # it holds until a restart
+            standing = self._field_calibration.heard(found, at, calibrated=calibrated)
+            self._field_calibration = standing
+            await self._context.accept([], {calibrations.KEY: standing.kept()})
+            await asyncio.to_thread(calibrations.log, self._context.directory, standing, found)
+        except (OSError, ValueError, VigilError) as error:  # it holds until a restart
             self._context.count("calibration-not-kept")
             _log.error("a calibration could not be kept", exc_info=error)
 

@@ -218,12 +218,44 @@ def test_where_none_is_known_the_settings_decide() -> None:
 def test_it_survives_a_restart_and_is_logged(tmp_path: Path) -> None:
     found = Calibration(0, 8 * HZ, 1000.1, 94.07, 94.0, 12.5)
     standing = Standing().heard(found, NOON)
-    assert restored(standing.settings, standing.kept()) == standing
-    assert restored(standing.settings, None).last is None
-    assert restored(standing.settings, b"{").last is None
+    in_force = 12.5 * 10 ** (0.07 / 20)
+    assert restored(standing.settings, standing.kept(), in_force) == standing
+    assert restored(standing.settings, None, in_force).last is None
+    assert restored(standing.settings, b"{", in_force).last is None
     for _ in range(2):
         log(tmp_path, standing, found)
     lines = (tmp_path / "calibrations.jsonl").read_text().splitlines()
     assert len(lines) == 2
     said = json.loads(lines[0])
     assert (said["drift_db"], said["pascal_per_unit"]) == (0.07, 12.5)
+
+
+def test_a_sensitivity_changed_since_the_tone_is_a_drift() -> None:
+    heard_then = Standing().heard(Calibration(0, 8 * HZ, 1000.0, 94.6, 94.0, 12.5), NOON)
+    assert told(heard_then)[1] == ["calibration-drifted"]
+    # As the tone said it: the same calibration now bears the new sensitivity out.
+    mended = restored(CalibrationSettings(), heard_then.kept(), 12.5)
+    assert mended.last is not None
+    assert (mended.last.level_db, mended.last.drift_db) == (94.0, 0.0)
+    assert told(mended) == ("exceedance", [])
+    # Otherwise: what it reads is 3 dB wrong, and no case rests on it.
+    wrong = restored(CalibrationSettings(), mended.kept(), 12.5 * 10 ** (3 / 20))
+    assert wrong.last is not None
+    assert (wrong.last.level_db, wrong.last.drift_db) == (97.0, 3.0)
+    assert told(wrong) == ("not-valid", ["calibration-drifted"])
+    absurd = restored(CalibrationSettings(), mended.kept(), 12.5e9)
+    assert absurd.last is not None
+    assert absurd.last.drift_db == 20.0
+
+
+def test_on_a_microphone_without_a_scale_a_tone_says_the_sensitivity_and_no_drift() -> None:
+    (found,) = heard(put_on(71.0), calibrated=False)
+    standing = Standing().heard(found, NOON, calibrated=False)
+    assert standing.last is not None
+    assert standing.last.drift_db is None
+    assert standing.pascal_per_unit == pytest.approx(PASCAL * 10 ** (23 / 20), rel=1e-3)
+    again = restored(CalibrationSettings(), standing.kept(), None)
+    assert again == standing
+    set_by_it = restored(CalibrationSettings(), standing.kept(), standing.pascal_per_unit)
+    assert set_by_it.last is not None
+    assert set_by_it.last.drift_db == 0.0
