@@ -223,12 +223,15 @@ def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> Evidence
 
 def _levels(case: Case, pictures: list[Frame]) -> str:
     """``levels.json``: for people and programs that open the zip without the event."""
+    offsets = [each.offset_s for each in pictures if each.offset_s is not None]
     content = {
         "exceedance": _as_told(case),
         "sound_started": case.sound_started.isoformat(),
         "calibration": case.calibration,
         "video_started_s": pictures[0].time_s if pictures else None,
         "pictures_dated_by": sorted({each.dated for each in pictures}),
+        # Arrival less the camera's own moment, least and most, s: what its clock may be off by.
+        "camera_offset_s": [round(min(offsets), 4), round(max(offsets), 4)] if offsets else None,
     }
     return json.dumps(content, indent=1)
 

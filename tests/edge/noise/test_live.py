@@ -131,7 +131,11 @@ def check_evidence(archive: Path, LAFmax: float, folder: Path) -> None:
     assert recording.format.channels == 2
     # One second before and after, the passage, and the level's fall of 14 dB.
     assert recording.frames / RATE == pytest.approx(1 + 1 + 14 / 34.7 + 1, abs=0.05)
-    assert json.loads((opened / "levels.json").read_text())["exceedance"]["LAFmax"] == LAFmax
+    levels = json.loads((opened / "levels.json").read_text())
+    assert levels["exceedance"]["LAFmax"] == LAFmax
+    assert levels["pictures_dated_by"] == ["camera"]
+    least_s, most_s = levels["camera_offset_s"]
+    assert 0.0 <= least_s <= most_s < 1.0
     video = cv2.VideoCapture(str(opened / "video.webm"))
     shown = 0
     while video.grab():

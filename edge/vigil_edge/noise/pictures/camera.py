@@ -7,17 +7,21 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from vigil_edge.noise.pictures.dating import CLOCK_TOLERANCE_S
+from vigil_edge.noise.pictures.dating import believed
 from vigil_edge.noise.pictures.frame import Dated, Frame, FrameSource
 from vigil_edge.noise.pictures.settings import CameraSettings
 
 RING_BYTES: Final = 48 * 1024 * 1024
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
+FARTHEST_S: Final = 2.0
+"""Between a picture's moment and its arrival, also where it was held up on its way."""
+_LEAST_OF: Final = 20
+"""Pictures that tell what a camera's clock is off by: some of them were not held up."""
 _LOGIN: Final = re.compile(r"(?<=://)[^/\s]*@")
 
 
@@ -45,6 +49,7 @@ class Camera:
         self._settings = settings
         self._seconds = seconds
         self._now = now
+        self._offsets: deque[float] = deque(maxlen=_LEAST_OF)
         self._ring: deque[Frame] = deque()
         self._bytes = 0
         self._held_s = math.inf
@@ -93,6 +98,7 @@ class Camera:
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _read_once(self) -> None:
+        self._offsets.clear()
         last_s = 0.0
         least_s = 0.9 / self._settings.fps
 
@@ -116,14 +122,24 @@ class Camera:
         now_s = self._now().timestamp()
         delay_s = self._settings.delay_s
         by_arrival: Dated = "arrival" if delay_s is None else "aligned"
-        if frame.time_s and abs(frame.time_s - now_s) <= CLOCK_TOLERANCE_S:
-            self.counters.clock_off += frame.clock_off
-            if frame.dated != "arrival":
-                return frame
-            return Frame(frame.time_s - (delay_s or 0.0), frame.jpeg, by_arrival)
-        if frame.time_s:
+        if frame.time_s and frame.dated == "camera":
+            frame = self._told_by_camera(frame, now_s)
+        self.counters.clock_off += frame.clock_off
+        if frame.time_s and not frame.clock_off and abs(frame.time_s - now_s) > FARTHEST_S:
             self.counters.clock_off += 1
-        return Frame(now_s - (delay_s or 0.0), frame.jpeg, by_arrival)
+            frame = replace(frame, time_s=now_s, dated="arrival", clock_off=True)
+        if frame.time_s and frame.dated != "arrival":
+            return frame
+        time_s = (frame.time_s or now_s) - (delay_s or 0.0)
+        return replace(frame, time_s=time_s, dated=by_arrival)
+
+    def _told_by_camera(self, frame: Frame, now_s: float) -> Frame:
+        """By the camera's own stamp, unless its clock is wrong: the least delayed say so."""
+        self._offsets.append(now_s - frame.time_s)
+        offset_s = min(self._offsets)
+        if believed(offset_s, self._settings.delay_s):
+            return replace(frame, offset_s=offset_s)
+        return replace(frame, time_s=now_s, dated="arrival", clock_off=True, offset_s=offset_s)
 
     def _keep(self, frame: Frame) -> None:
         with self._lock:

@@ -39,7 +39,8 @@ class OpencvCapture:
                 opened.callback(relay.close)
             capture = self._opened(relay)
             opened.callback(capture.release)
-            yield from self._read(capture, Dating(relay), wanted)
+            dating = Dating(relay, self._settings.delay_s)
+            yield from self._read(capture, dating, wanted)
 
     def _read(
         self, capture: cv2.VideoCapture, dating: Dating, wanted: Callable[[], bool]
@@ -109,4 +110,6 @@ def _compressed(capture: cv2.VideoCapture, dating: Dating) -> Frame | None:
         return None
     done, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     at = dating.moment()
-    return Frame(at.time_s, jpeg.tobytes(), at.dated, at.clock_off) if done else None
+    if not done:
+        return None
+    return Frame(at.time_s, jpeg.tobytes(), at.dated, at.clock_off, at.offset_s)

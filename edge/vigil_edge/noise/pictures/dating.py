@@ -17,8 +17,13 @@ from vigil_edge.noise.pictures.frame import Dated
 from vigil_edge.noise.pictures.rtcp import VIDEO_HZ
 from vigil_edge.noise.sound.clock import SampleClock
 
-CLOCK_TOLERANCE_S: Final = 2.0
-"""A camera's own time is believed only so far from the gateway's."""
+SOONEST_S: Final = -0.05
+"""Less between a picture's taking, by its camera's clock, and its arrival cannot be: the clock is
+wrong."""
+LATEST_S: Final = 1.0
+"""Nor can more, of the least delayed pictures: 14 m at 50 km/h, and another vehicle is there."""
+DELAY_WITHIN_S: Final = 0.2
+"""So near to the delay that was measured, where one was."""
 LEAST_PICTURES: Final = 12
 """Before so many the beginning of OpenCV's count is not known to a picture."""
 _KEPT: Final = 100
@@ -31,6 +36,16 @@ class Moment(NamedTuple):
     """Seconds since 1970; 0 where nothing is known."""
     dated: Dated
     clock_off: bool = False
+    offset_s: float | None = None
+    """Arrival less the moment by the camera's clock, where it told one."""
+
+
+def believed(offset_s: float, delay_s: float | None) -> bool:
+    """Whether a camera's clock can be right whose least delayed pictures arrive so long after it
+    says that they were taken. ``delay_s``: as it was measured."""
+    if delay_s is not None and abs(offset_s - delay_s) > DELAY_WITHIN_S:
+        return False
+    return SOONEST_S <= offset_s <= LATEST_S
 
 
 class SenderTimes(Protocol):
@@ -46,6 +61,8 @@ class Dating:
     """Of one connection; told of every picture in the order in which they are shown."""
 
     sender: SenderTimes | None
+    delay_s: float | None = None
+    """From a picture's taking to its arrival, as it was measured."""
     _began: deque[float] = field(init=False)
     """What OpenCV's exact count leaves out at the beginning, as each picture says it, s."""
     _arrivals: SampleClock = field(init=False)
@@ -59,6 +76,9 @@ class Dating:
         """The next picture, here at ``now``: ``exact_s`` since OpenCV's beginning, ``rough_s``
         since the first packet, to half a picture."""
         self._began.append(rough_s - exact_s)
+        if self._at_s == 0.0 < exact_s:
+            # Those before came while OpenCV did not count yet: they arrived too early for 0.
+            self._arrivals = SampleClock(VIDEO_HZ)
         self._at_s = exact_s
         self._arrivals.arrived(round(exact_s * VIDEO_HZ), now, may_step=True)
 
@@ -72,6 +92,7 @@ class Dating:
             wall_s = self.sender.wall_s(self._at_s + median(self._began))
         if wall_s is None:
             return Moment(arrived, "arrival")
-        if abs(arrived - wall_s) > CLOCK_TOLERANCE_S:
-            return Moment(arrived, "arrival", clock_off=True)
-        return Moment(wall_s, "sender")
+        offset_s = arrived - wall_s
+        if not believed(offset_s, self.delay_s):
+            return Moment(arrived, "arrival", clock_off=True, offset_s=offset_s)
+        return Moment(wall_s, "sender", offset_s=offset_s)

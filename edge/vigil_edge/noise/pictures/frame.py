@@ -23,6 +23,8 @@ class Frame:
     dated: Dated = "camera"
     clock_off: bool = False
     """The camera said a moment that cannot be: its clock is wrong, and its arrival counts."""
+    offset_s: float | None = None
+    """Its arrival less the moment that its camera told, where it told one."""
 
 
 class FrameSource(Protocol):

@@ -82,7 +82,7 @@ class InterleavedReader:
         del rest[: 4 + size]
         if channel % 2:
             for report in sender_reports(packet):
-                self.senders.setdefault(report.ssrc, SenderClock()).report = report
+                self.senders.setdefault(report.ssrc, SenderClock()).told(report)
             return True
         said = rtp_time(packet)
         if said is not None:
@@ -95,7 +95,8 @@ def _length(head: bytes) -> int:
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"content-length" and value.strip().isdigit():
-            return min(int(value), _MOST_TEXT)
+            digits = value.strip().lstrip(b"0")[:12]  # of thousands Python makes no number
+            return min(int(digits or b"0"), _MOST_TEXT)
     return 0
 
 

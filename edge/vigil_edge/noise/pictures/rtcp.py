@@ -17,6 +17,9 @@ _WRAP: Final = 1 << 32
 _PICTURES: Final = 500
 """Ten seconds at 50 a second: a player may be behind by so much."""
 _NEAR_S: Final = 0.1
+HOLDS_S: Final = 60.0
+"""So long a report tells the time: a camera's two clocks drift apart, and reports come every few
+seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class SenderClock:
     """Timestamp of its first RTP packet: where players begin to count."""
     report: SenderReport | None = field(init=False, default=None)
     """The latest."""
+    _reported: int = field(init=False, default=0)
+    """Ticks since the first packet when it came."""
     _lately: deque[int] = field(init=False)
     """Ticks since the first of the latest pictures, each once."""
 
@@ -76,16 +81,25 @@ class SenderClock:
         if not self._lately or ticks != last:
             self._lately.append(ticks)
 
+    def told(self, report: SenderReport) -> None:
+        """One of its reports."""
+        self.report = report
+        self._reported = self._lately[-1] if self._lately else 0
+
     def wall_s(self, since_first_s: float) -> float | None:
         """When the picture was taken that came about so long after the first, by the sender's wall
-        clock; ``None`` before a report has come, or where no picture is near."""
+        clock; ``None`` without a report within a minute of it, or where no picture is near."""
         if self.first is None or self.report is None:
             return None
         asked = since_first_s * VIDEO_HZ
         nearest = min(self._lately, key=lambda ticks: abs(ticks - asked))
         if abs(nearest - asked) > _NEAR_S * VIDEO_HZ:
             return None
-        return self.report.wall_s + _signed(self.first + nearest - self.report.rtp) / VIDEO_HZ
+        passed = _signed(self.first + nearest - self.report.rtp)
+        # By the packets that came, since the 32-bit clock turns over every 13 hours.
+        if max(abs(nearest - self._reported), abs(passed)) > HOLDS_S * VIDEO_HZ:
+            return None
+        return self.report.wall_s + passed / VIDEO_HZ
 
 
 def _signed(ticks: int) -> int:

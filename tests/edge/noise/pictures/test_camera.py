@@ -130,6 +130,26 @@ async def test_a_camera_with_a_wrong_clock_is_dated_by_arrival() -> None:
     assert behind.counters.clock_off >= 3
 
 
+@pytest.mark.parametrize(("ahead_s", "by"), [(0.5, "arrival"), (-1.5, "arrival"), (-0.4, "camera")])
+async def test_a_camera_whose_clock_cannot_be_right_is_dated_by_arrival(
+    ahead_s: float, by: str
+) -> None:
+    """``ahead_s``: of the gateway's clock."""
+    async with mjpeg_camera(fps=20) as port:
+        settings = CameraSettings(source="mjpeg", address=f"http://127.0.0.1:{port}/", fps=20)
+        watched = Camera(settings, 60.0, lambda: now() - timedelta(seconds=ahead_s))
+        begun = now()
+        watched.start()
+        await eventually(lambda: watched.counters.frames >= 5)
+        watched.stop()
+    frames = watched.between(begun - timedelta(seconds=5), now() + timedelta(seconds=5))
+    assert {frame.dated for frame in frames} == {by}
+    assert (watched.counters.clock_off > 0) == (by == "arrival")
+    assert all(
+        frame.offset_s is not None and abs(frame.offset_s + ahead_s) < 0.3 for frame in frames
+    )
+
+
 async def test_what_is_no_camera_is_named() -> None:
     watched = Camera(
         CameraSettings(source="mjpeg", address=f"http://127.0.0.1:{servers.free_port()}/"), 5.0, now

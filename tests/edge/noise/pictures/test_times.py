@@ -106,7 +106,7 @@ def test_a_report_ties_the_streams_clock_to_the_wall(
     for number in range(pictures):
         clock.packet((first + number * 3600) % 2**32)
     assert clock.wall_s(0.0) is None
-    clock.report = SenderReport(7, wall_s, (first + 18_000) % 2**32)
+    clock.told(SenderReport(7, wall_s, (first + 18_000) % 2**32))
     number = min(asked, pictures - 1)
     # asked for to half a picture, told to the tick
     found = clock.wall_s(number * 0.04 + 0.015)
@@ -182,3 +182,51 @@ def test_a_stall_moves_no_picture() -> None:
         at = dating.moment()
         assert at.dated == "arrival"
         assert at.time_s - begin.timestamp() == pytest.approx(true_s + 0.1, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "delay_s", "by"),
+    [
+        (0.3, None, "sender"),
+        (-0.04, None, "sender"),
+        (-0.06, None, "arrival"),
+        (-1.9, None, "arrival"),
+        (1.1, None, "arrival"),
+        (0.3, 0.15, "sender"),
+        (0.3, 0.05, "arrival"),
+    ],
+)
+def test_a_camera_whose_clock_cannot_be_right_is_dated_by_arrival(
+    offset_s: float, delay_s: float | None, by: str
+) -> None:
+    """``offset_s``: pictures come so long after it says that they were taken."""
+    dating, begin = Dating(Told(), delay_s), datetime(2026, 3, 1, tzinfo=UTC)
+    for number in range(2 * LEAST_PICTURES):
+        true_s = number * PERIOD_S
+        dating.grabbed(true_s, true_s, begin + timedelta(seconds=true_s + offset_s))
+    at = dating.moment()
+    assert (at.dated, at.clock_off) == (by, by == "arrival")
+    assert at.offset_s == pytest.approx(offset_s, abs=1e-3)
+    shift_s = offset_s if by == "arrival" else 0.0
+    assert at.time_s == pytest.approx(BEGIN_S + true_s + shift_s, abs=1e-3)
+
+
+@pytest.mark.parametrize("hours", [0.05, 13.2560])
+def test_a_report_of_long_ago_tells_no_time(hours: float) -> None:
+    """Also when the 32-bit clock shows again what it showed then (13.26 hours)."""
+    clock = SenderClock()
+    clock.packet(1000)
+    clock.told(SenderReport(7, BEGIN_S, 1000))
+    assert clock.wall_s(0.0) == BEGIN_S
+    for second in range(10, round(hours * 3600), 10):
+        clock.packet((1000 + second * 90_000) % 2**32)
+    assert clock.wall_s(float(second)) is None
+    clock.told(SenderReport(7, BEGIN_S + second, (1000 + second * 90_000) % 2**32))
+    assert clock.wall_s(float(second)) == BEGIN_S + second
+
+
+def test_an_answer_of_absurd_length_does_not_end_the_connection() -> None:
+    reader = InterleavedReader()
+    reader.feed(b"RTSP/1.0 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+    reader.feed(b"RTSP/1.0 200 OK\r\nContent-Length: " + b"0" * 5000 + b"\r\n\r\n")
+    assert not reader.broken
