@@ -114,6 +114,20 @@ def test_what_is_missing_is_the_sensors() -> None:
     assert said(values) == [(row, "temp", "missing", "sensor") for row in range(3)]
 
 
+@pytest.mark.parametrize(
+    ("dead", "shows", "change"),
+    [("temp", np.nan, {"cond": pulse(200)}), ("cond", 0.0, {"do": pulse(-4)})],
+    ids=["no value", "empty"],
+)
+def test_a_dead_sensor_hides_no_discharge(
+    dead: str, shows: float, change: dict[str, Floats]
+) -> None:
+    values = changed(**change)
+    values[START - 2 * DAY :, NAMES.index(dead)] = shows
+    found = said(values, 4)
+    assert {signal for _, signal, _, type_ in found if type_ == "water"} == set(change)
+
+
 def test_rain_and_a_calibration_are_no_discharge() -> None:
     rows = np.arange(90) / 40
     rain = (rows / 0.25) * np.exp(1 - rows / 0.25)

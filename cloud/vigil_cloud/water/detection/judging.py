@@ -19,7 +19,7 @@ from vigil_cloud.water.detection.weather import Weather
 
 _SERVICE: Final = 4
 """Intervals after a probe was out of the water: steps of the others are of the same visit."""
-_VISIT_S: Final = 3600.0
+VISIT_S: Final = 3600.0
 _SETTLING_S: Final = 6 * 3600.0
 _QUIET_S: Final = 12 * 3600.0
 _LOUDER: Final = 2.0
@@ -63,11 +63,16 @@ class Judge:
         self._together = 0.0
         self._last = nan
         self._served = self._out = -inf
+        self._before = -inf
+        """Time of the row before."""
+        self._emptied: dict[int, float] = {}
+        """Since when a probe shows nothing but zero, by place."""
         self._weather = Weather()
 
     def _verdict(self, at_s: float, there: list[int], found: list[Finding]) -> Verdict:
+        self._filled(there)
         service = at_s - self._served <= max(
-            min(_SERVICE * self.interval_s, _VISIT_S), self.interval_s
+            min(_SERVICE * self.interval_s, VISIT_S), self.interval_s
         )
         settling = at_s - self._out <= _SETTLING_S
         self._weather.watch(at_s, (self.series[number] for number in there))
@@ -83,9 +88,22 @@ class Judge:
                 found.append(one)
             if (one is None or one.type == "water") and not service and not settling:
                 self.series[number].rise()
-        if any(one.reason in ("collapsed", "empty") for one in found):
+        if any(one.reason == "collapsed" for one in found):
             self._served = at_s
         return verdict_of(found)
+
+    def _filled(self, there: list[int]) -> None:
+        """Whatever is in the water again was out of it until the row before."""
+        for number in [one for one in self._emptied if one in there]:
+            empty = self.series[number].kind.empty
+            if empty is None or self.series[number].value > empty:
+                del self._emptied[number]
+                self._served = self._out = max(self._out, self._before)
+
+    def _empties(self, at_s: float, number: int) -> None:
+        """A visit has an end: a cell that is broken for good hides nothing of the others."""
+        if at_s - self._emptied.setdefault(number, at_s) <= VISIT_S:
+            self._served = self._out = at_s
 
     def _joined(self, there: list[int]) -> None:
         """How far all signals are away together: a discharge moves several a little."""
@@ -151,7 +169,7 @@ class Judge:
         x, kind = one.value, one.kind
         quick = self._tuning.persistent == 1
         if kind.empty is not None and x <= kind.empty:
-            self._served = self._out = at_s
+            self._empties(at_s, number)
             if isnan(one.normal) and one.count > 1 and x != one.change:
                 one.normal, one.base_at = x - one.change, at_s
             one.base = nan

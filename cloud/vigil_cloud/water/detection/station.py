@@ -14,7 +14,7 @@ from math import ceil, inf, isfinite, isnan, log, nan
 from typing import Any, Final
 
 from vigil_cloud.water.detection.doubts import Doubts
-from vigil_cloud.water.detection.judging import Judge
+from vigil_cloud.water.detection.judging import VISIT_S, Judge
 from vigil_cloud.water.detection.kinds import Kind, kinds_of
 from vigil_cloud.water.detection.series import BINS, PROFILE_MOST, PROFILE_S, Series, Tuning
 from vigil_cloud.water.detection.verdict import Finding, Setting, Verdict
@@ -34,6 +34,7 @@ _LEARNT_FROM: Final = 25
 """Rows that tell how often a station is sampled."""
 _HELD_S: Final = 2 * 3600.0
 """Held beside a missing value for longer: a visit is shorter, and told by what is missing."""
+_DEAD_S: Final = _DAY_S
 _CORRECTED: Final = 1.5
 """Times what a signal usually does in the time: so far from where it pointed to comes back from a
 visit what was cleaned or calibrated."""
@@ -57,6 +58,8 @@ class Detector(Judge):
         self._doubts = Doubts(self.names)
         self._holding: set[int] = set()
         """Signals that the logger holds, or held until their next value."""
+        self._gone: set[int] = set()
+        """Signals that gave nothing when they were last due."""
         self.began_s = nan
         """Time of the first row that taught."""
         if interval_s is not None:
@@ -98,13 +101,13 @@ class Detector(Judge):
         self, at_s: float, values: Sequence[float | None], doubted: Collection[int]
     ) -> Verdict:
         self._new_day(at_s)
-        self._last = at_s
+        self._before, self._last = self._last, at_s
         self.lasting.clear()
         there: list[int] = []
         gone: list[int] = []
         found: list[Finding] = []
         hour = int(at_s % _DAY_S / _DAY_S * BINS)
-        held = self._held(values)
+        held = self._held(at_s, values)
         for number, x in enumerate(values):
             if x is None:
                 continue
@@ -130,6 +133,7 @@ class Detector(Judge):
             series.since = at_s
         self._holding = set(held) | (self._holding - set(there))
         self._missing(at_s, held, gone, found)
+        self._visited(at_s, there, gone)
         return self._verdict(at_s, there, found)
 
     def _new_day(self, at_s: float) -> None:
@@ -165,7 +169,7 @@ class Detector(Judge):
         hours = [int(at % _DAY_S / _DAY_S * BINS) for at in times]
         return series.away_from_course(x, hours) > _CORRECTED
 
-    def _held(self, values: Sequence[float | None]) -> list[int]:
+    def _held(self, at_s: float, values: Sequence[float | None]) -> list[int]:
         """Signals whose value the logger repeats because it has none: all, or all but one, show
         again exactly what they showed, while another gives nothing. That is no reading: what comes
         after it has had as long to change as after a gap."""
@@ -181,13 +185,21 @@ class Detector(Judge):
         for number in gone:
             since = self.series[number].since
             found.append(Finding(self.names[number], "missing", "sensor", 1.0, since, nan))
-        if not gone:
-            return
-        self._served = self._out = at_s
         for number in held:
             since = self.series[number].since
             if at_s - since >= _HELD_S:
                 found.append(Finding(self.names[number], "held", "sensor", 1.0, since, 0.0))
+
+    def _visited(self, at_s: float, there: list[int], gone: list[int]) -> None:
+        """Values that are not there are a visit's, as long as a visit lasts, and again when they
+        come back: a sensor that is dead for good hides nothing of the others."""
+        longest = VISIT_S + self.interval_s
+        if any(at_s - self.series[number].since <= longest for number in gone):
+            self._served = self._out = at_s
+        elif self._gone.intersection(there):
+            self._served = max(self._served, self._before)
+            self._out = max(self._out, self._before)
+        self._gone = (self._gone | set(gone)) - set(there)
 
     def state(self) -> dict[str, Any]:
         """To be stored, as JSON; some kilobytes a signal."""
@@ -201,6 +213,8 @@ class Detector(Judge):
             "own": [str(value) for value in own],
             "began_s": str(self.began_s),
             "holding": sorted(self.names[number] for number in self._holding),
+            "gone": sorted(self.names[number] for number in self._gone),
+            "emptied": {self.names[number]: since for number, since in self._emptied.items()},
             "doubts": self._doubts.state(),
             "series": [one.state() for one in self.series],
         }
@@ -214,6 +228,11 @@ class Detector(Judge):
         self._doubts.restore(state.get("doubts", {}))
         holding = state.get("holding", ())
         self._holding = {number for number, name in enumerate(self.names) if name in holding}
+        gone, emptied = state.get("gone", ()), state.get("emptied", {})
+        self._gone = {number for number, name in enumerate(self.names) if name in gone}
+        self._emptied = {
+            number: emptied[name] for number, name in enumerate(self.names) if name in emptied
+        }
         places = {name: number for number, name in enumerate(state["names"])}
         self._first = [
             (row[0], [_kept(row, places.get(name)) for name in self.names])
