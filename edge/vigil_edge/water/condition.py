@@ -26,6 +26,7 @@ class Condition:
         self._never_fire = [
             line for signal in settings.every_signal for line in signal.never_fire()
         ]
+        self._in_air: list[str] = []
         self._nothing = 0
         """Measurements in a row without any reading."""
 
@@ -34,6 +35,10 @@ class Condition:
         for name, value in zip(self._names, values, strict=True):
             self._missing[name] = self._missing[name] + 1 if value is None else 0
         self._nothing = self._nothing + 1 if all(value is None for value in values) else 0
+
+    def in_air(self, names: list[str]) -> None:
+        """Signals whose readings are taken for those of a probe in the air."""
+        self._in_air = names
 
     def report(
         self, refused: Mapping[str, ProbeRefused] | None = None, ahead: timedelta = timedelta(0)
@@ -51,6 +56,12 @@ class Condition:
         if self._nothing:
             return  # an accident, or the beginning of a failure: neither is ok
         reasons = [*self._clock(ahead), *self._refusals(refused), *self._lost(refused)]
+        if self._in_air:
+            line = (
+                f"{', '.join(self._in_air)} fell at once to less than rain conducts: in the air, or"
+                " broken; its readings fail and call nobody"
+            )
+            reasons.append(("probe-out-of-water", line))
         reasons += [("bound-never-fires", line) for line in self._never_fire]
         if not reasons:
             self._context.report("ok")

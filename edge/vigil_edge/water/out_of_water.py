@@ -4,6 +4,8 @@ that repeats what it had, electronics that show nothing but zeros. Pure and stri
 What a discharge does is not among it: no water has a conductance of nothing or a pH of 0 exactly,
 and none loses nine tenths of its conductance within one reading, down to that of rain. A pH beside
 such a conductance still counts: only what follows from the probe's being in the air does not.
+Nothing of it lasts for good: a sensor that is dead, a cell that is broken or soft water after a
+standard must not keep readings from their bounds.
 """
 
 from __future__ import annotations
@@ -18,10 +20,20 @@ from vigil_schemas.recordings import expected
 
 _RAIN_US_CM: Final = 50.0
 """Conductance of rain at most."""
+_WATER_US_CM: Final = 5.0
+"""No water outside conducts less: what did before was in the air, or broken."""
 _LOST: Final = 0.1
 """Share of the last believed conductance that is left when a probe leaves the water."""
 _BACK: Final = 0.5
 """Share from which on it is in the water again."""
+_IN_AIR_S: Final = 6 * 3600.0
+"""A visit is shorter: what conducts no more for longer is the cell's fault, or the water's."""
+_SOON_S: Final = 600.0
+"""Within so long of the conductance's fall a temperature changes to that of the air."""
+_WARMER_K: Final = 0.5
+"""By more than it does in the water meanwhile."""
+_REPEATS: Final = 12
+"""Rows that a logger repeats at most beside a value that is missing."""
 _ZEROS: Final = 3
 """So many signals at 0 at once, a conductance or a pH among them."""
 _PER_UNIT: Final = {"S/m": 1e4, None: 1.0}
@@ -54,7 +66,14 @@ class OutOfWater:
     last: list[float | None] = field(default_factory=list)
     wet: dict[int, float] = field(default_factory=dict)
     """The last conductance in the water, by place."""
-    dry: set[int] = field(default_factory=set)
+    dry: dict[int, float] = field(default_factory=dict)
+    """Since when, in seconds, a conductance is that of the air, by place."""
+    warm: dict[int, float] = field(default_factory=dict)
+    """The last temperature in the water, by place."""
+    airy: set[int] = field(default_factory=set)
+    """Temperatures that changed as the conductance fell."""
+    repeats: int = 0
+    """Rows in a row that the logger repeated."""
 
     @classmethod
     def of(cls, signals: Sequence[Signal]) -> OutOfWater:
@@ -70,13 +89,13 @@ class OutOfWater:
             frozenset(n for n, limits in enumerate(known) if limits is expected.PH),
         )
 
-    def take(self, values: Sequence[float | None]) -> Away:
-        """``None`` is missing."""
+    def take(self, time_s: float, values: Sequence[float | None]) -> Away:
+        """The values of a time in seconds, from any origin; ``None`` is missing."""
         before, self.last = self.last, list(values)
         zeros = frozenset(place for place, value in enumerate(values) if value == 0)
         nothing = self._nothing(zeros)
-        held = _held(before, values) - nothing
-        in_air = self._in_air(values, held | nothing)
+        held = self._held(before, values) - nothing
+        in_air = self._in_air(time_s, values, held | nothing)
         if not (nothing or held or in_air):
             return _IN_WATER
         return Away(held, nothing, in_air)
@@ -85,26 +104,64 @@ class OutOfWater:
         never = self.acidities | {place for place, _ in self.conductances}
         return zeros if len(zeros) >= _ZEROS and zeros & never else frozenset()
 
-    def _in_air(self, values: Sequence[float | None], but: frozenset[int]) -> frozenset[int]:
+    def _held(
+        self, before: Sequence[float | None], values: Sequence[float | None]
+    ) -> frozenset[int]:
+        """Only where a value was lost as the repeating began, and for a few rows: of a sensor that
+        had been dead before, a steady reading says nothing."""
+        same = _same(before, values)
+        lost = any(
+            now is None and last is not None for now, last in zip(values, before, strict=False)
+        )
+        if not same or not (lost or 0 < self.repeats < _REPEATS):
+            self.repeats = 0
+            return frozenset()
+        self.repeats += 1
+        return same
+
+    def _in_air(
+        self, time_s: float, values: Sequence[float | None], but: frozenset[int]
+    ) -> frozenset[int]:
         for place, factor in self.conductances:
             value = values[place]
             if value is None or place in but or not math.isfinite(value):
                 continue
             wet = self.wet.get(place)
             if place in self.dry:
-                if (wet is not None and value >= _BACK * wet) or value * factor > _RAIN_US_CM:
-                    self.dry.discard(place)
-            elif wet is not None and value < _LOST * wet and value * factor < _RAIN_US_CM:
-                self.dry.add(place)
+                back = (wet is not None and value >= _BACK * wet) or value * factor > _RAIN_US_CM
+                if back or not 0 <= time_s - self.dry[place] < _IN_AIR_S:
+                    del self.dry[place]
+            elif wet is not None and _lost(wet, value, factor):
+                self.dry[place] = time_s
             if place not in self.dry:
                 self.wet[place] = value
         if not self.dry:
+            self.airy.clear()
+            self.warm |= _numbers(values, self.temperatures - but)
             return frozenset()
-        return frozenset(self.dry) | self.temperatures
+        if time_s - max(self.dry.values()) <= _SOON_S:
+            self.airy |= {
+                place
+                for place, value in _numbers(values, self.temperatures - but).items()
+                if abs(value - self.warm.get(place, math.inf)) > _WARMER_K
+            }
+        return frozenset(self.dry) | self.airy
 
 
-def _held(before: Sequence[float | None], values: Sequence[float | None]) -> frozenset[int]:
-    """All, or all but one, of what is there: of two signals it may be chance."""
+def _lost(wet: float, value: float, factor: float) -> bool:
+    """Whether a conductance falls as it does when its probe leaves the water."""
+    was, now = wet * factor, value * factor
+    return was > _WATER_US_CM and now < _RAIN_US_CM and now < _LOST * was
+
+
+def _numbers(values: Sequence[float | None], places: frozenset[int]) -> dict[int, float]:
+    given = ((place, values[place]) for place in places)
+    return {place: value for place, value in given if value is not None and math.isfinite(value)}
+
+
+def _same(before: Sequence[float | None], values: Sequence[float | None]) -> frozenset[int]:
+    """What shows what it showed: all, or all but one, of what is there, while another gives
+    nothing; of two signals it may be chance."""
     there = [place for place, value in enumerate(values) if value is not None]
     if len(there) == len(values) or len(there) < 2 or len(before) != len(values):
         return frozenset()

@@ -60,9 +60,9 @@ def bounds(signals: Sequence[Signal]) -> list[Bound]:
         low, high = s.span
         keys = (s.hysteresis, s.consecutive)
         found.append(Bound(s.name, s.unit, "off_scale_high", high, *keys, at_limit=True))
-        # Of most quantities 0 is the least there is, and a reading like any other.
-        pinned = low != 0 or s.name.lower().startswith("ph")
-        found.append(Bound(s.name, s.unit, "off_scale_low", low, *keys, at_limit=pinned))
+        found.append(
+            Bound(s.name, s.unit, "off_scale_low", low, *keys, at_limit=_least_is_the_end(s))
+        )
         if s.high is not None:
             found.append(Bound(s.name, s.unit, "above", s.high, s.hysteresis, s.consecutive))
         if s.low is not None:
@@ -70,6 +70,20 @@ def bounds(signals: Sequence[Signal]) -> list[Bound]:
         if s.high_rate is not None:
             found.append(Bound(s.name, s.unit, "rate", s.high_rate, 0.0, s.consecutive))
     return found
+
+
+def _least_is_the_end(signal: Signal) -> bool:
+    """Of most quantities 0 is the least there is, and a reading like any other."""
+    return signal.span[0] != 0 or signal.name.lower().startswith("ph")
+
+
+def _pinned(signal: Signal, value: float | None) -> bool:
+    """Whether a reading stands at an end of what can be measured, or beyond: nothing holds that
+    back."""
+    if value is None:
+        return False
+    low, high = signal.span
+    return value >= high or value < low or (value == low and _least_is_the_end(signal))
 
 
 def headings(signals: Sequence[Signal]) -> dict[str, Heading]:
@@ -103,6 +117,11 @@ class Judge:
             settings.device, bounds(self._signals), state, headings(self._signals)
         )
 
+    @property
+    def in_air(self) -> list[str]:
+        """Conductances that fell as they do when a probe leaves the water."""
+        return [self._signals[place].name for place in sorted(self._out.dry)]
+
     def state(self) -> bytes:
         """Of the excursions, to be kept with what ``outgoing`` returned."""
         return self._excursions.state()
@@ -124,7 +143,7 @@ class Judge:
                 readings += self._in_maintenance(time, values)
                 continue
             flags = self._derivation.flags(self._qc.check(microseconds(time) / 1e6, values))
-            away = self._out.take(values)
+            away = self._out.take(microseconds(time) / 1e6, values)
             for place, (signal, span, value, flag) in enumerate(
                 zip(self._signals, self._spans, values, flags, strict=True)
             ):
@@ -133,7 +152,8 @@ class Judge:
                 flag = _of_the_water(flag, away, place)
                 shown = found if found is None or math.isfinite(found) else None
                 readings.append(Reading(signal.name, signal.unit, time, shown, flag))
-                if place in away.held or place in away.in_air:
+                held = place in away.held and not _pinned(signal, found)
+                if held or place in away.in_air:
                     continue  # it says nothing of the water, and not that it is lost
                 if place in away.nothing:
                     found, flag = None, QartodFlag.MISSING
@@ -232,6 +252,7 @@ class _Sonde:
         for _, values in measured:
             self._condition.take(values)
         await self._put(lambda: self._judge.outgoing(measured, doubtful), state)
+        self._condition.in_air(self._judge.in_air)
 
     async def _lost(self) -> None:
         """The sonde does not answer: a signal that was rising is not only a gap."""

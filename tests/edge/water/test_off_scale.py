@@ -32,6 +32,7 @@ from vigil_sim.water.device import ModbusSonde, SignalRegister
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TURBIDITY = SignalRegister("turbidity_FNU", 0, limits=(0.0, 4000.0))
 PH = SignalRegister("pH", 2, "pH", limits=(0.0, 14.0))
+CONDUCTIVITY = SignalRegister("conductivity", 4, "S/m", limits=(0.0, 20.0))
 Step = tuple[str, str]
 
 
@@ -424,6 +425,21 @@ def test_a_bound_that_can_never_fire_is_refused_by_check_with_line_and_key(
     assert err.startswith(f"{file}:{line}: water[0].signal[0].{key}: can never fire")
     assert err.count("\n") == 1
     assert load(file, DOMAINS).sections, "a gateway that runs with it goes on at its upgrade"
+
+
+async def test_a_conductance_of_the_air_is_told() -> None:
+    canal, context = Canal(conductivity=0.05, pH=7.9), MemoryContext()
+    async with polled(canal, CONDUCTIVITY, PH, context=context, keys={}) as line:
+        await line.polls(5)
+        assert context.reports[-1] == ("ok", None, None)
+        canal.values["conductivity"] = 0.0001
+        await line.polls(3)
+        state, code, message = context.reports[-1]
+        assert (state, code) == ("degraded", "probe-out-of-water")
+        assert "conductivity" in str(message)
+        canal.values["conductivity"] = 0.05
+        await line.polls(3)
+    assert context.reports[-1] == ("ok", None, None)
 
 
 async def test_a_gateway_with_a_bound_that_never_fires_runs_and_says_so() -> None:

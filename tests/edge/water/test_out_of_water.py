@@ -95,3 +95,46 @@ def test_what_the_logger_repeats_begins_and_ends_nothing(held: int) -> None:
 def test_repeated_readings_of_a_probe_that_gives_everything_count() -> None:
     rows: list[Row] = [[20.1, 0.045, 5.4, 0.008]] * 4
     assert [one[1:] for one in onsets([*calm(40), *rows])] == [("pH", "below")]
+
+
+@pytest.mark.parametrize(
+    ("ph", "kind"), [(5.4, "below"), (14.0, "off_scale_high")], ids=["steady", "off scale"]
+)
+def test_a_steady_reading_beside_a_sensor_that_died_before_is_called(ph: float, kind: str) -> None:
+    dead: list[Row] = [[*row[:3], None] for row in calm(40)]
+    rows: list[Row] = [[20.1, 0.045, ph, None]] * 4
+    assert ("pH", kind) in {one[1:] for one in onsets([*dead, *rows])}
+
+
+def test_a_reading_at_the_end_of_its_scale_is_never_held_back() -> None:
+    rows: list[Row] = [[20.1, 0.045, 14.0, 0.008], *[[None, 0.045, 14.0, 0.008]] * 4]
+    assert ("pH", "off_scale_high") in {one[1:] for one in onsets([*calm(40), *rows])}
+
+
+def test_what_a_logger_repeats_for_longer_counts_again() -> None:
+    rows: list[Row] = [[20.1, 0.045, 5.4, 0.008], *[[None, 0.045, 5.4, 0.008]] * 20]
+    assert [one[1:] for one in onsets([*calm(40), *rows])] == [("pH", "below")]
+
+
+def test_a_cell_that_broke_is_called_after_hours_and_hides_no_temperature() -> None:
+    broken: list[Row] = [
+        [20 + n % 3 / 10 if n < 60 else 0.4, 0.0002 + n % 2 * 1e-6, 7.9 + n % 3 / 100,
+         0.008 + n % 5 * 1e-5]
+        for n in range(400)
+    ]  # fmt: skip
+    found = onsets([*calm(40), *broken])
+    (cold,) = [at for at, name, kind in found if (name, kind) == ("temperature", "below")]
+    (lost,) = [at for at, name, kind in found if (name, kind) == ("specific_conductance", "below")]
+    assert cold < 40 + 70
+    assert 40 + 360 <= lost < 40 + 370
+
+
+def test_soft_water_after_a_standard_is_water_again() -> None:
+    judge = Judge(sonde(), None)
+    soft: list[Row] = [[20 + n % 3 / 10, 0.003, 7.9, 0.008] for n in range(370)]
+    standard: list[Row] = [[20.0, 0.1413, 7.9, 0.008]]
+    for number, row in enumerate([*calm(40), *standard, *soft]):
+        judge.outgoing([(NOON + timedelta(minutes=number), row)])
+        if number == 60:
+            assert judge.in_air == ["specific_conductance"]
+    assert judge.in_air == []

@@ -34,7 +34,6 @@ _LEARNT_FROM: Final = 25
 """Rows that tell how often a station is sampled."""
 _HELD_S: Final = 2 * 3600.0
 """Held beside a missing value for longer: a visit is shorter, and told by what is missing."""
-_DEAD_S: Final = _DAY_S
 _CORRECTED: Final = 1.5
 """Times what a signal usually does in the time: so far from where it pointed to comes back from a
 visit what was cleaned or calibrated."""
@@ -172,8 +171,13 @@ class Detector(Judge):
     def _held(self, at_s: float, values: Sequence[float | None]) -> list[int]:
         """Signals whose value the logger repeats because it has none: all, or all but one, show
         again exactly what they showed, while another gives nothing. That is no reading: what comes
-        after it has had as long to change as after a gap."""
-        given = [(number, x) for number, x in enumerate(values) if x is not None]
+        after it has had as long to change as after a gap. What has been dead for a day says
+        nothing."""
+        given = [
+            (number, x)
+            for number, x in enumerate(values)
+            if x is not None and (-inf < x < inf or at_s - self.series[number].since <= _DAY_S)
+        ]
         there = [(number, x) for number, x in given if -inf < x < inf]
         if len(there) == len(given):
             return []
