@@ -19,7 +19,6 @@ from typing import Any, ClassVar, Final, TypeAlias
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy.exc import InterfaceError, OperationalError
 
 from vigil_cloud.app import (
     create_app,
@@ -42,7 +41,7 @@ from vigil_cloud.ingest.subscriber import BrokerAddress
 from vigil_cloud.jobs import runner
 from vigil_cloud.jobs.runner import JobRunner
 from vigil_cloud.mosquitto_broker import MosquittoBroker
-from vigil_cloud.preparation import prepare_database
+from vigil_cloud.preparation import patiently, prepare_database
 from vigil_cloud.services import Services
 from vigil_cloud.stopping import Stop
 from vigil_schemas.errors import VigilError
@@ -58,10 +57,6 @@ busy thread for longer than for the disk."""
 _DRAIN_S: Final = 3
 """Event streams never end by themselves: so long they may at a shutdown."""
 _LEFT_S: Final = 2.0
-_ASK_AGAIN_FIRST_S: Final = 0.2
-_ASK_AGAIN_LONGEST_S: Final = 5.0
-_OPENING_S: Final = 60.0
-"""So long one attempt to reach the database may take before systemd gives the start up."""
 _log = structlog.get_logger(__name__)
 
 
@@ -86,24 +81,7 @@ def await_database(services: Services, *, always: bool) -> None:
     A file that cannot be opened is a mistake and not waited for. Raises ``DatabaseOutdated``,
     and SQLAlchemy's error where the patience was not enough.
     """
-    patience_s = services.settings.database_patience_s
-    is_server = services.engine.dialect.name != "sqlite"
-    began = time.monotonic()
-    manager = ServiceManager.of()
-    pause_s = _ASK_AGAIN_FIRST_S
-    while True:
-        try:
-            prepare_database(services, always=always)
-        except (OperationalError, InterfaceError) as error:
-            if not is_server or time.monotonic() - began + pause_s > patience_s:
-                raise
-            reason = str(error).splitlines()[0]
-            _log.warning("database-away", error=reason, again_in_s=pause_s)
-        else:
-            return
-        _tell(lambda: manager.waiting(pause_s + _OPENING_S, "waiting: database-away"))  # noqa: B023 - told at once
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 2, _ASK_AGAIN_LONGEST_S)
+    patiently(services, lambda: prepare_database(services, always=always))
 
 
 def broker_address(settings: Settings, ours: Broker | None) -> BrokerAddress:

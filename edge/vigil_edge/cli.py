@@ -138,7 +138,12 @@ def _run(args: argparse.Namespace) -> int:
 
     config = load(args.config, args.domains)
     configure(args.log_format, args.log_level)
-    return run(Given(args.config, config, args.domains))
+    try:
+        return run(Given(args.config, config, args.domains))
+    except OSError as error:
+        # Of the disk or the kernel, and no mistake of the file: 2 would never be started again.
+        print(f"vigil-edge: input-unreadable: {_one_line(error)}", file=sys.stderr)
+        return 1
 
 
 def _enrol(args: argparse.Namespace) -> int:

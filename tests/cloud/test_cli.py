@@ -238,6 +238,17 @@ def test_a_service_that_starts_before_its_database_waits_for_it(
         database.stop()
 
 
+def test_a_migration_that_is_to_wait_waits_for_its_database(operator: Operator) -> None:
+    url = f"postgresql+psycopg://nobody@127.0.0.1:{servers.free_port()}/nothing"
+
+    refused = operator.run(
+        "migrate", "--wait", VIGIL_DATABASE_URL=url, VIGIL_DATABASE_PATIENCE_S="0.5"
+    )
+
+    assert refused.returncode == 2
+    assert "database-away" in refused.stderr
+
+
 @pytest.mark.parametrize("command", ["serve", "api", "ingest"])
 def test_a_service_waits_no_longer_than_its_patience(operator: Operator, command: str) -> None:
     url = f"postgresql+psycopg://nobody@127.0.0.1:{servers.free_port()}/nothing"

@@ -240,3 +240,23 @@ def test_the_wrong_configuration_is_not_run(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert f"{file}:1: gateway.id: is missing" in done.stderr
+
+
+def test_a_machine_that_has_nothing_left_is_no_mistake_of_the_file(tmp_path: Path) -> None:
+    """Exit 2 would keep systemd from starting the agent again (RestartPreventExitStatus)."""
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        f'[gateway]\nid = "gw-1"\ndata_dir = "{tmp_path}"\n[cloud]\nbroker = "mqtt://127.0.0.1:1"\n'
+    )
+    words = f"{sys.executable} -m vigil_edge run --config {file}"
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"ulimit -n 5; exec {words}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert "Too many open files" in done.stderr
+    assert done.returncode == 1

@@ -30,6 +30,7 @@ PYTHON: Final = (3, 11)
 GLIBC: Final = 36
 """Debian 12's 2.36: wheels for this one and older ones fit."""
 MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+_ONCE: Final = "Type=oneshot\nRemainAfterExit=yes\nRestart=on-failure\nRestartSec=10\n"
 _COMPILED_AHEAD: Final = sys.version_info[:2] == PYTHON
 _MAINTAINER: Final = "The Vigil project <vigil@localhost>"
 
@@ -222,7 +223,7 @@ def unit_text(unit: Path) -> str:
     if hardened.is_file():
         common = hardened.read_text("utf-8").rstrip("\n")
         text = text.replace("%HARDENED%", service.read_text("utf-8") + common)
-        text = text.replace("%ONCE%", f"Type=oneshot\nRemainAfterExit=yes\n{common}")
+        text = text.replace("%ONCE%", _ONCE + common)
     return text
 
 
