@@ -24,6 +24,7 @@ from vigil_cloud.cases.opening import Wanted, open_case
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.service import Desk
 from vigil_cloud.database.engine import writing
+from vigil_cloud.devices.seen import lock_gateways
 from vigil_cloud.emergency import service as emergency
 from vigil_cloud.identity import households
 from vigil_cloud.identity.cipher import Cipher
@@ -100,11 +101,10 @@ class Watch:
         with services.sessions() as session:
             found = [row.id for row in _open(session) if self._due(row, now)]
             self._forget(session)
-        for act in (self._call_119, self._go_on):
+        for act in (self._call_119, self._go_on, _speak_at_home):
             for fire_id in found:
                 try:
                     with writing(services.sessions) as session:
-                        feed.lock(session)
                         failed += act(session, services, fire_id)
                 except LeaseLost:
                     raise
@@ -120,6 +120,7 @@ class Watch:
             raise failed[0]  # the job is shown as failing
 
     def _call_119(self, session: Session, services: Services, fire_id: str) -> list[Exception]:
+        feed.lock(session)
         row, now = fires.load(session, fire_id, lock=True), services.now()
         state = fires.state_of(row)
         fires.put(session, row, decision.tick(state, now, self._waited(row, state, now)), now)
@@ -127,6 +128,7 @@ class Watch:
         return []
 
     def _go_on(self, session: Session, services: Services, fire_id: str) -> list[Exception]:
+        feed.lock(session)
         row = fires.load(session, fire_id, lock=True)
         return _carry_out(session, services, row, services.now())
 
@@ -188,10 +190,36 @@ def _undone(state: State, done: Done) -> bool:
         or done.taken_back < min(state.taken_back, len(done.called))
         or done.clears < state.clears
         or (state.phase == "past" and not done.past)
-        or (state.phase == "asking" and done.spoken < state.asked)
+        or _unsaid(state, done)
+    )
+
+
+def _unsaid(state: State, done: Done) -> bool:
+    """Whether anything is to be said aloud at home."""
+    return (
+        (state.phase == "asking" and done.spoken < state.asked)
         or done.comforted < _coming(state)
         or done.clears_spoken < state.clears
     )
+
+
+def _speak_at_home(session: Session, services: Services, fire_id: str) -> list[Exception]:
+    """What is said aloud, in a transaction of its own: a command is written under its gateway's
+    row, which ingest locks before the feed. So here the gateways come first, and no feed."""
+    row, now = fires.load(session, fire_id), services.now()
+    if not _unsaid(fires.state_of(row), DONE.validate_python(row.done)):
+        return []
+    lock_gateways(session, {one.gateway for one in voice.speakers(session, row, now)})
+    row = fires.load(session, fire_id, lock=True)
+    state, failed = fires.state_of(row), list[Exception]()
+    done = _speak(session, row, state, DONE.validate_python(row.done), now, failed)
+    _keep(row, state, done)
+    return failed
+
+
+def _keep(row: Fire, state: State, done: Done) -> None:
+    row.done = DONE.dump_python(done, mode="json")
+    row.to_do = row.phase in {"asking", "false-alarm"} or _undone(state, done)
 
 
 def _speak(
@@ -207,7 +235,8 @@ def _speak(
         steps.append(lambda: voice.say(session, row, "help_coming", now))
         done = replace(done, comforted=_coming(state))
     if done.clears_spoken < state.clears:
-        steps.append(lambda: voice.say(session, row, "all_clear", now))
+        if _is_clear(state):
+            steps.append(lambda: voice.say(session, row, "all_clear", now))
         done = replace(done, clears_spoken=state.clears)
     for act in steps:
         error = _apart(session, row, act)
@@ -215,9 +244,15 @@ def _speak(
     return done
 
 
+def _is_clear(state: State) -> bool:
+    """Whether the home is told aloud that it is over: nobody may go back in for a code, or while
+    an alarm still rings."""
+    return state.phase == "over" and state.ended_by == "all-clear" and not state.ringing
+
+
 def _coming(state: State) -> int:
-    """Steps of whoever comes that the home is told of aloud, while it is not over."""
-    if state.phase == "over":
+    """Steps of whoever comes that the home is told of aloud: while they are called."""
+    if state.phase != "called":
         return 0
     return sum(step is not None for step in (state.acknowledged, state.arrived))
 
@@ -243,13 +278,13 @@ def _carry_out(session: Session, services: Services, row: Fire, now: datetime) -
         emergency.stop(session, f"smoke:{row.id}:")
         for key in done.owed:
             emergency.stop_one(session, key)
-    done = _speak(session, row, state, done, now, failed)
+    # Who was taken back comes no more: of whoever is called next it is said anew.
+    done = replace(done, comforted=min(done.comforted, _coming(state)))
     if (state.calls > 0 or done.past) and not done.filed:
         error = _apart(session, row, lambda: _open_case(session, services, row, now))
         done = replace(done, filed=error is None)
         failed += [error] if error is not None else []
-    row.done = DONE.dump_python(done, mode="json")
-    row.to_do = row.phase in {"asking", "false-alarm"} or _undone(state, done)
+    _keep(row, state, done)
     session.flush()
     feed.append(session, fires.NEWS, row.id, now)
     return failed

@@ -80,6 +80,8 @@ class Spoken:
             raise CommandRefused("prompt-unknown", message)
         if self.trouble:
             raise CommandRefused(VoiceFailed.code, self.trouble)
+        if arguments.prompt == "all_clear" and self._sounding:
+            raise CommandRefused("alarm-sounds", "an alarm sounds: it is not over here")
         if arguments.prompt in self._sounding.values():
             return "it is said here already, while the alarm sounds"
         if not self._speaker.say(arguments.prompt):

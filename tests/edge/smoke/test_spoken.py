@@ -10,7 +10,7 @@ import pytest
 
 from edge.device import supervised
 from edge.memory_context import MemoryContext
-from edge.smoke.home import Home
+from edge.smoke.home import Home, alarms
 from vigil_edge.device.seam import CommandRefused
 from vigil_edge.smoke.descriptions import describe
 from vigil_edge.smoke.spoken import AGAIN_S, MOST, Spoken, Voice
@@ -110,6 +110,10 @@ async def test_a_home_without_the_cloud_hears_its_alarm_and_the_cloud_may_have_i
         home.say("kitchen", {"smoke": True})
         await context.until(lambda: bool(ear.heard), task)
         assert "already" in await pipe.command("home.bridge", PlayVoice(prompt="fire_alarm"))
+        with pytest.raises(CommandRefused, match="not over here"):
+            await pipe.command("home.bridge", PlayVoice(prompt="all_clear"))
+        home.say("kitchen", {"smoke": False})
+        await context.until(lambda: ("home-1", "smoke", False) in alarms(context), task)
         assert "attention tone" in await pipe.command("home.bridge", PlayVoice(prompt="all_clear"))
         await context.until(lambda: len(ear.heard) >= 2, task)
         with pytest.raises(CommandRefused, match="no prompt"):
