@@ -73,15 +73,17 @@ max_qos 1
 
 
 def emqx_acl() -> str:
-    """EMQX 5, ``acl.conf``: the same rights."""
+    """EMQX 5, ``acl.conf``: the same rights. The cloud is believed on its own listener alone, which
+    is on loopback: whoever else goes by its name has no rights at all."""
     up = ", ".join(f'"{ROOT}/+/{channel}"' for channel in UP)
     down = ", ".join(f'"{ROOT}/+/{channel}"' for channel in DOWN)
     own_up = ", ".join(f'"{ROOT}/${{username}}/{channel}"' for channel in UP)
     own_down = ", ".join(f'"{ROOT}/${{username}}/{channel}"' for channel in DOWN)
+    cloud = f'{{\'and\', [{{username, "{CLOUD}"}}, {{ipaddr, "127.0.0.1"}}]}}'
     return f"""\
 %% The cloud reads every branch and writes downward; a gateway has its own branch only.
-{{allow, {{username, "{CLOUD}"}}, subscribe, [{up}]}}.
-{{allow, {{username, "{CLOUD}"}}, publish, [{down}]}}.
+{{allow, {cloud}, subscribe, [{up}]}}.
+{{allow, {cloud}, publish, [{down}]}}.
 {{deny, {{username, "{CLOUD}"}}, all, ["#"]}}.
 {{allow, all, publish, [{own_up}]}}.
 {{allow, all, subscribe, [{own_down}]}}.
@@ -90,15 +92,32 @@ def emqx_acl() -> str:
 
 
 def emqx_listener(certificates: PurePath | str) -> str:
-    """EMQX 5, part of ``emqx.conf``: gateways with certificates, and the rights above.
+    """EMQX 5, part of ``emqx.conf``: gateways with certificates, the cloud with a password on
+    loopback, nobody else, and the rights above.
+
+    EMQX begins with four listeners that let everybody in; they are switched off by name. A
+    gateway's certificate is its identity, so its listener asks for no password beside it.
 
     EMQX fetches the revocation list from the address that is in the certificates, which is there
     where the cloud has a ``public_url``.
     """
     return f"""\
+listeners.tcp.default.enable = false
+listeners.ssl.default.enable = false
+listeners.ws.default.enable = false
+listeners.wss.default.enable = false
+listeners.tcp.cloud {{
+  bind = "127.0.0.1:1883"
+  max_connections = 100
+  enable_authn = true
+}}
+authentication = [
+  {{ mechanism = password_based, backend = built_in_database, user_id_type = username }}
+]
 listeners.ssl.gateways {{
   bind = "0.0.0.0:8883"
   max_connections = 2000
+  enable_authn = false
   ssl_options {{
     cacertfile = "{certificates}/{AUTHORITY_FILE}"
     certfile = "{certificates}/{CERTIFICATE_FILE}"

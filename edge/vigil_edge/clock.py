@@ -18,6 +18,8 @@ MAX_ERROR_S: Final = 1.0
 """Kernel estimate of the largest error beyond which its clock no longer counts as synchronised."""
 HOLDOVER_S: Final = 24 * 3600.0
 """A quartz at 50 ppm is off by 4 s a day: that long a clock set once is called ``holdover``."""
+SET_BACK_S: Final = 1.0
+"""A measurement that lies further ahead: the clock was set back behind it."""
 
 _STA_UNSYNC: Final = 0x0040
 _TIME_ERROR: Final = 5
@@ -111,12 +113,13 @@ class Clock:
         self._measured_s, self._source = wall_s, source
 
     def _age_s(self) -> float | None:
-        """By the wall clock, by which the service dates its measurements; one that lies ahead,
-        since the clock was set back meanwhile, is none."""
+        """By the wall clock, by which the service dates its measurements. Where one lies ahead,
+        since the clock was set back meanwhile, it says nothing of the time as it is now: that is
+        told as an age at which nobody trusts it, until the service has measured anew."""
         if self._measured_s is None:
             return None
         age_s = self._wall() - self._measured_s
-        return age_s if age_s >= 0.0 else None
+        return HOLDOVER_S if age_s < -SET_BACK_S else max(0.0, age_s)
 
     def watch(self) -> bool:
         """Take the clock's measure; true where it was set since the last call."""

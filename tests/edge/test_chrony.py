@@ -123,13 +123,18 @@ def test_whatever_else_is_said_is_no_measurement(text: str) -> None:
     assert found is None or found.measured_s > 0
 
 
-def test_a_clock_that_was_set_back_has_no_age() -> None:
+def test_a_clock_that_was_set_back_was_measured_too_long_ago() -> None:
+    """Not none: one that is not known bars nothing."""
     wall = [1000.0]
     clock = Clock(wall=lambda: wall[0], synchronised=lambda: True)
     clock.measured(990.0, "time.example")
     assert clock.state().sync_age_s == pytest.approx(10.0)
+    wall[0] = 989.5  # the service's clock and ours are read one after the other
+    assert clock.state().sync_age_s == 0.0
     wall[0] = 900.0
-    assert clock.state().sync_age_s is None
+    assert (clock.state().sync_age_s or 0.0) > 300.0, "checks.SYNC_WITHIN_S"
+    clock.measured(890.0, "time.example")
+    assert clock.state().sync_age_s == pytest.approx(10.0)
 
 
 def test_the_shipped_configuration_polls_at_most_every_256_seconds() -> None:

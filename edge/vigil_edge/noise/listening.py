@@ -17,6 +17,7 @@ from vigil_edge.noise.instrument import Extent, Instrument, Measured
 from vigil_edge.noise.meter.calibrator import Calibration, CalibratorWatch
 from vigil_edge.noise.meter.channel import MOST_PA, SETTLE_S, Silence
 from vigil_edge.noise.meter.levels import Levels, level_db, pascal_per_unit
+from vigil_edge.noise.meter.signs import CLOCK_UNSETTLED
 from vigil_edge.noise.meter.weighting import Samples
 from vigil_edge.noise.passage import HOLD_S, LONGEST_S, Passage, PassageDetector
 from vigil_edge.noise.sound.clock import SampleClock, StreamTime
@@ -177,6 +178,8 @@ class Listener:
             self._heard += len(frames)
             kept = replace(entry, samples=len(frames), filled=min(entry.filled, len(frames)))
             self.ledger.add(kept)
+            if entry.lost > entry.filled or (entry.overflow and not entry.lost):
+                self.clock.restart()
             idle = self._detector.open_since is None and not self._waiting
             self.clock.arrived(self._heard, entry.at, may_step=idle)
         heard = self._told(self._instrument.feed(units), self._heard)
@@ -253,7 +256,10 @@ class Listener:
             if heard is not None and heard < passage.ended_sample + after:
                 break
             self._waiting.popleft()
-            due.append(self._recorded(self._instrument.with_flags(passage), time))
+            passage = self._instrument.with_flags(passage)
+            if time.unsettled:
+                passage = replace(passage, flags=passage.flags | {CLOCK_UNSETTLED})
+            due.append(self._recorded(passage, time))
         return due
 
     def _recorded(self, passage: Passage, time: StreamTime) -> Recorded:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edge.noise.pass_by import CAR, SCOOTER, Passing, case_folder, looked_at
-from vigil_edge.noise.attribution import own_part
 from vigil_edge.noise.case import Findings
+from vigil_edge.noise.rivals import own_part
 
 
 @pytest.fixture(scope="module")

@@ -80,6 +80,17 @@ def test_a_second_rise_of_the_level_makes_it_abstain() -> None:
     assert doubt_of_only(scene(passing()), 2.0, CURVE_S, faint) is None
 
 
+def test_one_that_passed_louder_before_or_after_does_not_hide_who_else_was_there() -> None:
+    for louder_s in (0.0, 7.9):
+        both = np.maximum(hump(4.0, 85.0), hump(louder_s, 99.0))
+        edge = scene(passing(2.0), brief=(at_the_edge(3.9, 0.3),))
+        assert doubt_of_only(edge, 4.0, CURVE_S, both) == "cut-off"
+        assert doubt_of_only(scene(passing(2.0)), 4.0, CURVE_S, both) == "several-heard"
+    # Also where it grows out of the passage itself.
+    rising = 80.0 + 2.0 * CURVE_S
+    assert doubt_of_only(scene(passing()), 3.0, CURVE_S, rising) == "several-heard"
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 6), st.floats(80, 90)), min_size=1, max_size=5),
 )

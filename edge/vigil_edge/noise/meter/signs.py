@@ -36,6 +36,9 @@ DC: Final = "dc"
 UNDER_RANGE: Final = "under-range"
 GAIN_CHANGE: Final = "gain-change"
 START_UP: Final = "start-up"
+CLOCK_UNSETTLED: Final = "clock-unsettled"
+"""Of a passage: samples were lost shortly before, nobody knows how many, and what was heard since
+does not yet tell its time to a block's delay."""
 
 _DC_SHARE: Final = 0.1
 _DC_SOUNDS: Final = 10.0

@@ -37,6 +37,9 @@ class StreamTime:
     """Sample about which it holds best."""
     drift: float = 0.0
     """Seconds that pass in UTC beyond each second of nominal samples."""
+    unsettled: bool = False
+    """Samples were lost, nobody knows how many, and no window was heard since: the least delayed
+    block may be yet to come."""
 
     def at(self, sample: int) -> datetime:
         """UTC, to the microsecond."""
@@ -58,6 +61,8 @@ class SampleClock:
     what the drift has added since the anchor."""
     _window_end: int = field(init=False, default=0)
     _settled: bool = field(init=False, default=False)
+    _restarted: bool = field(init=False, default=False)
+    """And not settled since."""
     _windows: deque[tuple[int, float]] = field(init=False)
     """Sample at each window's end, and the origin that its least delayed block gave."""
     stepped: int = field(init=False, default=0)
@@ -103,15 +108,26 @@ class SampleClock:
             self._windows.append((samples, self._earliest_s + self._drifted_s(samples)))
             self._origin_s += max(-SLEW * WINDOW_S, min(SLEW * WINDOW_S, error))
         self._anchor_at(samples)
-        self._settled = True
+        self._settled, self._restarted = True, False
         self._earliest_s = None
         self._window_end = samples + int(WINDOW_S * self.rate_hz)
+
+    def restart(self) -> None:
+        """Before the next arrival samples are missing, nobody knows how many: the count says
+        nothing of the time any more. Also while an event is in progress, since its own mapping is
+        fixed and it is doubtful anyhow."""
+        if self._origin_s is None:
+            return
+        self.stepped += 1
+        self._origin_s, self._earliest_s, self._drift = None, None, 0.0
+        self._windows.clear()
+        self._settled, self._restarted = False, True
 
     def snapshot(self) -> StreamTime:
         """The mapping as it stands. Raises ``ValueError`` before the first arrival."""
         if self._origin_s is None:
             raise ValueError("no block has arrived yet")
-        return StreamTime(self.rate_hz, self._origin_s, self._anchor, self._drift)
+        return StreamTime(self.rate_hz, self._origin_s, self._anchor, self._drift, self._restarted)
 
     def _drifted_s(self, samples: int) -> float:
         return self._drift * (samples - self._anchor) / self.rate_hz

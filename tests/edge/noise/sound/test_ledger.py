@@ -16,7 +16,7 @@ from edge.noise.tones import tone
 from vigil_edge.noise.event import Place, exceedance
 from vigil_edge.noise.listening import Listener, Recorded
 from vigil_edge.noise.meter.levels import pascal_per_unit
-from vigil_edge.noise.meter.signs import DROP_OUT
+from vigil_edge.noise.meter.signs import CLOCK_UNSETTLED, DROP_OUT
 from vigil_edge.noise.sound import microphone
 from vigil_edge.noise.sound.clock import STEP_S, SampleClock
 from vigil_edge.noise.sound.ledger import MOST_FILLED_S, Block, Entry, Ledger, summed
@@ -126,6 +126,35 @@ def test_a_gap_of_minutes_is_not_filled_and_the_clock_steps_over_it() -> None:
     assert ear.clock.stepped == 1
     end = ear.clock.snapshot().at(800 * BLOCK - RATE)
     assert abs((end - now).total_seconds()) < 0.01
+
+
+@pytest.mark.parametrize("gap_s", [2.0, 2 * MOST_FILLED_S])
+def test_after_a_loss_of_unknown_length_times_are_right_at_once_and_flagged_until_sure(
+    gap_s: float,
+) -> None:
+    """``gap_s``: told by the driver without a number, or too long to be filled."""
+    ear, now, found = listener(), BEGIN, list[Recorded]()
+    quiet, loud = street()[:BLOCK], street()[6 * RATE : 6 * RATE + BLOCK]
+    begun: list[datetime] = []
+    for number in range(1200):
+        now += timedelta(seconds=BLOCK / RATE)
+        lost, overflow = 0, False
+        if number == 300:
+            now += timedelta(seconds=gap_s)
+            overflow = gap_s < MOST_FILLED_S
+            lost = 0 if overflow else round(gap_s * RATE)
+        sounds = number % 300 in range(80, 90) and number >= 300
+        if sounds and number % 300 == 80:
+            begun.append(now - timedelta(seconds=BLOCK / RATE))
+        found += ear.hear(Block(loud if sounds else quiet, now, lost, overflow), now).recorded
+    found += ear.flush().recorded
+    assert [CLOCK_UNSETTLED in one.passage.flags for one in found] == [True, False, False]
+    for one, at in zip(found, begun, strict=True):
+        assert abs((one.time.at(one.passage.started_sample) - at).total_seconds()) < 0.1
+    assert ear.clock.stepped == 1
+    event = exceedance(Place("gw", "mic", 86.0, calibrated=True), found[0])
+    assert event.judgement is not None
+    assert CLOCK_UNSETTLED in event.judgement.reasons
 
 
 @given(
