@@ -51,8 +51,8 @@ class BrokerFiles:
         self.folder.mkdir(parents=True, exist_ok=True)
         with writing(self._services.sessions) as session:
             signer = issued.authority(session, Cipher(self._services.settings.secret), now)
+            number = issued.list_number(session)  # before the list, which may be newer
             made = issued.revocation_list(session, signer, now)
-            number = issued.list_number(session)
         changed = self._put(AUTHORITY_FILE, signer.pem.encode(), 0o644)
         if not self._serves(signer):
             certificate, key = signer.broker(self._names, now)
@@ -114,7 +114,7 @@ class BrokerFiles:
 def _content(revoked: x509.CertificateRevocationList) -> tuple[object, ...]:
     number = revoked.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     serials = sorted(entry.serial_number for entry in revoked)
-    return revoked.issuer, number, serials
+    return revoked.issuer, revoked.last_update_utc, number, serials
 
 
 class Follower:

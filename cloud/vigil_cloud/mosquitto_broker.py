@@ -149,7 +149,30 @@ max_connections 64
 
     # -- the child
 
+    def _refuse_taken(self) -> None:
+        """Whoever listens there already would be taken for ours, and may let anybody in. Raises
+        ``BrokerFailed``."""
+        for setting, (host, port) in (
+            ("VIGIL_BROKER_LISTEN", (self.host, self.port)),
+            ("VIGIL_GATEWAYS_LISTEN", self._gateways),
+        ):
+            family, kind, _, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            with socket.socket(family, kind) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    tried.bind(address)
+                    tried.listen()
+                except OSError as error:
+                    raise BrokerFailed(
+                        f"mosquitto cannot listen on {host}:{port} ({setting}):"
+                        f" {error.strerror}. Where that is Debian's own mosquitto:"
+                        " `systemctl disable --now mosquitto`"
+                    ) from error
+
     def _start_child(self) -> None:
+        self._refuse_taken()
         command = ["mosquitto", "-c", str(self.folder / "mosquitto.conf")]
         guardian = shutil.which("setpriv")
         if guardian is not None:  # it ends with us also where we are killed

@@ -201,15 +201,20 @@ class Authority:
         return _pem(certificate), pem
 
     def revocation_list(
-        self, revoked: Iterable[tuple[str, datetime]], number: int, now: datetime
+        self, revoked: Iterable[tuple[str, datetime]], number: int
     ) -> x509.CertificateRevocationList:
         """It never runs out before the authority does: a broker with a list that ran out refuses
         every gateway, and an alarm with it. What is new reaches brokers because it is written
-        there at once, not because they ask when it is due."""
+        there at once, not because they ask when it is due.
+
+        Its ``lastUpdate`` counts seconds by the number and follows no clock. Where a broker adds
+        what it reads to the lists before, OpenSSL goes by the one whose ``lastUpdate`` is the
+        latest, and refuses everybody by one that is ahead of its clock: two of one second, or a
+        clock that was set, must neither leave a revoked certificate valid nor shut the door."""
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self._certificate.subject)
-            .last_update(now - timedelta(minutes=5))
+            .last_update(self._certificate.not_valid_before_utc + timedelta(seconds=number))
             .next_update(self._certificate.not_valid_after_utc)
             .add_extension(x509.CRLNumber(number), critical=False)
             .add_extension(self._issuer(), critical=False)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from cryptography import x509
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.certificates.authority import Authority, Signed, new_authority
@@ -76,6 +76,16 @@ def sign(  # noqa: PLR0913 - what is signed, for whom, by whose leave
     return made
 
 
+def signed_since(session: Session, gateway: str, since: datetime, *, by: str) -> int:
+    """How many were signed for it later than ``since`` by this account's leave."""
+    query = select(func.count()).where(
+        CertificateRow.gateway == gateway,
+        CertificateRow.issued > since,
+        CertificateRow.account == by,
+    )
+    return session.scalar(query) or 0
+
+
 def of_gateway(session: Session, gateway: str) -> list[CertificateRow]:
     """All that were signed for it, the newest first."""
     query = select(CertificateRow).where(CertificateRow.gateway == gateway)
@@ -121,10 +131,11 @@ def revocation_list(
     session: Session, signer: Authority, now: datetime
 ) -> x509.CertificateRevocationList:
     """Of every certificate that was revoked and has not ended by itself."""
+    number = list_number(session) or 0  # first: a list may say more than its number, never less
     rows = session.execute(
         select(CertificateRow.serial, CertificateRow.revoked)
         .where(CertificateRow.revoked.is_not(None), CertificateRow.ends > now)
         .order_by(CertificateRow.serial)
     )
     revoked = [(row.serial, row.revoked) for row in rows]
-    return signer.revocation_list(revoked, list_number(session) or 0, now)
+    return signer.revocation_list(revoked, number)

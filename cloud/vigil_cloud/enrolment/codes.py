@@ -24,6 +24,7 @@ from vigil_cloud.enrolment.errors import EnrolmentCodeUnknown, GatewayEnrolled, 
 from vigil_cloud.enrolment.models import EnrolmentCode
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.models import GatewayToken
 
 LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's: without the letters that look like others."""
@@ -65,7 +66,7 @@ def new_code(
     """A code for this gateway; an earlier one that nobody used ends with it.
 
     Raises ``GatewayNameReserved``; ``GatewayEnrolled`` and ``GatewayRevoked`` where the name has a
-    box or was thrown out and nothing was said of replacing it.
+    box (a certificate or a token) or was thrown out and nothing was said of replacing it.
     """
     if wanted.gateway == CLOUD:  # a broker may know the cloud by its name alone
         raise GatewayNameReserved(wanted.gateway)
@@ -108,9 +109,17 @@ def withdraw(session: Session, gateway: str) -> bool:
 
 def waiting(session: Session, now: datetime) -> dict[str, datetime]:
     """Gateways that somebody made a code for which nobody has used, with its end."""
+    thrown_out = (
+        select(GatewayRevocation.gateway)
+        .where(
+            GatewayRevocation.gateway == EnrolmentCode.gateway,
+            GatewayRevocation.at > EnrolmentCode.created,
+        )
+        .exists()
+    )
     rows = session.execute(
         select(EnrolmentCode.gateway, EnrolmentCode.expires).where(
-            EnrolmentCode.used.is_(None), EnrolmentCode.expires > now
+            EnrolmentCode.used.is_(None), EnrolmentCode.expires > now, ~thrown_out
         )
     )
     return {row.gateway: row.expires for row in rows}
@@ -130,6 +139,15 @@ def find(session: Session, cipher: Cipher, typed: str, *, lock: bool = False) ->
     return row
 
 
+def refuse_outlived(session: Session, row: EnrolmentCode) -> None:
+    """A code does not let in again who was thrown out after it was made, and one that replaces
+    nobody no one who was thrown out at all. Raises ``EnrolmentCodeUnknown``, as for a code that was
+    withdrawn: whoever types one is told nothing of the accounts here."""
+    thrown_out = session.get(GatewayRevocation, row.gateway)
+    if thrown_out is not None and (not row.replaces or thrown_out.at > row.created):
+        raise EnrolmentCodeUnknown
+
+
 def _refuse_taken(session: Session, gateway: str, now: datetime) -> None:
     thrown_out = session.get(GatewayRevocation, gateway)
     if thrown_out is not None:
@@ -137,6 +155,8 @@ def _refuse_taken(session: Session, gateway: str, now: datetime) -> None:
     there = issued.valid(session, gateway, now)
     if there:
         raise GatewayEnrolled(gateway, there[0].ends)
+    if session.get(GatewayToken, gateway) is not None:  # its box is not of our authority
+        raise GatewayEnrolled(gateway, None)
 
 
 def _hashed(cipher: Cipher, plain: str) -> str:

@@ -9,7 +9,7 @@ from vigil_cloud.api_errors import ApiError
 
 
 class EnrolmentCodeUnknown(ApiError):
-    """No code of ours, or one that was withdrawn."""
+    """No code of ours, or one that was withdrawn or made before its gateway was thrown out."""
 
     code: ClassVar[str] = "enrolment-code-unknown"
     remedy: ClassVar[str] = (
@@ -58,7 +58,7 @@ class EnrolmentCodeUsed(ApiError):
 
 
 class GatewayEnrolled(ApiError):
-    """A box has this name and a certificate that is valid."""
+    """A box has this name, with a certificate that is valid or a token that it sends with."""
 
     code: ClassVar[str] = "gateway-enrolled"
     remedy: ClassVar[str] = (
@@ -67,10 +67,13 @@ class GatewayEnrolled(ApiError):
     )
     status: ClassVar[int] = 409
 
-    def __init__(self, gateway: str, ends: datetime) -> None:
-        super().__init__(
-            f"Gateway {gateway!r} is enrolled; its certificate is valid until {ends:%Y-%m-%d}."
+    def __init__(self, gateway: str, ends: datetime | None) -> None:
+        has = (
+            "has a token, which ends where another box becomes this gateway"
+            if ends is None
+            else f"is enrolled; its certificate is valid until {ends:%Y-%m-%d}"
         )
+        super().__init__(f"Gateway {gateway!r} {has}.")
         self.gateway = gateway
         self.ends = ends
 

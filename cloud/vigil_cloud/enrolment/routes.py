@@ -9,9 +9,11 @@ from typing import Annotated, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy import select
 
 from vigil_cloud.api_errors import NotFound
 from vigil_cloud.certificates import issued
+from vigil_cloud.certificates.models import AuthorityRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.routes import Administrator, GatewayName, OfGateway
 from vigil_cloud.enrolment import codes, service
@@ -170,15 +172,24 @@ def delete_certificate(
     response_class=Response,
     responses={200: {"content": {"application/pkix-crl": {}}}},
 )
-def get_revocation_list(services: ServicesDependency) -> Response:
+def get_revocation_list(request: Request, services: ServicesDependency) -> Response:
     """Certificates that were revoked, as brokers read them (RFC 5280, DER). Public: it names
     serial numbers."""
-    now = services.now()
-    with writing(services.sessions) as session:
-        signer = issued.authority(session, _cipher(services), now)
-        made = issued.revocation_list(session, signer, now)
+    with services.sessions() as session:
+        there = session.execute(select(AuthorityRow.certificate, AuthorityRow.list_number)).first()
+    kept: tuple[object, bytes] | None = getattr(request.app.state, "revocation_list", None)
+    if there is None or kept is None or kept[0] != tuple(there):
+        # Anybody may ask: who asks again costs no signature, and nobody waits to write for it.
+        opened = services.sessions() if there is not None else writing(services.sessions)
+        with opened as session:
+            now = services.now()
+            signer = issued.authority(session, _cipher(services), now)
+            number = issued.list_number(session)
+            made = issued.revocation_list(session, signer, now)
+        kept = (signer.pem, number), made.public_bytes(Encoding.DER)
+        request.app.state.revocation_list = kept
     return Response(
-        made.public_bytes(Encoding.DER),
+        kept[1],
         media_type="application/pkix-crl",
         headers={"Cache-Control": "no-cache"},
     )

@@ -24,6 +24,7 @@ from vigil_cloud.certificates.issued import Term
 from vigil_cloud.certificates.models import CertificateRow
 from vigil_cloud.config import Settings, host_and_port
 from vigil_cloud.devices import removal
+from vigil_cloud.devices.seen import lock_gateways
 from vigil_cloud.enrolment import codes
 from vigil_cloud.enrolment.errors import (
     BrokerAddressUnknown,
@@ -39,6 +40,10 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 LATE: Final = timedelta(days=365)
 """So long after its end a certificate still vouches for a renewal: a box that lay in a cupboard
 comes back by itself. One that was revoked never does."""
+MOST_RENEWALS: Final = 8
+"""Of one gateway within ``RENEWALS_WITHIN``. It needs one in half of a certificate's time; each is
+a row for good and a list that every broker reads anew."""
+RENEWALS_WITHIN: Final = timedelta(days=1)
 LIST_PATH: Final = "/api/v1/gateways.crl"
 _log = structlog.get_logger(__name__)
 
@@ -103,6 +108,8 @@ def offered(session: Session, cipher: Cipher, typed: str, now: datetime) -> Enro
     row = codes.find(session, cipher, typed)
     if row.expires <= now:
         raise EnrolmentCodeExpired(row.gateway, row.expires)
+    if row.used is None:
+        codes.refuse_outlived(session, row)
     return row
 
 
@@ -118,6 +125,9 @@ def enrol(
     row = codes.find(session, cipher, typed, lock=True)
     if row.expires <= now:
         raise EnrolmentCodeExpired(row.gateway, row.expires)
+    lock_gateways(session, [row.gateway])  # as who throws out does: one after the other
+    if row.used is None:
+        codes.refuse_outlived(session, row)
     checked = checked_request(request, row.gateway)
     digest = key_digest(checked.public_key())  # type: ignore[arg-type]  # checked: of a kind we take
     signer = issued.authority(session, cipher, now)
@@ -175,6 +185,7 @@ def renew(  # noqa: PLR0913 - who asks, with what, signed how
     ``RequestInvalid``, ``RequestForAnother``.
     """
     checked = checked_request(request, gateway)
+    lock_gateways(session, [gateway])  # one that is thrown out meanwhile gets none that is valid
     before = session.get(CertificateRow, serial)
     if before is None or before.gateway != gateway:
         raise RenewalRefused(f"No certificate {serial} was given to {gateway}.")
@@ -190,16 +201,21 @@ def renew(  # noqa: PLR0913 - who asks, with what, signed how
         signed = b""
     if not signed_by(before.certificate, signed, checked.public_bytes(Encoding.DER)):
         raise RenewalRefused("The request is not signed with the key of the certificate.")
+    by = f"gateway {gateway}"
+    if issued.signed_since(session, gateway, now - RENEWALS_WITHIN, by=by) >= MOST_RENEWALS:
+        _log.warning("gateway-renews-too-often", gateway=gateway, most=MOST_RENEWALS)
+        raise RenewalRefused(
+            f"{gateway} has renewed its certificate {MOST_RENEWALS} times within a day; the last"
+            " one serves."
+        )
     signer = issued.authority(session, cipher, now)
-    made = issued.sign(
-        session, signer, checked, gateway, by=f"gateway {gateway}", now=now, term=term(settings)
-    )
+    made = issued.sign(session, signer, checked, gateway, by=by, now=now, term=term(settings))
     others = {row.serial for row in issued.valid(session, gateway, now)} - {made.serial, serial}
     issued.revoke(session, gateway, now, "renewed", only=others)
     audit.append(
         session,
         at=now,
-        account=f"gateway {gateway}",
+        account=by,
         action="gateway.certificate-renewed",
         subject=gateway,
         detail={"serial": made.serial, "before": serial, "ends": made.ends.isoformat()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
@@ -21,8 +22,11 @@ from vigil_cloud.certificates.models import CertificateRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import removal
 from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.enrolment import service
+from vigil_cloud.enrolment.errors import RenewalRefused
 from vigil_cloud.enrolment.models import EnrolmentCode
 from vigil_cloud.identity.audit import verify
+from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.sessions import gateway_of_token
 
@@ -141,7 +145,7 @@ def test_guesses_are_counted_and_a_right_code_is_none(city: City) -> None:
 def test_another_box_takes_the_place_and_the_former_one_is_out(either_city: City) -> None:
     city = either_city
     city.birth()
-    first = enrol(city, code_for(city, GATEWAY), new_key(), GATEWAY).json()
+    first = enrol(city, code_for(city, GATEWAY, replaces=True), new_key(), GATEWAY).json()
     taken = city.client("administrator").post(f"/api/v1/gateways/{GATEWAY}/enrolment", json={})
     assert "is enrolled" in refused(taken, "gateway-enrolled")
 
@@ -173,6 +177,31 @@ def test_a_gateway_that_is_thrown_out_is_on_the_list_and_comes_back_with_a_code(
     with city.services.sessions() as session:
         assert removal.revoked(session, ["gw-west"]) == set()
     assert listed(city) == {serial_of(first)} != {serial_of(second)}
+
+
+def test_a_code_lets_nobody_in_who_was_thrown_out_after_it(either_city: City) -> None:
+    city = either_city
+    enrol(city, code_for(city, "gw-west"), new_key(), "gw-west")
+    code = code_for(city, "gw-west", replaces=True)
+    city.later(minutes=1)
+    maintainer = city.client("maintainer")
+    assert maintainer.delete("/api/v1/gateways/gw-west").status_code == 200
+
+    refused(enrol(city, code, new_key(), "gw-west"), "enrolment-code-unknown")
+    asked = city.anonymous().post("/api/v1/gateway-enrolment/offer", json={"code": code})
+    refused(asked, "enrolment-code-unknown")
+    waits = maintainer.get("/api/v1/gateways/gw-west/certificates").json()
+    assert waits["code_expires"] is None
+    with city.services.sessions() as session:
+        assert removal.revoked(session, ["gw-west"]) == {"gw-west"}
+
+
+def test_a_gateway_that_sends_with_a_token_is_replaced_on_purpose_alone(city: City) -> None:
+    city.token("gw-west")
+    administrator = city.client("administrator")
+    answer = administrator.post("/api/v1/gateways/gw-west/enrolment", json={})
+    assert "has a token" in refused(answer, "gateway-enrolled")
+    assert enrol(city, code_for(city, "gw-west", replaces=True), new_key(), "gw-west").is_success
 
 
 def renewal(
@@ -216,6 +245,51 @@ def test_a_certificate_is_renewed_by_token_and_key(either_city: City) -> None:
     assert x509.load_pem_x509_certificate(once_more["certificate"].encode()) is not None
 
 
+def test_a_gateway_renews_a_few_times_a_day(city: City) -> None:
+    key = new_key()
+    given = enrol(city, code_for(city, "gw-west"), key, "gw-west").json()
+    answers = [renewal(city, given, key) for _ in range(9)]
+    assert [answer.status_code for answer in answers] == [200] * 8 + [403]
+    assert "8 times" in refused(answers[-1], "renewal-refused")
+    city.later(days=1, seconds=1)
+    assert renewal(city, given, key).status_code == 200
+
+
+def test_a_renewal_waits_for_who_throws_its_gateway_out(either_city: City) -> None:
+    """Whichever is first, no certificate is left that opens the door."""
+    city = either_city
+    key = new_key()
+    given = enrol(city, code_for(city, "gw-west"), key, "gw-west").json()
+    with ThreadPoolExecutor(1) as beside:
+        with writing(city.services.sessions) as session:
+            removal.revoke(session, "gw-west", by="maintainer", now=city.time)
+            asked = beside.submit(issued_or_refused, city, given, key)
+            assert not wait([asked], timeout=0.5).done, "it waits"
+        assert asked.result(30) == "renewal-refused"
+    with city.services.sessions() as session:
+        assert issued.valid(session, "gw-west", city.time) == []
+
+
+def issued_or_refused(city: City, given: dict[str, Any], key: ec.EllipticCurvePrivateKey) -> str:
+    request = csr(new_key(), "gw-west")
+    signature = key.sign(request.public_bytes(Encoding.DER), ec.ECDSA(hashes.SHA256()))
+    try:
+        with writing(city.services.sessions) as session:
+            service.renew(
+                session,
+                city.services.settings,
+                Cipher(city.services.settings.secret),
+                "gw-west",
+                request=pem(request),
+                serial=serial_of(given),
+                signature=base64.b64encode(signature).decode(),
+                now=city.time,
+            )
+    except RenewalRefused as error:
+        return error.code
+    return "signed"
+
+
 def test_one_certificate_is_revoked_and_the_gateway_stays(city: City) -> None:
     given = enrol(city, code_for(city, "gw-west"), new_key(), "gw-west").json()
     maintainer = city.client("maintainer")
@@ -244,6 +318,21 @@ def test_a_code_ends_with_the_next_one_or_by_hand(city: City) -> None:
 def test_the_clouds_own_name_is_no_gateways(city: City) -> None:
     answer = city.client("administrator").post("/api/v1/gateways/vigil-cloud/enrolment", json={})
     assert "own name" in refused(answer, "gateway-name-reserved")
+
+
+def test_the_list_is_signed_once_and_the_later_one_is_known_by_its_date(city: City) -> None:
+    names = ("gw-west", "gw-east")
+    given = [enrol(city, code_for(city, name), new_key(), name).json() for name in names]
+    path = "/api/v1/gateways.crl"
+    lists = [revocation_list(city)]
+    assert city.anonymous().get(path).content == lists[0].public_bytes(Encoding.DER)
+    for name, back in zip(names, (0, 3600), strict=True):
+        city.time -= timedelta(seconds=back)
+        assert city.client("maintainer").delete(f"/api/v1/gateways/{name}").status_code == 200
+        lists.append(revocation_list(city))
+    dates = [one.last_update_utc for one in lists]
+    assert dates[0] < dates[1] < dates[2] < city.time, "also where the clock goes back"
+    assert listed(city) == {serial_of(one) for one in given}
 
 
 def test_the_list_does_not_run_out_before_the_authority(city: City) -> None:
