@@ -59,6 +59,8 @@ class Table:
     def find(self, sent: bytes, heard: float, now: float) -> list[Match]:
         """Whose an id is that was ``heard`` then: of about that time, or of the two days before
         ``now``, in which somebody may have recorded it."""
+        if not self._keys:
+            return []
         wanted = int.from_bytes(sent, "big")
         found: list[Match] = []
         needed, more = _around(heard, now)
@@ -75,7 +77,10 @@ class Table:
         return found
 
     def missing(self, heard: float, now: float) -> frozenset[int]:
-        """Blocks that ``find`` would make before it answers."""
+        """Blocks that ``find`` would make before it answers: at most seven, so that those of one
+        moment are kept together."""
+        if not self._keys:
+            return frozenset()
         needed, more = _around(heard, now)
         with self._lock:
             return frozenset((needed if self._beside else needed | more) - set(self._blocks))

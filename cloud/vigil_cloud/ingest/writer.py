@@ -197,9 +197,12 @@ class Writer:
             except TimeSeriesUnavailable as error:
                 self._complain("timeseries", error)
             except Unprepared as needed:
-                unprepared += 1
-                if self._prepare(needed) and unprepared <= PREPARED_AT_ONCE:
+                made = self._prepare(needed)
+                unprepared += made
+                if made and unprepared <= PREPARED_AT_ONCE:
                     continue
+                if made and self._persist_in_parts(items, needed):
+                    return
             except Exception as error:  # noqa: BLE001 - whatever it is, it is told and the batch is tried again
                 if disk_is_full(error) and self._make_room():
                     _log.warning("reserve-given-up", messages=len(items))
@@ -210,11 +213,15 @@ class Writer:
                 if failures >= 3:
                     self._persist_apart(items, error)
                     return
-            if self._stopping.wait(pause_s):
-                raise _Stopped
-            pause_s = min(pause_s * 2, _PAUSE_LONGEST_S)
+            pause_s = self._pause(pause_s)
         self._recovered()
         self._tell(outcome)
+
+    def _pause(self, pause_s: float) -> float:
+        """Before the same is tried again; how long the next pause is."""
+        if self._stopping.wait(pause_s):
+            raise _Stopped
+        return min(pause_s * 2, _PAUSE_LONGEST_S)
 
     def _prepare(self, needed: Unprepared) -> bool:
         """Make what a room asked for, with nothing locked; whether it was made."""
@@ -230,9 +237,7 @@ class Writer:
     def _persist_apart(self, items: Sequence[Item], error: Exception) -> None:
         """A batch that fails for no known reason: find the message at fault and refuse it."""
         if len(items) > 1:
-            middle = len(items) // 2
-            self._persist(items[:middle])
-            self._persist(items[middle:])
+            self._persist_halves(items)
             return
         arrived, decoded = items[0]
         if isinstance(decoded, Refusal):  # not even that: its gateway keeps it and sends it again
@@ -241,6 +246,20 @@ class Writer:
             return
         detail = f"{type(error).__name__}: {error}"
         self._persist([Item(arrived, refuse(arrived.topic, arrived.payload, "internal", detail))])
+
+    def _persist_in_parts(self, items: Sequence[Item], needed: Unprepared) -> bool:
+        """A batch that needs more than is kept ready at once; whether it could be parted."""
+        if len(items) == 1:
+            self._complain("unprepared", needed)
+            return False
+        _log.info("batch-in-parts", messages=len(items))
+        self._persist_halves(items)
+        return True
+
+    def _persist_halves(self, items: Sequence[Item]) -> None:
+        middle = len(items) // 2
+        self._persist(items[:middle])
+        self._persist(items[middle:])
 
     def _recovered(self) -> None:
         if self.failing_since is not None:

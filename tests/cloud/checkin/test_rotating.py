@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from cloud_city import NOON, City
+from cloud_city import GATEWAY, NOON, City
+from gateways import EPOCH, event
+from ingest_bench import Bench, Recorder
 from vigil_cloud.alerts.models import FeedEntry
 from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.checkin import rotating
@@ -299,3 +302,49 @@ def test_files_of_beacons() -> None:
 def test_a_message_of_the_second_version_is_the_first_ones_kind() -> None:
     assert issubclass(visit_model("eddystone-eid:0011223344556677"), CheckinVisit)
     assert visit_model("epc:00112233").TYPE == "city.vigil.checkin.visit.v1"
+
+
+def test_old_visits_of_many_days_hold_up_no_other_event(worn: tuple[City, Key]) -> None:
+    """The table keeps the ids of some days at once: a batch that needs more is stored in parts."""
+    city, key = worn
+    bench = Bench(city.services, Recorder(), [city.time])
+    said = [
+        (f"eddystone-eid:{sent(key, at.timestamp()).hex()}", at)
+        for at in (city.time - timedelta(days=3 + n % 6, minutes=n) for n in range(25))
+    ]
+    said.insert(13, ("ibeacon:0123456789abcdef0123456789abcdef:1:99", city.time))
+    arrived = [
+        bench.arrived(f"vigil/v1/{GATEWAY}/event", _departed(n, tag, at))
+        for n, (tag, at) in enumerate(said, 1)
+    ]
+    writer = bench.writer(
+        [one for one in city.handlers if visit_model(said[0][0]).TYPE in one.types]
+    )
+    given_up = threading.Timer(30.0, writer.ask_to_stop)
+    given_up.start()
+    writer.store(arrived)
+    given_up.cancel()
+    assert bench.dead_letters() == []
+    assert bench.recorder.told[-1][:3] == (f"/{GATEWAY}/event/{EPOCH}", 26, ())
+    with city.services.sessions() as session:
+        many = select(Visit.tag, func.count()).group_by(Visit.tag)
+        assert sorted(count for _, count in session.execute(many)) == [1, 25]
+
+
+def _departed(number: int, tag: str, at: datetime) -> bytes:
+    stay = visit_model(tag)(
+        visit_id=f"old-visit-{number}",
+        phase="departed",
+        tag=tag,
+        carrier="ble",
+        arrived=at,
+        last_seen=at,
+        sightings=3,
+    )
+    return event(GATEWAY, number, stay, subject="station-1", time=at)
+
+
+def test_without_beacons_nothing_has_to_be_made() -> None:
+    empty, moment = Table([]), NOON.timestamp()
+    assert not empty.missing(moment - 30 * 86_400, moment)
+    assert empty.find(b"stranger", moment, moment) == []

@@ -111,6 +111,20 @@ def test_what_a_room_needs_first_is_made_outside_of_the_transaction(
     assert bench.dead_letters() == []
 
 
+def test_one_message_that_waits_for_what_is_made_again_and_again_is_a_failure(
+    bench: Bench,
+) -> None:
+    """Until it is stored: whoever looks at the intake sees that it stands."""
+    gateway = ready_gateway(bench)
+    writer = bench.writer([Wanting(7)])
+
+    writer.store([bench.arrived(*alarm(gateway, 1, "m1"))])
+
+    assert bench.metric("vigil_ingest_store_failures_total", store="unprepared") == 2
+    assert ids_handled(bench, gateway) == ["half-m1"]
+    assert writer.failing_since is None
+
+
 class Moody:
     """The real time series behind a door that can be shut."""
 
