@@ -14,7 +14,7 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.checkin.host_watch import deaf
 from vigil_cloud.checkin.models import PersonRule, Tag, Visit
 from vigil_cloud.checkin.rule_kinds import AmuletSilent, Unseen
-from vigil_cloud.checkin.rules import quiet, raise_for, read, since_of
+from vigil_cloud.checkin.rules import presses, quiet, raise_for, read, since_of
 from vigil_cloud.jobs.port import Job, in_transaction
 
 EVERY: Final = timedelta(seconds=60)
@@ -47,7 +47,8 @@ def follow(offline_after: timedelta, session: Session, now: datetime) -> bool:
 
 
 def _held(session: Session, now: datetime) -> list[tuple[PersonRule, Visit | None]]:
-    """What was held back in quiet hours that are over, with the visit that it rests on."""
+    """What was held back in quiet hours that are over, with the visit that it rests on. Whoever
+    left before the night is not left out there until morning."""
     query = (
         select(PersonRule, Visit)
         .outerjoin(Visit, Visit.id == PersonRule.held)
@@ -55,7 +56,9 @@ def _held(session: Session, now: datetime) -> list[tuple[PersonRule, Visit | Non
         .execution_options(populate_existing=True)
     )
     found: list[tuple[PersonRule, Visit | None]] = [
-        (row, visit) for row, visit in session.execute(query) if not quiet(row, now)
+        (row, visit)
+        for row, visit in session.execute(query)
+        if not quiet(row, now) or (visit is not None and presses(read(row), now))
     ]
     return found[:_AT_ONCE]
 

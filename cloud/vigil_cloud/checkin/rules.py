@@ -59,7 +59,7 @@ _HABIT_VISITS: Final = 20
 
 def put_rule(session: Session, person_key: str, body: RuleBody, *, by: str, now: datetime) -> None:
     """Set a rule in place of an earlier one of its kind; what stood by that is over. The same
-    again changes nothing. The caller has asked the right to it."""
+    again changes nothing, but that it is chosen now. The caller has asked the right to it."""
     feed.lock(session)
     kind = body.rule.kind
     settings = body.rule.model_dump(mode="json", exclude={"kind"})
@@ -72,14 +72,21 @@ def put_rule(session: Session, person_key: str, body: RuleBody, *, by: str, now:
         body.quiet_from,
         body.quiet_until,
     ):
-        if not row.preset:
-            return
+        if row.preset:  # kept as it was: what it has counted so far goes on
+            row.preset = False
+            session.flush()
+            _note_set(session, person_key, kind, by, now)
+        return
     elif row.settings != settings:
         end_for(session, row, now, now)
     row.settings = settings
     row.quiet_from, row.quiet_until, row.changed = body.quiet_from, body.quiet_until, now
     row.preset = False
     session.flush()
+    _note_set(session, person_key, kind, by, now)
+
+
+def _note_set(session: Session, person_key: str, kind: str, by: str, now: datetime) -> None:
     audit.append(
         session, at=now, account=by, action="rule.set", subject=kind, person_key=person_key
     )
@@ -179,7 +186,7 @@ def _act_on(  # noqa: PLR0913 - a rule, a visit, and what the one says of the ot
     if not holds:
         if not visit.doubt:
             end_for(session, row, visit.last_seen, now)
-    elif not quiet(row, now) or _presses(rule, visit):
+    elif not quiet(row, now) or presses(rule, visit.last_seen):
         raise_for(session, row, rule, visit, since_of(rule, visit), now, marks)
     elif row.reference is None:
         row.held = visit.id
@@ -192,10 +199,10 @@ def since_of(rule: Rule, visit: Visit) -> datetime:
     return visit.arrived
 
 
-def _presses(rule: Rule, visit: Visit) -> bool:
-    """Whether it cannot wait for the end of the quiet hours: whoever is out at night is in
+def presses(rule: Rule, moment: datetime) -> bool:
+    """Whether it cannot wait then for the end of the quiet hours: whoever is out at night is in
     danger by morning, and whoever sleeps would not be looking for them."""
-    return isinstance(rule, AtNight | LeftZone) and within(visit.last_seen, *NIGHT)
+    return isinstance(rule, AtNight | LeftZone) and within(moment, *NIGHT)
 
 
 def _holds(session: Session, rule: Rule, visit: Visit) -> bool | None:

@@ -93,6 +93,20 @@ def test_who_is_out_at_night_is_told_of_at_once(
     assert len(titles(ruled)) == 1
 
 
+def test_who_left_before_the_night_is_told_of_as_it_begins(ruled: City) -> None:
+    """At 21:50, with quiet hours from 21:00 to 07:00."""
+    ruled.rule("left-zone", quiet=(21 * 60, 7 * 60), **HOME)
+    ruled.time = NIGHT - timedelta(minutes=70)
+    ruled.send(told(ruled.time), "station-1")
+    ruled.later(minutes=9)
+    watch(ruled)
+    assert titles(ruled) == []
+    ruled.later(minutes=1)
+    watch(ruled)
+    watch(ruled)
+    assert len(titles(ruled)) == 1
+
+
 def test_a_rule_of_the_night_has_no_quiet_hours(ruled: City) -> None:
     rule = {"kind": "at-night", **HOME}
     body = {"rule": rule, "quiet_from": 1320, "quiet_until": 420}
@@ -145,6 +159,21 @@ def test_whoever_no_station_ever_heard_is_told_of(ruled: City) -> None:
     ruled.later(minutes=5)
     ruled.send(visit(ruled.time, tag=NEW), "station-1")
     assert titles(ruled) == []
+
+
+def test_a_rule_that_is_kept_as_it_was_counts_on(ruled: City) -> None:
+    """Told a day after they were enrolled, not a day after the guardian said that it may stay."""
+    enrolled(ruled)
+    ruled.later(hours=12)
+    for shown in rules_of(ruled):
+        keep = {name: shown[name] for name in ("rule", "quiet_from", "quiet_until")}
+        ruled.client("family").put("/api/v1/people/p2/rules", json=keep)
+    with ruled.services.sessions() as session:
+        said = select(AuditEntry.number).where(AuditEntry.action == "rule.set")
+        assert len(session.scalars(said.where(AuditEntry.person_key == "p2")).all()) == len(PRESET)
+    ruled.later(hours=12)
+    watch(ruled)
+    assert len(titles(ruled)) == 1
 
 
 def test_whoever_wants_to_hear_of_nothing_is_given_no_rules_again(ruled: City) -> None:
