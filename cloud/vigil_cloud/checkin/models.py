@@ -93,6 +93,8 @@ class PhoneSighting(Base):
     within_m: Mapped[float] = mapped_column(Float)
     doubt: Mapped[str | None] = mapped_column(String(16))
     """As of a visit: why it may not be who it seems."""
+    received: Mapped[datetime]
+    """When it was known here: a phone may tell a quarter of an hour later."""
 
 
 class PersonRule(Base):
@@ -137,6 +139,8 @@ class Thing(Base):
     guard_longitude: Mapped[float | None] = mapped_column(Float)
     guard_radius_m: Mapped[float | None] = mapped_column(Float)
     """Where it is parked, WGS 84, degrees: it is told of where it is seen farther away."""
+    guarded: Mapped[datetime | None]
+    """Since when: what was seen before says nothing of where it is parked."""
     reference: Mapped[str | None] = mapped_column(String(128))
     """Of the alert that it has moved, which stands."""
     stolen: Mapped[datetime | None]

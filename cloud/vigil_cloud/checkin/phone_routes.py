@@ -18,6 +18,10 @@ KIND: Final = "phone-reports"
 FROM_ONE_NETWORK: Final = 60
 """Requests in five minutes (``attempts.WINDOW``): many phones share a mobile network's address."""
 OF_ALL: Final = 30_000
+IDS: Final = "phone-ids"
+IDS_FROM_ONE_NETWORK: Final = 600
+IDS_OF_ALL: Final = 60_000
+"""As many as are resolved meanwhile: fewer networks than a hundred keep nobody else's out."""
 MOST: Final = 20
 
 
@@ -51,7 +55,12 @@ def report_from_phone(body: PhoneReports, request: Request, services: ServicesDe
     now = services.now()
     address = request.client.host if request.client else ""
     wanted = attempts.posts(KIND, "", address, each=FROM_ONE_NETWORK, together=OF_ALL)
+    ids = attempts.posts(IDS, "", address, each=IDS_FROM_ONE_NETWORK, together=IDS_OF_ALL)
     with writing(services.sessions) as session:
         attempts.count(session, wanted, now)
+        attempts.count(session, ids, now, many=len(body.heard))
+    heard = [phones.Heard(**one.model_dump()) for one in body.heard]
+    with services.sessions() as session:
+        phones.check(session, heard, now)
     with writing(services.sessions) as session:
-        phones.take(session, [phones.Heard(**one.model_dump()) for one in body.heard], now)
+        phones.take(session, heard, now)

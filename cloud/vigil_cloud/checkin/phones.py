@@ -13,6 +13,7 @@ is refused, and nothing is raised or ended by a phone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,6 +48,8 @@ NEAR_M: Final = 2_000.0
 MOST_WAITING: Final = 20_000
 """Reports that wait to be resolved; beyond that phones are asked to come back."""
 AT_ONCE: Final = 200
+LONGEST_S: Final = 2.0
+"""Of one turn: other jobs wait for it."""
 LATELY: Final = timedelta(days=7)
 
 
@@ -94,18 +97,23 @@ class Heard:
     accuracy_m: float
 
 
-def take(session: Session, heard: Sequence[Heard], now: datetime) -> None:
-    """Keep them until the job has looked. Raises ``OutOfCity``, ``BadReportTime``,
-    ``TooManyReports``, and then nothing was kept."""
-    waiting = select(PhoneReport.id).offset(MOST_WAITING).limit(1)
-    if session.scalar(waiting) is not None:
-        raise TooManyReports
+def check(session: Session, heard: Sequence[Heard], now: datetime) -> None:
+    """Whether they can be kept. A read: it is not for the time of a write, in which an alarm would
+    wait behind it. Raises ``OutOfCity``, ``BadReportTime``."""
     for one in heard:
         if not now - OLDEST <= one.at <= now + AHEAD:
             raise BadReportTime
     reach = _Reach(session)
     if not all(reach.covers(one.latitude, one.longitude) for one in heard):
         raise OutOfCity
+
+
+def take(session: Session, heard: Sequence[Heard], now: datetime) -> None:
+    """Keep what was checked until the job has looked. Raises ``TooManyReports``, and then nothing
+    was kept."""
+    waiting = select(PhoneReport.id).offset(MOST_WAITING).limit(1)
+    if session.scalar(waiting) is not None:
+        raise TooManyReports
     session.add_all(
         PhoneReport(
             heard_id=one.id,
@@ -124,7 +132,7 @@ class _Reach:
     """Where the city is: in its districts, or near its stations where none is drawn."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._drawn = districts.drawn(session)
         query = select(Device.latitude, Device.longitude).where(
             Device.domain == DOMAIN, Device.latitude.is_not(None), Device.longitude.is_not(None)
         )
@@ -135,9 +143,8 @@ class _Reach:
         ]
 
     def covers(self, latitude: float, longitude: float) -> bool:
-        drawn = districts.drawn_around(self._session, latitude, longitude)
-        if drawn is not None:
-            return drawn
+        if self._drawn:
+            return districts.within_any(self._drawn, latitude, longitude)
         here = (latitude, longitude)
         return any(distance_m(here, (lat, lon)) <= NEAR_M for lat, lon in self._stations)
 
@@ -158,17 +165,22 @@ def waiting(session: Session, now: datetime) -> bool:
 
 
 def resolve_waiting(turn: Turn) -> None:
-    """One round: each report becomes a sighting of somebody's, or is gone."""
-    services = turn.services
-    found = prepared(services.sessions, lambda: _round(services))
-    if found:
-        services.changed.announce()
+    """Until none waits, or for a while: each becomes a sighting of somebody's, or is gone."""
+    services, begun = turn.services, time.monotonic()
+    while True:
+        done, found = prepared(services.sessions, lambda: _round(services))
+        if found:
+            services.changed.announce()
+        if done < AT_ONCE or time.monotonic() - begun > LONGEST_S:
+            return
 
 
-def _round(services: Services) -> bool:
+def _round(services: Services) -> tuple[int, bool]:
+    """How many reports were resolved, and whether any was somebody's."""
+    now = services.now()
     with writing(services.sessions) as session:
         rows = session.scalars(select(PhoneReport).order_by(PhoneReport.id).limit(AT_ONCE)).all()
-        sightings = [_sighting(session, row) for row in rows]
+        sightings = [_sighting(session, row, now) for row in rows]
         found = [one for one in sightings if one is not None]
         done = [row.id for row in rows]
         session.execute(
@@ -177,11 +189,12 @@ def _round(services: Services) -> bool:
             .execution_options(synchronize_session=False)
         )
         session.add_all(found)
-        return bool(found)
+        return len(done), bool(found)
 
 
-def _sighting(session: Session, row: PhoneReport) -> PhoneSighting | None:
-    known = rotating.resolve(session, row.heard_id, row.at, row.at, row.received)
+def _sighting(session: Session, row: PhoneReport, now: datetime) -> PhoneSighting | None:
+    # Nobody knows whose phone it is: what it says moves no beacon's clock.
+    known = rotating.resolve(session, row.heard_id, row.at, row.at, row.received, learn=False)
     if known is None:
         return None
     person = session.scalar(select(Tag.person_key).where(Tag.tag == known.tag))
@@ -195,6 +208,7 @@ def _sighting(session: Session, row: PhoneReport) -> PhoneSighting | None:
         longitude=row.longitude,
         within_m=row.within_m,
         doubt=doubt,
+        received=now,
     )
 
 
@@ -230,6 +244,16 @@ def newest(session: Session, person_key: str, after: datetime | None) -> PhoneSi
     if after is not None:
         query = query.where(PhoneSighting.at > after)
     return session.scalar(query.order_by(PhoneSighting.at.desc()).limit(1))
+
+
+def any_since(session: Session, person_key: str, moment: datetime) -> bool:
+    """Whether one that can be believed has come in since, whenever the phone heard it."""
+    query = select(PhoneSighting.id).where(
+        PhoneSighting.person_key == person_key,
+        PhoneSighting.doubt.is_(None),
+        PhoneSighting.received >= moment,
+    )
+    return session.scalar(query.limit(1)) is not None
 
 
 def between(

@@ -30,6 +30,7 @@ __all__ = [
     "coverage",
     "footprint",
     "latest_device",
+    "phone_heard_since",
     "phone_sightings",
     "stations",
     "unwatch",
@@ -68,6 +69,11 @@ def phone_sightings(
     """What citizens' phones heard in ``[start, stop)`` and can be believed, oldest first: weaker
     than a station, and rounded to about 200 m."""
     return phones.between(session, person_key, start, stop)
+
+
+def phone_heard_since(session: Session, person_key: str, moment: datetime) -> bool:
+    """Whether what a citizen's phone heard has come in since, and can be believed."""
+    return phones.any_since(session, person_key, moment)
 
 
 def latest_device(session: Session, person_key: str, now: datetime) -> str | None:

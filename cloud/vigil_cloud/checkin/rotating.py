@@ -154,10 +154,17 @@ def forget(session: Session, tags: Collection[str]) -> None:
 
 
 def resolve(
-    session: Session, said: str, first: datetime, last: datetime, received: datetime
+    session: Session,
+    said: str,
+    first: datetime,
+    last: datetime,
+    received: datetime,
+    *,
+    learn: bool = True,
 ) -> Known | None:
     """Whose the id is that was heard from ``first`` to ``last``; ``None``: nobody's. Raises
-    ``Unprepared`` where the table has to be made first: whoever asks holds locks."""
+    ``Unprepared`` where the table has to be made first: whoever asks holds locks. ``learn``: what
+    it says of the beacon's clock is kept; not of whom anybody can be."""
     begin, end, now = first.timestamp(), last.timestamp(), received.timestamp()
     made = _tables.get(session.get_bind().engine)
     if made is None or made.state != _state(session) or made.table.missing(end, now):
@@ -169,20 +176,22 @@ def resolve(
         row = session.get(RotatingBeacon, names[match.beacon])
         if row is None:
             continue
-        if _learn(row, table.key(match.beacon), match, begin, end):
+        if _can_be(row, table.key(match.beacon), match, begin, end, learn=learn):
             return Known(row.tag, None)
         known = Known(row.tag, "replayed")
     return known
 
 
-def _learn(row: RotatingBeacon, key: Key, match: Match, first: float, last: float) -> bool:
-    """Whether the beacon can have sent it then; what that says of its clock is kept."""
+def _can_be(
+    row: RotatingBeacon, key: Key, match: Match, first: float, last: float, *, learn: bool
+) -> bool:
+    """Whether the beacon can have sent it then. ``learn``: what that says of its clock is kept."""
     before = Offset(row.offset_low_s, row.offset_high_s, row.offset_at.timestamp())
     after = judged(key, match.window, before, first, last)
     if after is None:
         return False
     grown = before.grown(after.at)
-    if grown.high - grown.low - (after.high - after.low) >= _LEARNT_S:
+    if learn and grown.high - grown.low - (after.high - after.low) >= _LEARNT_S:
         row.offset_low_s, row.offset_high_s = after.low, after.high
         row.offset_at = datetime.fromtimestamp(after.at, UTC)
     return True

@@ -171,6 +171,8 @@ def give_tag(session: Session, tag: str, person_key: str, *, by: str, now: datet
     Written down for whom it was taken from and for whom it was given to: whoever moves a
     tag to somebody whose whereabouts they may see could follow its carrier. Raises ``TagOfThing``.
     """
+    # Whoever registers a thing with it locks the same row.
+    session.get(Amulet, tag, with_for_update=True)
     if (domain := tag_owner(session, tag, beside=DOMAIN)) is not None:
         raise TagOfThing(tag, domain)
     if is_on_a_thing(session, tag):

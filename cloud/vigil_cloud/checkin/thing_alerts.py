@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.checkin.models import Thing
+from vigil_cloud.checkin.rules import FRESH
+from vigil_cloud.city_time import city_clock
 from vigil_cloud.domain.presence import TagSeen
 from vigil_cloud.identity import persons
 from vigil_schemas.checkin import DOMAIN
@@ -36,6 +38,9 @@ def tell_moved(session: Session, thing: Thing, sign: TagSeen, place: Place, away
     word, word_zh = WORDS[thing.kind]
     title = f"The {word} of {{person}} has moved: seen at {place.name}, {away_m:.0f} m away"
     title_zh = f"{{person}} 的{word_zh}被移動：出現在 {place.name_zh}，距原處 {away_m:.0f} 公尺"
+    if sign.received - sign.last > FRESH:
+        at = city_clock(sign.last, sign.received)
+        title, title_zh = f"{title} (last sign {at})", f"{title_zh}（最後訊號 {at}）"
     _tell(session, thing, sign, place, (MOVED, thing.reference, title, title_zh), away_m)
     session.flush()
 
@@ -67,7 +72,7 @@ def end_moved(session: Session, thing: Thing, now: datetime) -> None:
 
 
 def tell_seen(session: Session, thing: Thing, sign: TagSeen, place: Place) -> None:
-    """A stolen one was seen at another station than before."""
+    """A stolen one was seen at another station than before, or for the first time since."""
     word, word_zh = WORDS[thing.kind]
     reference = f"thing:{thing.id}:seen:{isoformat_utc(sign.last)}"
     title = f"The stolen {word} of {{person}} was seen at {place.name}"

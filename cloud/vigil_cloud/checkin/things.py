@@ -35,6 +35,8 @@ NAME: Final = "thing.name"
 MOST_THINGS: Final = 10
 """Of one person."""
 MOST_SIGNS: Final = 500
+SEEN_AGAIN: Final = timedelta(hours=1)
+"""A stolen thing is told of anew at the same station after so long without a sign."""
 BEFORE_THEFT: Final = timedelta(days=1)
 """So far back the police see where a stolen thing was: it is often missed hours later."""
 
@@ -160,7 +162,7 @@ def guard(session: Session, thing: Thing, where: Guard, *, by: str, now: datetim
         latitude, longitude = place.latitude, place.longitude
     end_moved(session, thing, now)
     thing.guard_latitude, thing.guard_longitude = latitude, longitude
-    thing.guard_radius_m = where.radius_m
+    thing.guard_radius_m, thing.guarded = where.radius_m, now
     session.flush()
     _note(session, thing, "thing.guarded", by, now)
 
@@ -170,7 +172,7 @@ def leave(session: Session, thing: Thing, *, by: str, now: datetime) -> None:
     if thing.guard_radius_m is None:
         return
     end_moved(session, thing, now)
-    thing.guard_latitude = thing.guard_longitude = thing.guard_radius_m = None
+    thing.guard_latitude = thing.guard_longitude = thing.guard_radius_m = thing.guarded = None
     session.flush()
     _note(session, thing, "thing.released", by, now)
 
@@ -198,21 +200,28 @@ def seen(session: Session, sign: TagSeen) -> None:
     thing = session.scalar(select(Thing).where(Thing.tag == sign.tag).with_for_update())
     if thing is None or (thing.seen is not None and thing.seen >= sign.last):
         return
-    elsewhere = thing.seen_device != sign.device
+    before, elsewhere = thing.seen, thing.seen_device != sign.device
     thing.seen, thing.seen_device = sign.last, sign.device
     session.flush()
     place = place_of(session, sign.device)
     if thing.stolen is not None:
-        if elsewhere:
+        if elsewhere or _anew(thing.stolen, before, sign.last):
             tell_seen(session, thing, sign, place)
         return
     away_m = _away_m(thing, place)
     if away_m is None or thing.guard_radius_m is None:
         return
+    if thing.guarded is not None and sign.last <= thing.guarded:
+        return
     if away_m > thing.guard_radius_m:
         tell_moved(session, thing, sign, place, away_m)
     else:
         end_moved(session, thing, sign.received)
+
+
+def _anew(stolen: datetime, before: datetime | None, last: datetime) -> bool:
+    """Whether a stolen thing is seen where it was last for the first time since, or again."""
+    return before is None or before < stolen or last - before > SEEN_AGAIN
 
 
 def kind_of(thing: Thing) -> Kind:

@@ -76,15 +76,17 @@ def client_network(address: str) -> str:
     return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))
 
 
-def count(session: Session, wanted: Sequence[Limit], now: datetime) -> None:
-    """Count one more attempt; forgets windows that are over. Raises ``TooManyAttempts``."""
+def count(session: Session, wanted: Sequence[Limit], now: datetime, *, many: int = 1) -> None:
+    """Count so many more attempts; forgets windows that are over. Raises ``TooManyAttempts``."""
     session.execute(delete(LoginAttempt).where(LoginAttempt.window_started <= now - WINDOW))
     columns = table_of(LoginAttempt).c
     for limit in wanted:
         row = session.execute(
             insert(session, LoginAttempt)
-            .values(key=limit.key, failures=1, window_started=now)
-            .on_conflict_do_update(index_elements=["key"], set_={"failures": columns.failures + 1})
+            .values(key=limit.key, failures=many, window_started=now)
+            .on_conflict_do_update(
+                index_elements=["key"], set_={"failures": columns.failures + many}
+            )
             .returning(columns.failures, columns.window_started)
         ).one()
         if row.failures > limit.most:

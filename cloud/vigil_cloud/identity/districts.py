@@ -182,13 +182,17 @@ def lying_in(session: Session, latitude: float, longitude: float, guess: str | N
     return guess if guess is not None and not outlines.get(guess) else None
 
 
-def drawn_around(session: Session, latitude: float, longitude: float) -> bool | None:
-    """Whether a place lies within any outline; ``None``: no district is drawn."""
+def drawn(session: Session) -> list[Sequence[Sequence[float]]]:
+    """The outlines of all districts that have one: corners, latitude and longitude in degrees."""
     outlines = session.scalars(select(District.outline).where(District.outline.is_not(None)))
-    drawn = [outline for outline in outlines if outline]
-    if not drawn:
-        return None
-    return any(_contains(outline, latitude, longitude) for outline in drawn)
+    return [outline for outline in outlines if outline]
+
+
+def within_any(
+    outlines: Iterable[Sequence[Sequence[float]]], latitude: float, longitude: float
+) -> bool:
+    """Whether a place lies within one of these."""
+    return any(_contains(outline, latitude, longitude) for outline in outlines)
 
 
 def _contains(outline: Sequence[Sequence[float]], latitude: float, longitude: float) -> bool:

@@ -82,7 +82,7 @@ def due(session: Session, now: datetime) -> list[str]:
     for case_id, at in session.execute(query):
         news = _news(session, case_id)
         old = at is None or news > at or now - at >= drawn_again_after(now - news)
-        old = old or at is None or _heard_since(session, case_id, at, now)
+        old = old or at is None or _heard_since(session, case_id, at)
         if old and not _asked(session, case_id, now):
             found.append(case_id)
     return found
@@ -103,10 +103,10 @@ def _news(session: Session, case_id: str) -> datetime:
     return max(one for one in (opened, hit, entry) if one is not None)
 
 
-def _heard_since(session: Session, case_id: str, at: datetime, now: datetime) -> bool:
-    """Whether a phone has heard the person since."""
+def _heard_since(session: Session, case_id: str, at: datetime) -> bool:
+    """Whether it came in since that a phone has heard the person."""
     search = session.get_one(Search, case_id)
-    return bool(checkins.phone_sightings(session, search.person_key, at, now))
+    return checkins.phone_heard_since(session, search.person_key, at)
 
 
 def _asked(session: Session, case_id: str, now: datetime) -> bool:

@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from cloud.checkin.test_rotating import heard, sent, worn
 from cloud_city import City
 from vigil_cloud.checkin import phone_routes, phones
 from vigil_cloud.checkin.eid import Key
-from vigil_cloud.checkin.models import PhoneReport, PhoneSighting
+from vigil_cloud.checkin.models import PhoneReport, PhoneSighting, RotatingBeacon
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import districts
 from vigil_cloud.identity.erasure import erase
@@ -156,6 +156,70 @@ def test_one_network_is_limited(worn: tuple[City, Key]) -> None:
     assert codes == [202] * phone_routes.FROM_ONE_NETWORK + [429]
 
 
+def test_ids_are_limited_however_few_requests_bring_them(
+    worn: tuple[City, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, key = worn
+    monkeypatch.setattr(phone_routes, "IDS_FROM_ONE_NETWORK", 40)
+    many = [said(key, city.time)] * phone_routes.MOST
+    assert [report(city, *many).status_code for _ in range(3)] == [202, 202, 429]
+
+
+def test_one_turn_resolves_all_that_wait(
+    worn: tuple[City, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, key = worn
+    monkeypatch.setattr(phones, "AT_ONCE", 2)
+    report(city, *[said(key, city.time)] * 5)
+    resolve(city)
+    assert len(kept(city)) == 5
+
+
+def test_a_phone_moves_no_beacons_clock(worn: tuple[City, Key]) -> None:
+    """A station that hears the id as its window begins narrows it; a phone could lie."""
+    city, key = worn
+    late = (city.time.timestamp() - key.zero_s) % key.window_s
+    begun = city.time - timedelta(seconds=late - 1)
+
+    def offset() -> tuple[float, float, datetime]:
+        with city.services.sessions() as session:
+            row = session.scalars(select(RotatingBeacon)).one()
+            return row.offset_low_s, row.offset_high_s, row.offset_at
+
+    before = offset()
+    assert report(city, said(key, begun)).status_code == 202
+    resolve(city)
+    assert len(kept(city)) == 1
+    assert offset() == before
+    heard(city, key, begun, length_s=2)
+    assert offset() != before
+
+
+def test_outlines_are_read_once_and_not_while_others_wait_to_write(
+    worn: tuple[City, Key],
+) -> None:
+    city, key = worn
+    corners = [(23.3, 120.3), (23.3, 120.6), (23.6, 120.6), (23.6, 120.3)]
+    with writing(city.services.sessions) as session:
+        districts.put(session, "all", "All", "全市", by="operator", now=city.time)
+        districts.outline(session, "all", corners, by="operator", now=city.time)
+    said_to: list[str] = []
+
+    def executed(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said_to.append(" ".join(statement.split()))
+
+    event.listen(city.services.engine, "before_cursor_execute", executed)
+    try:
+        answer = report(city, *[said(key, city.time)] * phone_routes.MOST)
+    finally:
+        event.remove(city.services.engine, "before_cursor_execute", executed)
+    assert answer.status_code == 202
+    (outlines,) = [n for n, one in enumerate(said_to) if "districts.outline" in one]
+    last_write = max(n for n, one in enumerate(said_to) if one.startswith("INSERT INTO login"))
+    first_kept = min(n for n, one in enumerate(said_to) if "phone_reports" in one)
+    assert last_write < outlines < first_kept
+
+
 def test_phones_wait_when_more_come_than_are_resolved(
     worn: tuple[City, Key], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,3 +254,24 @@ def test_a_search_shows_what_phones_heard_as_a_weaker_source(worn: tuple[City, K
     assert WORTH["phone"] < WORTH["seen"]
     with city.services.sessions() as session:
         assert due(session, city.later(seconds=1)) == [case]
+
+
+def test_a_map_is_drawn_anew_for_what_a_phone_heard_before_and_told_after(
+    worn: tuple[City, Key],
+) -> None:
+    from vigil_cloud.search.likely import due
+    from vigil_cloud.search.models import SearchLikely
+
+    city, key = worn
+    city.guardian("family")
+    made = city.client("family").post("/api/v1/search/reports", json={"person_key": "p1"})
+    case = made.json()["case_id"]
+    with writing(city.services.sessions) as session:
+        session.add(SearchLikely(case_id=case, at=city.later(seconds=1), drawn={}))
+    city.later(minutes=1)
+    with city.services.sessions() as session:
+        assert due(session, city.time) == []
+    report(city, said(key, city.time - timedelta(minutes=5)))
+    resolve(city)
+    with city.services.sessions() as session:
+        assert due(session, city.time) == [case]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -138,6 +139,43 @@ def test_a_parked_thing_that_moves_is_told_of_once_and_until_it_is_back(owned: C
     assert client.delete(f"{THINGS}/{thing}/guard").status_code == 204
     passes(owned, "station-2", minutes=5)
     assert told(owned, "thing-moved") == []
+
+
+def test_what_was_seen_before_it_was_parked_does_not_move_it(owned: City) -> None:
+    """And what is told late says of when it is."""
+    thing = bicycle(owned)
+    passes(owned, "station-1")
+    owned.later(minutes=10)
+    client = owned.client("family")
+    assert client.put(f"{THINGS}/{thing}/guard", json={}).status_code == 204
+    ridden = visit(owned.time - timedelta(minutes=5), id="visit-ridden", tag=STICKER)
+    owned.later(minutes=1)
+    owned.send(ridden.model_copy(update={"carrier": "uhf"}), "station-2")
+    assert told(owned, "thing-moved") == []
+    taken = visit(owned.time, id="visit-taken", tag=STICKER)
+    owned.later(minutes=40)
+    owned.send(taken.model_copy(update={"carrier": "uhf"}), "station-2")
+    (alert,) = told(owned, "thing-moved")
+    assert alert["title"].endswith("m away (last sign 12:11)")
+    assert alert["title_zh"].endswith("（最後訊號 12:11）")
+
+
+def test_a_stolen_thing_that_is_seen_again_where_it_was_last_is_told_of(owned: City) -> None:
+    thing = bicycle(owned)
+    passes(owned, "station-1", minutes=1)
+    owned.later(minutes=1)
+    client = owned.client("family")
+    assert client.post(f"/api/v1/things/{thing}/theft", json={}).status_code == 201
+
+    def seen() -> int:
+        return len([one for one in owned.listed("family") if one["kind"] == "thing-seen"])
+
+    passes(owned, "station-1", minutes=1)
+    assert seen() == 1
+    passes(owned, "station-1", minutes=30)
+    assert seen() == 1, "it stands there"
+    passes(owned, "station-1", minutes=61)
+    assert seen() == 2
 
 
 def test_an_alert_of_a_thing_is_its_familys_alone(owned: City) -> None:

@@ -15,8 +15,9 @@ from cloud.checkin.test_hosts import STATION, with_host
 from cloud_city import City
 from mailbox_server import mailing
 from servers import eventually
-from vigil_cloud.checkin import host_address
+from vigil_cloud.checkin import amulets, host_address, things
 from vigil_cloud.checkin.models import StationAddress, Tag
+from vigil_cloud.checkin.service import TagOfThing, give_tag
 from vigil_cloud.database.engine import lost_a_race, writing
 from vigil_cloud.identity.models import District
 from vigil_cloud.services import Services
@@ -115,3 +116,20 @@ def test_what_is_a_race_and_what_a_mistake_of_ours(either_city: City) -> None:
             session.add(Tag(**columns))
         assert lost_a_race(refused.value) is race, columns
     assert not lost_a_race(ValueError())
+
+
+def test_a_tag_is_given_to_a_person_or_put_on_a_thing(either_city: City, other: Services) -> None:
+    city, code, tag = either_city, "A7K3M-92MDT", "epc:30340789000c0e42dfdc1c35"
+    with writing(city.services.sessions) as session:
+        amulets.add(session, city.cipher, tag, by="operator", now=city.time, code=code)
+
+    def first(session: Session) -> None:
+        things.register(
+            session, city.cipher, "p1", "bicycle", "red", code, by="family", now=city.time
+        )
+
+    def second() -> None:
+        with writing(city.services.sessions) as session:
+            give_tag(session, tag, "p1", by="operator", now=city.time)
+
+    assert isinstance(at_once(city, other, first, second), TagOfThing)
