@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from vigil_edge.configuration.desired import keep, recall
 from vigil_edge.configuration.gateway_file import Config, ConfigError, load, summary
 from vigil_edge.configuration.lock import holder
 from vigil_edge.domain import EdgeDomain
-from vigil_edge.enrolment.arguments import add_enrolment_arguments
+from vigil_edge.enrolment.arguments import SERVICE, add_enrolment_arguments, of_the_service
 from vigil_edge.packages import PackageMissing, extra_of
 from vigil_edge.registry import DOMAINS
 from vigil_schemas.entrance import software
@@ -153,10 +154,14 @@ def _enrol(args: argparse.Namespace) -> int:
     config = str(done.config)
     ends = done.ends.isoformat()
     print(json.dumps({"gateway": done.gateway, "config": config, "certificate_ends": ends}))
-    start = f"vigil-edge run --config {shlex.quote(config)}"
+    service = of_the_service(done.config, sys.prefix)
+    command = ["systemctl", "restart", SERVICE] if service else ["vigil-edge", "run", "--config"]
+    start = shlex.join(command if service else [*command, config])
     if not args.start_agent:
         print(f"vigil-edge: this box is gateway {done.gateway}; next: {start}", file=sys.stderr)
         return 0
+    if service:  # run from here it would be root's, and its files, too
+        return subprocess.run(command, check=False).returncode
     return main(["run", "--config", config], args.domains)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,20 @@ def test_listeners_are_generated() -> None:
     assert emqx.endswith(broker_rules.emqx_listener("/opt/emqx/etc/certs"))
     limits = (SHIPPED / "mosquitto.conf").read_text("utf-8")
     assert broker_rules.LIMITS in limits
+
+
+def test_emqx_lets_nobody_in_but_the_cloud_on_loopback_and_gateways_with_certificates() -> None:
+    conf = broker_rules.emqx_listener("certs")
+    for kind in ("tcp", "ssl", "ws", "wss"):
+        assert f"listeners.{kind}.default.enable = false\n" in conf
+    bound = dict(re.findall(r'listeners\.(\w+\.\w+) \{\n  bind = "([^"]+)"', conf))
+    assert bound == {"tcp.cloud": "127.0.0.1:1883", "ssl.gateways": "0.0.0.0:8883"}
+    assert conf.count("enable_authn = true") == 1
+    assert "backend = built_in_database" in conf
+    allowed = [line for line in broker_rules.emqx_acl().splitlines() if line.startswith("{allow")]
+    cloud = [line for line in allowed if broker_rules.CLOUD in line]
+    assert len(cloud) == 2
+    assert all('{ipaddr, "127.0.0.1"}' in line for line in cloud)
 
 
 def test_every_channel_has_a_rule_in_each_direction() -> None:

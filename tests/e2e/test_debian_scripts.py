@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass
+from importlib import util
 from pathlib import Path
 
 import pytest
 
 from installed import ROOT
+from vigil_edge.enrolment.arguments import folders, of_the_service
 
 HERE = ROOT / "docs/deployment/debian"
 RECORDER = """#!/bin/sh
@@ -152,3 +154,52 @@ def test_no_exit_status_ends_the_cloud_for_good() -> None:
         text = (HERE / f"vigil-cloud/vigil-cloud-{unit}.service").read_text("utf-8")
         assert "Requires=" not in text
         assert "Wants=vigil-cloud-migrate.service" in text
+
+
+SPEC = util.spec_from_file_location("vigil_cloud_admin", HERE / "vigil-cloud/admin.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+ADMIN = util.module_from_spec(SPEC)
+SPEC.loader.exec_module(ADMIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("A=plain", "plain"),
+        ("  A=in one; line  \r\n", "in one; line"),
+        ("# A=no\n; A=no\nA=1", "1"),
+        ("A=$(reboot) `reboot` $HOME", "$(reboot) `reboot` $HOME"),
+        ("A=postgresql+psycopg://u@h/v?a=b&c=d#e", "postgresql+psycopg://u@h/v?a=b&c=d#e"),
+        ('A="with \\"quotes\\" and \\n" ', 'with "quotes" and \\n'),
+        ("A='no \\ escape'", "no \\ escape"),
+        ("A=two\\\nlines", "twolines"),
+        ('A="two\nlines"', "two\nlines"),
+        ("A=", ""),
+        ("A=1\nA=2", "2"),
+        ("no variable\n1x=3\nA=1", "1"),
+    ],
+)
+def test_an_administrators_command_reads_the_environment_as_the_service_does(
+    text: str, value: str
+) -> None:
+    assert ADMIN.variables(text) == {"A": value}
+
+
+def test_an_administrators_command_has_the_services_environment(tmp_path: Path) -> None:
+    file = tmp_path / "environment"
+    bare = ADMIN.environment({"PATH": "/bin"}, file)
+    assert bare == {"PATH": "/bin", "VIGIL_SECRETS_DIR": ADMIN.SECRETS}
+    file.write_text("VIGIL_DATABASE_URL=postgresql+psycopg://vigil@db/vigil\n")
+    own = ADMIN.environment({"VIGIL_DATABASE_URL": "sqlite:///elsewhere"}, file)
+    assert own["VIGIL_DATABASE_URL"] == "postgresql+psycopg://vigil@db/vigil"
+
+
+def test_a_box_of_the_package_is_enrolled_where_its_unit_reads() -> None:
+    unit = (HERE / "vigil-edge/vigil-edge.service").read_text("utf-8")
+    folder, data = folders("/usr/lib/vigil-edge")
+    assert f"--config {folder}/gateway.toml" in unit
+    assert f"StateDirectory={data.name}\n" in unit
+    assert of_the_service(folder / "gateway.toml", "/usr/lib/vigil-edge")
+    assert not of_the_service(folder / "gateway.toml", "/opt/venv")
+    assert folders("/opt/venv") == (Path("/etc/vigil"), Path("/var/lib/vigil"))

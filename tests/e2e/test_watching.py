@@ -20,7 +20,11 @@ from compose import BIN, FILE, ROOT
 from vigil_cloud.metrics import LOGGED, Metrics
 
 FOLDER = ROOT / "docs/deployment"
-OF_PROMETHEUS = {"up": {"job", "instance"}}
+OF_PROMETHEUS = {
+    "up": {"job", "instance"},
+    "ALERTS": {"alertname", "alertstate", "severity", "job", "instance"},
+}
+"""What it makes itself; the second of the rules."""
 OF_EACH_TARGET = {"job", "instance"}
 RULES: list[dict[str, Any]] = [
     rule
@@ -126,6 +130,12 @@ def test_each_exported_figure_is_on_the_dashboard() -> None:
         if name not in OF_PROMETHEUS
     }
     assert {name for name in bases if name not in shown} == set()
+
+
+def test_the_dashboard_begins_with_the_rules_that_fire() -> None:
+    first = DASHBOARD["panels"][0]
+    assert 'ALERTS{alertstate="firing"}' in first["targets"][0]["expr"]
+    assert first["gridPos"]["y"] == 0
 
 
 def test_the_dashboard_is_provisioned_and_asks_the_provisioned_source() -> None:

@@ -212,7 +212,7 @@ def _furnish(stage: Path, package: Package) -> None:
         (stage / "etc/vigil-cloud").mkdir(parents=True)
         shutil.copyfile(source / "cloud.toml", stage / "etc/vigil-cloud/cloud.toml")
         (stage / "usr/sbin").mkdir(parents=True)
-        shutil.copy2(source / "vigil-cloud-admin", stage / "usr/sbin/vigil-cloud-admin")
+        shutil.copy2(source / "admin.py", stage / "usr/sbin/vigil-cloud-admin")
         (stage / "usr/sbin/vigil-cloud-admin").chmod(0o755)
 
 
