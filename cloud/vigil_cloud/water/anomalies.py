@@ -9,7 +9,7 @@ inspectors'.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -50,6 +50,8 @@ _RECENT: Final = timedelta(days=1)
 """What was last seen longer ago is history: it is written down, and sends nobody."""
 _AFTER_US: Final = 3_600_000_000
 """What late readings lead to may be found so long after them."""
+_SAME_EVENT: Final = timedelta(hours=1)
+"""So far apart two findings of a signal are of one event."""
 _LONGEST_NAME: Final = 130
 _LONGEST_SUBJECT: Final = 60
 _WORDS: Final = {
@@ -99,13 +101,16 @@ def follow(
     if changed or caught_up:
         feed.lock(session)
     calls = rules_of(session).false_per_week > 0
+    again = {_name(state.device, one) for one in (*changed, *standing)}
     for one in changed:
         row = _written(session, state, one, now)
         if row is not None and one.type == "water":
             may_call = calls and one.found_s * 1e6 > state.armed_us and not _before(state, one)
+            _adopt(session, state, one, row, again)
             _event(session, station, one, row, now, may_call=may_call)
     if caught_up:
         _found_again(session, station, state, standing, now)
+        _not_lost(session, station, state, standing, now, calls=calls)
     if known is not None:
         _notice(session, station, standing, now)
 
@@ -256,6 +261,57 @@ def _found_again(
         excursion = None if row.excursion is None else session.get(Excursion, row.excursion)
         if excursion is not None:
             _end(session, station, row, excursion, now)
+
+
+def _adopt(
+    session: Session, state: DetectorState, one: Anomaly, row: AnomalyRow, again: Collection[str]
+) -> None:
+    """What is judged anew may find the same event at another minute: inspectors were called for it
+    then. ``again``: rows that it finds as they were."""
+    if row.excursion is not None or one.found_s * 1e6 > state.anew_us:
+        return
+    other = session.scalar(
+        select(AnomalyRow)
+        .where(
+            AnomalyRow.device == row.device,
+            AnomalyRow.parameter == row.parameter,
+            AnomalyRow.type == row.type,
+            AnomalyRow.id.not_in({row.id, *again}),
+            AnomalyRow.excursion.is_not(None),
+            AnomalyRow.started <= row.last + _SAME_EVENT,
+            AnomalyRow.last >= row.started - _SAME_EVENT,
+        )
+        .order_by(AnomalyRow.found.desc())
+        .limit(1)
+    )
+    if other is None:
+        return
+    row.excursion = other.excursion
+    if other.ended is None:  # it goes on in this one, which alone may end it
+        other.excursion = None
+
+
+def _not_lost(
+    session: Session,
+    station: _Station,
+    state: DetectorState,
+    standing: Sequence[Anomaly],
+    now: datetime,
+    *,
+    calls: bool,
+) -> None:
+    """What goes on now, though what had been judged before knew nothing of it, is written down and
+    calls: nothing later would."""
+    again = {_name(state.device, one) for one in standing}
+    for one in standing:
+        if one.type != "water" or session.get(AnomalyRow, _name(state.device, one)) is not None:
+            continue
+        row = _row(state, one, now)
+        session.add(row)
+        session.flush()
+        _adopt(session, state, one, row, again)
+        may_call = calls and one.found_s * 1e6 > state.armed_us
+        _event(session, station, one, row, now, may_call=may_call)
 
 
 def _tell_failed(session: Session, station: _Station, aside: Aside, now: datetime) -> None:

@@ -58,6 +58,8 @@ ANEW_EVERY: Final = timedelta(hours=1)
 GRACE_US: Final = 15_000_000
 """So long after its end a minute is waited for: readings of one moment come in several messages,
 and from several gateways."""
+FAILS_S: Final = 6 * 3600.0
+"""For longer no single signal is failed by a visit: that it gives nothing is told."""
 STATE_BYTES: Final = 1_000_000
 _log = structlog.get_logger(__name__)
 
@@ -205,10 +207,12 @@ def compute(asked: Asked) -> Judged | Unreadable:
     for at, values, failed, suspect in asked.rows:
         verdict = detector.step(at, values, suspect)
         # What the gateway itself calls failed (it is being cleaned, or out of range) is known.
+        visit = bool(failed) and all(x is None or not isfinite(x) for x in values)
         findings = [
             one
             for one in verdict.findings
-            if not (one.reason in ("missing", "held") and (one.signal in failed or failed))
+            if one.reason not in ("missing", "held")
+            or not (visit or (one.signal in failed and at - one.since_s < FAILS_S))
         ]
         verdict = verdict_of(findings)
         ledger.take(at, verdict, detector.lasting, dict(zip(asked.names, values, strict=True)))
@@ -273,7 +277,8 @@ def store(
         _go_on(session, row, judged, now)
     if late_is_due(row, now):
         _judge_late(row, now)
-    if newest_us >= row.until_us + WINDOW_US or row.until_us < min(row.anew_us, newest_us + 1):
+    over_us = min(newest_us, microseconds(now) - GRACE_US)
+    if over_us >= row.until_us + WINDOW_US or row.until_us < min(row.anew_us, newest_us + 1):
         enqueue(session, WATER_DETECTION, device, {"device": device}, now=now, priority=LATER)
 
 
@@ -296,6 +301,8 @@ def _unreadable(session: Session, row: DetectorState, broken: Unreadable, now: d
     """What is stored of the last weeks teaches it again; what it calls begins where it stood."""
     _log.error("detector-begun-anew", device=row.device, error=broken.error)
     row.error, row.error_at = broken.error, now
+    if row.until_us >= row.anew_us:  # late readings of an earlier time are judged already
+        row.rejudged_from_us = row.rejudged_until_us = 0
     _begin_anew(row)
     raise_platform(
         session,

@@ -207,6 +207,18 @@ def test_what_the_gateway_calls_failed_is_no_fault(learnt: tuple[City, Floats]) 
     assert (water(city), faults(city)) == ([], [])
 
 
+def test_one_signal_that_fails_hides_no_dead_one(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    flags = {(row, "pH"): QartodFlag.FAIL for row in range(DAY)}
+    values[:DAY, 0] = np.nan
+    stored(city, values[:DAY], NOON, flags)
+    city.later(days=1)
+    judged(city)
+    (title,) = faults(city)
+    assert "Temperature no reading" in title
+    assert "pH no reading" in title, "nor itself for good"
+
+
 def test_what_was_kept_through_an_outage_is_judged_and_marked(learnt: tuple[City, Floats]) -> None:
     city, values = learnt
     values[4:12, 1] += 150e-4
@@ -622,3 +634,70 @@ def test_long_names_keep_events_apart() -> None:
     assert first != second
     assert len(first) <= 130
     assert first == name(NOON.timestamp())
+
+
+def test_what_goes_on_and_nobody_knew_of_calls_once_it_is_judged_anew(
+    learnt: tuple[City, Floats],
+) -> None:
+    city, values = learnt
+    values[4:, 1] += 150e-4
+    stored(city, values[:8], NOON)
+    city.time = NOON + 8 * QUARTER
+    with writing(city.services.sessions) as session:  # judged, and taken for nothing
+        row = session.get_one(DetectorState, SONDE)
+        row.state, row.until_us = b"torn", microseconds(NOON + 7 * QUARTER)
+    judged(city)
+    (alert,) = water(city)
+    assert alert["state"]["active"]
+
+
+@pytest.mark.parametrize("lasts", [12, 24])
+def test_late_readings_of_an_event_call_nobody_for_it_again(
+    learnt: tuple[City, Floats], lasts: int
+) -> None:
+    """They bring its beginning: it is found earlier than it was."""
+    city, values = learnt
+    values[4:lasts, 1] += 150e-4
+    stored(city, values[:4], NOON)
+    stored(city, values[6:24], NOON + 6 * QUARTER)
+    city.time = NOON + 24 * QUARTER
+    judged(city)
+    (first,) = water(city)
+    stored(city, values[4:6], NOON + 4 * QUARTER)
+    late(city, NOON + 4 * QUARTER, NOON + 5 * QUARTER)
+    judged(city)
+    assert len({one.found for one in found(city) if one.type == "water"}) > 1
+    (alert,) = water(city)
+    assert alert["id"] == first["id"]
+    assert alert["state"]["active"] is (lasts == 24)
+    with city.services.sessions() as session:
+        assert len(session.scalars(select(Excursion)).all()) == 1
+    goes_on(city, values[24:44], 10)
+    assert calls(city) == 1
+    assert not water(city)[0]["state"]["active"]
+
+
+def test_a_minute_that_is_not_over_is_not_asked_for(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    stored(city, values[:1], NOON)
+    stored(city, values[1:2], NOON + timedelta(minutes=1))
+    city.time = NOON + timedelta(seconds=63)
+    following.follow(Turn(city.services, city.time))
+    worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
+    assert [worker.do_one() for _ in range(3)] == [True, False, False], "not again and again"
+
+
+def test_late_readings_of_before_are_nothing_new_to_a_detector_begun_anew(
+    learnt: tuple[City, Floats],
+) -> None:
+    city, values = learnt
+    stored(city, values[:8], NOON)
+    city.time = NOON + 8 * QUARTER
+    judged(city)
+    late(city, NOON, NOON + QUARTER)
+    judged(city)
+    tear(city)
+    goes_on(city, values[8:10])
+    with city.services.sessions() as session:
+        row = session.get_one(DetectorState, SONDE)
+        assert (row.rejudged_from_us, row.rejudged_until_us) == (0, 0)
