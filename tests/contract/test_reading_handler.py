@@ -346,7 +346,8 @@ def test_a_probes_hours_are_computed_when_they_are_over_and_when_they_are_comple
     assert (hour["readings"], hour["longest_gap_s"]) == (12, 300)
     worker.stop()
     with city.services.sessions() as session:
-        assert session.query(WorkRow).count() == 0
+        left = {row.kind for row in session.query(WorkRow)}
+    assert PROBE_HOURS.name not in left  # the detector's look at what came late is its own
 
 
 def hours(city: City) -> list[dict[str, Any]]:

@@ -61,9 +61,17 @@ self.addEventListener("fetch", (event) => {
   if (request.mode === "navigate" && !url.pathname.startsWith("/api/")) {
     event.respondWith(fetch(request).catch(() => kept("/")));
   } else if (url.pathname.startsWith("/assets/")) {
-    event.respondWith(fetch(request).catch(() => kept(url.href)));
+    event.respondWith(asset(request, url.href));
   }
 });
+
+/* After an upgrade the server has no file of the page that is still open: the kept one is the same. */
+async function asset(request, url) {
+  const answer = await fetch(request).catch(() => null);
+  if (answer?.ok) return answer;
+  const before = await kept(url);
+  return before.ok || answer === null ? before : answer;
+}
 
 async function kept(url) {
   const cache = await caches.open(KEPT);
