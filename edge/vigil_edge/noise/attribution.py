@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from vigil_edge.noise.pictures.tracks import Followed, Sighting, Track
 from vigil_edge.noise.pictures.view import View
-from vigil_edge.noise.rivals import LOUD_DB, RISEN_DB, cut_off
+from vigil_edge.noise.rivals import LOUD_DB, cut_off
 
 Array = npt.NDArray[np.float64]
 
@@ -127,26 +127,6 @@ def attribute(
         rival_deg=rival,
         seen=heard[best].sightings[near],
     )
-
-
-def own_part(level_db: Array, loudest: int) -> slice:
-    """Of levels (n,) the stretch about the passage's loudest moment that is its own: within
-    ``LOUD_DB``, and to the valley on either side. What passes before or after it may be louder."""
-    least = level_db[loudest] - LOUD_DB
-    before = _to_valley(level_db[loudest::-1], least)
-    after = _to_valley(level_db[loudest:], least)
-    return slice(loudest - before, loudest + after + 1)
-
-
-def _to_valley(level_db: Array, least: float) -> int:
-    """How far the level falls, from its first value on."""
-    valley = 0
-    for index, level in enumerate(level_db):
-        if level < least or level > level_db[valley] + RISEN_DB:
-            break
-        if level <= level_db[valley]:
-            valley = index
-    return valley
 
 
 def _heard(track: Track, view: View, origin: Array, speed_of_sound: float) -> _Heard:

@@ -20,7 +20,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from vigil_edge.noise.attribution import Attributed, Sound, attribute, level_at, own_part
+from vigil_edge.noise.attribution import Attributed, Sound, attribute, level_at
 from vigil_edge.noise.bearing.command import listen_to
 from vigil_edge.noise.bearing.estimate import INTERVAL_S, Bearing
 from vigil_edge.noise.case import FINDINGS, TRACE, VOTES, Case, Findings
@@ -30,7 +30,7 @@ from vigil_edge.noise.pictures.rows import rows_of
 from vigil_edge.noise.pictures.tracks import Followed, Track, follow
 from vigil_edge.noise.pictures.view import View
 from vigil_edge.noise.plate.votes import Voted, read_several
-from vigil_edge.noise.rivals import Doubt, doubt_of_only
+from vigil_edge.noise.rivals import Doubt, doubt_of_only, own_part
 from vigil_edge.noise.sound.wav import open_wav
 from vigil_schemas.errors import VigilError
 from vigil_schemas.noise import (

@@ -41,13 +41,44 @@ def doubt_of_only(
     (only,) = followed.tracks
     if not _seen_at(only, loudest_s):
         return "not-in-picture"
-    loud = level_db >= np.nanmax(level_db) - LOUD_DB if len(level_db) else np.zeros(0, bool)
-    span = curve_s[loud] if loud.any() else np.array([loudest_s])
+    span, louder = np.array([loudest_s]), False
+    if len(level_db):
+        loudest = _loudest(curve_s, level_db, loudest_s)
+        span = curve_s[own_part(level_db, loudest)]
+        louder = float(np.nanmax(level_db)) > float(level_db[loudest]) + RISEN_DB
     if any(True for _ in cut_off(followed, only, float(span[0]), float(span[-1]))):
         return "cut-off"
-    if humps(level_db) > 1:
+    # What was louder before or after is another source, and may hide how many there were here.
+    if louder or humps(level_db) > 1:
         return "several-heard"
     return None
+
+
+def _loudest(curve_s: Array, level_db: Array, loudest_s: float) -> int:
+    """Of the curve the value of LAFmax: its moment may lie at the edge of one."""
+    near = int(np.abs(curve_s - loudest_s).argmin())
+    first = max(0, near - 1)
+    return first + int(np.argmax(level_db[first : near + 2]))
+
+
+def own_part(level_db: Array, loudest: int) -> slice:
+    """Of levels (n,) the stretch about the passage's loudest moment that is its own: within
+    ``LOUD_DB``, and to the valley on either side. What passes before or after it may be louder."""
+    least = level_db[loudest] - LOUD_DB
+    before = _to_valley(level_db[loudest::-1], least)
+    after = _to_valley(level_db[loudest:], least)
+    return slice(loudest - before, loudest + after + 1)
+
+
+def _to_valley(level_db: Array, least: float) -> int:
+    """How far the level falls, from its first value on."""
+    valley = 0
+    for index, level in enumerate(level_db):
+        if level < least or level > level_db[valley] + RISEN_DB:
+            break
+        if level <= level_db[valley]:
+            valley = index
+    return valley
 
 
 def humps(level_db: Array) -> int:
