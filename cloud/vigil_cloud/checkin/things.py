@@ -211,7 +211,7 @@ def seen(session: Session, sign: TagSeen) -> None:
     away_m = _away_m(thing, place)
     if away_m is None or thing.guard_radius_m is None:
         return
-    if thing.guarded is not None and sign.last <= thing.guarded:
+    if thing.guarded is not None and sign.last < thing.guarded:
         return
     if away_m > thing.guard_radius_m:
         tell_moved(session, thing, sign, place, away_m)
