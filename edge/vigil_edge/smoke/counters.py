@@ -4,9 +4,10 @@ state to be kept.
 A frame counter that is not above the last one of its session is either a repetition or of a device
 that counts from 0 again under its address (activated by personalisation, after each restart).
 What was heard tells them apart: a repetition has the content of the frame that it repeats. So the
-counters that were heard are kept, as intervals, with those of them that were fires, and a few bits
-of each of the first frames' content. A fire under a counter that was heard as none is new for
-certain, whatever its counter; a pair that was heard before is a repetition, however it rises.
+counters that were heard are kept, as the newest intervals, with those of them that were fires, and
+a few bits of each of the first frames' content. A fire under a counter that was heard as none is
+new for certain, under the first counters and the newest intervals; a pair that was heard before is
+a repetition, however it rises.
 """
 
 from __future__ import annotations
@@ -85,17 +86,19 @@ class _Count:
         return any(low <= counter <= high for low, high in self.heard)
 
     def differs(self, frame: Frame) -> bool:
-        """Whether another content was heard under this counter: then this is no repetition."""
-        if not self.was_heard(frame.counter):
+        """Whether another content was heard under this counter: then this is no repetition. Of the
+        first frames that is known however many intervals came after them."""
+        known = self._digest_of(frame.counter)
+        if known == _UNKNOWN and not self.was_heard(frame.counter):
             return False
         if frame.fire != (frame.counter in self.fires):
             # Of an older one than is kept of fires nobody knows what it was.
             return not frame.fire or len(self.fires) < _FIRES or frame.counter > min(self.fires)
-        if frame.counter >= _DIGESTS:
-            return False
-        at = frame.counter * _DIGITS
-        known = self.digests[at : at + _DIGITS]
         return known not in (_UNKNOWN, _digest(frame.content))
+
+    def _digest_of(self, counter: int) -> str:
+        at = counter * _DIGITS
+        return self.digests[at : at + _DIGITS] if counter < _DIGESTS else _UNKNOWN
 
     def began_again(self, frame: Frame, moment: float) -> bool:
         """Whether a counter that is not above the last one is of a count that began anew."""

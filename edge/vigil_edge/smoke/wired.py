@@ -9,7 +9,7 @@ pulse that came while the outbox was away is held until it is kept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -185,10 +185,11 @@ class WiredPipeline:
         held.outgoing += out
         held.state[ALARMS] = self._alarms.state(self._context.now(), moment)
         held.state[HEALTH] = self._told.state()
-        if await self._kept(held.outgoing):
+        if await self._kept(held.outgoing, held.state):
             self._trouble = ""
-        else:
-            await self._kept([one for one in held.outgoing if one.lane is Lane.ALARM])
+        else:  # what is told of health waits with its state
+            alarms = [one for one in held.outgoing if one.lane is Lane.ALARM]
+            await self._kept(alarms, (ALARMS,))
             self._context.count("smoke-events-wait")
             self._again_at = moment + _AGAIN_S
             if (lost := len(held.outgoing) - _WAITING_MOST) > 0:
@@ -197,15 +198,17 @@ class WiredPipeline:
                 held.outgoing = [one for one in held.outgoing if one not in events]
         self._report()
 
-    async def _kept(self, out: Sequence[Outgoing]) -> bool:
+    async def _kept(self, out: Sequence[Outgoing], keys: Iterable[str]) -> bool:
         held, out = self._context.held, list(out)
+        state = {key: held.state[key] for key in keys}
         try:
-            await self._context.accept(out, dict(held.state))
+            await self._context.accept(out, state)
         except (OutboxFull, OutboxFailed, OSError) as error:
             self._trouble = str(error)
             return False
         held.outgoing = [one for one in held.outgoing if one not in out]
-        held.state.clear()
+        for key in state:
+            del held.state[key]
         return True
 
     def _report(self) -> None:

@@ -15,6 +15,8 @@ from vigil_schemas.types import DeviceId
 
 Kind = Literal["smoke", "heat", "co", "gas", "fault"]
 KINDS: Final[tuple[Kind, ...]] = ("smoke", "heat", "co", "gas", "fault")
+MOST_AT_ONCE: Final = 2_000
+"""Discrete inputs in one question of Modbus."""
 
 
 class WiredAlarm(BaseModel):
@@ -92,6 +94,14 @@ class WiredBoard(_Wired, ModbusSettings):
     """Contacts on an I/O board that speaks Modbus (discrete inputs, function 2)."""
 
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 0.5
+
+    @field_validator("alarm")
+    @classmethod
+    def _in_one_question(cls, value: list[WiredAlarm]) -> list[WiredAlarm]:
+        lines = [line for alarm in value for line in alarm.lines.values()]
+        if max(lines) - min(lines) >= MOST_AT_ONCE:
+            raise ValueError(f"lines lie fewer than {MOST_AT_ONCE} apart: they are read at once")
+        return value
 
 
 class WiredPins(_Wired, Pins):

@@ -86,6 +86,14 @@ def test_a_count_that_goes_on_contradicts_whoever_plays_frames_again() -> None:
         assert air.send(50 + hour, fire=50 + hour == 90) == "repeated"
 
 
+def test_the_first_frames_are_known_after_any_number_of_gaps() -> None:
+    air = Air()
+    for counter in (*range(16), *range(20, 400, 2)):
+        air.send(counter, fire=counter == 5)
+    assert air.send(5, fire=True) == "repeated"
+    assert air.send(3, fire=True) == "restarted"
+
+
 def test_a_former_counts_fire_does_not_ring_in_the_new_one() -> None:
     air = Air()
     for counter in range(200):

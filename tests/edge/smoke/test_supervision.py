@@ -253,6 +253,9 @@ def test_a_clock_that_was_years_ahead_stops_no_reckoning() -> None:
         ([(0, 24), (20, -20), (40, 24), (60, -20), (80, 24)], False),
         ([(0, 24), (20, 2), (40, 26), (60, 33)], True),
         ([(0, 24), (3600, 30), (3620, 40)], True),
+        # The first one after a restart of the gateway, and then a fire.
+        ([(0, 20), (20, 45)], True),
+        ([(0, 20), (20, 45), (40, 46)], True),
     ],
 )
 def test_heat_rises_as_rate_of_rise_detectors_judge_it(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 from edge.memory_context import MemoryContext
 from edge.smoke.home import alarms, fires, listening
 from vigil_edge.contacts.errors import GpioUnavailable
-from vigil_edge.delivery.outbox import OutboxFailed
-from vigil_edge.device.seam import SourceError
+from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
+from vigil_edge.device.seam import Outgoing, SourceError
 from vigil_edge.smoke.descriptions import describe
 from vigil_edge.smoke.settings import SmokeSettings
 from vigil_edge.smoke.sources import build
 from vigil_edge.smoke.wired_settings import WiredSettings
 from vigil_schemas.gateway import DeviceHealth
+from vigil_schemas.types import Lane
 from vigil_sim.aed.board import LINES, CabinetBoard
 from vigil_sim.aed.cabinet import Shown
 
@@ -108,6 +109,47 @@ async def test_a_fire_outlasts_an_outbox_that_fails_and_a_restart_tells_it_once(
             panel.hold("door", False)
             await again.until(lambda: ("hall", "smoke", False) in alarms(again), task)
             assert [one for one in alarms(again) if one[2]] == []
+
+
+class FullOfEvents(MemoryContext):
+    """An outbox in which only the reserve of alarms is left, from a moment on."""
+
+    full = False
+
+    async def accept(
+        self, outgoing: Sequence[Outgoing], state: Mapping[str, bytes] | None = None
+    ) -> None:
+        if self.full and any(each.lane is not Lane.ALARM for each in outgoing):
+            raise OutboxFull("full of events")
+        await super().accept(outgoing, state)
+
+
+async def test_health_that_a_full_outbox_did_not_take_is_told_after_a_restart() -> None:
+    context = FullOfEvents()
+    async with board() as panel:
+        made = settings(panel)
+        async with listening(made, context) as task, asyncio.timeout(30):
+            await context.until(lambda: health(context, "hall") == [None], task)
+            context.full = True
+            panel.hold("fault", True)
+            await context.until(lambda: context.counters["smoke-events-wait"] > 0, task)
+            panel.hold("door", True)
+            await context.until(lambda: ("hall", "smoke", True) in alarms(context), task)
+        assert "hardware-fault" not in health(context, "hall")
+        again = MemoryContext(states=context.states)
+        async with listening(made, again) as task, asyncio.timeout(30):
+            await again.until(lambda: "hardware-fault" in health(again, "hall"), task)
+
+
+def test_lines_of_a_board_are_read_in_one_question() -> None:
+    made = {"device": "panel", "driver": "modbus-tcp", "address": "192.0.2.1:502"}
+    for last, fits in ((2000, True), (2001, False)):
+        given = {**made, "alarm": [{"device": "a", "smoke": 1, "heat": last}]}
+        if fits:
+            ADAPTER.validate_python(given)
+        else:
+            with pytest.raises(ValidationError, match="fewer than 2000 apart"):
+                ADAPTER.validate_python(given)
 
 
 async def test_a_line_that_breaks_fails_every_alarm_on_it() -> None:
