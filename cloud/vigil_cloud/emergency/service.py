@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -52,6 +53,7 @@ UNANSWERED: Final = "119 has not answered: call by telephone"
 UNHEARD_CANCEL: Final = "cancel-unheard"
 """Kind of the alert that 119 has not taken a cancellation."""
 _TELEPHONE: Final = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
+_log = structlog.get_logger(__name__)
 
 
 _KNOWS_NOTHING_OF_IT: Final = frozenset({404, 409, 410, 422})
@@ -165,11 +167,14 @@ def send_due(services: Services) -> int:
         return 0
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="emergency-line") as pool:
         errors = list(pool.map(lambda one: _send(services.settings, one), due))
+    failed: list[Exception] = []
     for one, error in zip(due, errors, strict=True):
         with writing(services.sessions) as session:
             feed.lock(session)
-            _write_down(session, one, error, services.now())
+            _write_down(session, one, error, services.now(), failed)
         services.changed.announce()
+    if failed:
+        raise failed[0]  # the job is shown as failing
     return len(due)
 
 
@@ -234,7 +239,9 @@ def _send(settings: Settings, one: _Due) -> str | None:
     return f"answered {answer.status_code}"
 
 
-def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -> None:
+def _write_down(
+    session: Session, one: _Due, error: str | None, now: datetime, failed: list[Exception]
+) -> None:
     tries = one.tries + 1
     alert = session.get(AlertRow, one.alert_id, populate_existing=True)
     call = session.get(EmergencyCall, one.id, populate_existing=True)
@@ -258,7 +265,12 @@ def _write_down(session: Session, one: _Due, error: str | None, now: datetime) -
     )
     if not written.rowcount:  # type: ignore[attr-defined]  # of a statement that changes rows
         return  # another process has tried as well, and wrote it down
-    _audit(session, one, error, tries, now)
+    try:
+        with session.begin_nested():
+            _audit(session, one, error, tries, now)
+    except Exception as trouble:  # noqa: BLE001 - without what is written down 119 is called again each second
+        _log.exception("emergency-not-audited", call=one.id)
+        failed.append(trouble)
     if takes_back and alert is not None:
         _tell_of_cancel(session, alert, one.id, error, tries, now)
     if withdrawn or takes_back or (stopped and error is not None):

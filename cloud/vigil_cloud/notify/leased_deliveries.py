@@ -245,10 +245,11 @@ def _settle(one: _Ready, verdict: Wait | End, now: datetime) -> bool:
 def _gathered(
     session: Session, channel_id: int, ready: list[_Ready], now: datetime
 ) -> list[_Ready]:
-    """Without what waits for a few seconds, that the others of its gateway go with it. What befalls
-    an alert for a reason of its own is told by the first messages: only the third one waits."""
+    """Without what waits for a few seconds, that the others of its gateway go with it, once. What
+    befalls an alert for a reason of its own is told by the first messages: only the third one
+    waits; a fire waits behind messages that call for others, and not behind news or reminders."""
     query = (
-        select(AlertRow.gateway, Delivery.at)
+        select(AlertRow.gateway, Delivery.at, AlertRow.pressing, Delivery.purpose)
         .join(AlertRow, AlertRow.id == Delivery.alert_id)
         .where(
             Delivery.channel_id == channel_id,
@@ -256,16 +257,21 @@ def _gathered(
             Delivery.at > now - GATHER,
             Delivery.at <= now,
             AlertRow.domain != PLATFORM,
+            AlertRow.gateway != "",  # of no gateway is no building
         )
         .distinct()
     )
-    lately: dict[str, list[datetime]] = {}
+    lately: dict[tuple[str, bool], set[datetime]] = {}
     for row in session.execute(query):
-        lately.setdefault(row.gateway, []).append(row.at)
+        calls = row.pressing and row.purpose not in {*FOLLOW_UPS, REMINDER}
+        for pressing in {False, calls}:
+            lately.setdefault((row.gateway, pressing), set()).add(row.at)
     kept = []
     for one in ready:
-        moments = lately.get(one.alert.gateway, ())
-        waits = len(moments) >= TOLD_BEFORE and one.alert.domain != PLATFORM
+        moments = lately.get((one.alert.gateway, one.alert.pressing), ())
+        waits = (
+            len(moments) >= TOLD_BEFORE and one.alert.domain != PLATFORM and not _has_waited(one)
+        )
         if waits and one.at.due <= now:
             one.delivery.due = max(moments) + GATHER
         elif not waits:
@@ -273,15 +279,23 @@ def _gathered(
     return kept
 
 
+def _has_waited(one: _Ready) -> bool:
+    """Whether it waited for the others of its gateway: what else is put off has a reason."""
+    first = one.at.attempts == 0 and one.at.reason is None and not one.delivery.escalation
+    of_building = bool(one.alert.gateway) and one.alert.domain != PLATFORM
+    return first and of_building and one.at.queued < one.at.due
+
+
 def _batch(ready: Sequence[_Ready], now: datetime) -> list[_Ready]:
-    """Alone: the few, and what the service refused before. Together: all the others of the same
-    urgency. What is not due yet goes along with its own kind, and is no reason to send."""
+    """Alone: the few, and what the service refused before. Together: what waited for each other,
+    and all the others of the same urgency. What is not due yet goes along with its own kind, and is
+    no reason to send."""
     due = [one for one in ready if one.at.due <= now]
     if not due:
         return []
     if due[0].at.reason == "refused":
         return due[:1]
-    urgent = due[0].alert.pressing
+    urgent, building = due[0].alert.pressing, due[0].alert.gateway
     kinds = {one.alert.kind for one in due if one.alert.domain == PLATFORM}
     together = [
         one
@@ -290,7 +304,10 @@ def _batch(ready: Sequence[_Ready], now: datetime) -> list[_Ready]:
         and one.alert.pressing == urgent
         and (one.at.due <= now or one.alert.kind in kinds)
     ]
-    return together if len(together) > SINGLES else due[:1]
+    if len(together) > SINGLES:
+        return together
+    waited = [one for one in together if _has_waited(one) and one.alert.gateway == building]
+    return waited if due[0] in waited else due[:1]
 
 
 def _try_composing(

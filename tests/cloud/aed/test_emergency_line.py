@@ -68,6 +68,24 @@ def test_119_that_takes_the_call_and_never_answers_holds_up_nothing(
     assert lines[0].detail["error"].startswith("no answer")
 
 
+def test_a_line_that_cannot_be_audited_has_119_called_no_more_often(
+    town: City, line: Line119, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the audit log cannot be written")
+
+    line.status = 503
+    press(town)
+    live.look(town.services)
+    with monkeypatch.context() as patch:
+        patch.setattr("vigil_cloud.emergency.service._audit", broken)
+        with pytest.raises(RuntimeError):  # whoever maintains it sees the job fail
+            emergency.send_due(town.services)
+    emergency.send_due(town.services)
+    assert len(line.received) == 1, "it has its pause"
+    assert alert_of(town)["detail"]["emergency"]["state"] == "unanswered"
+
+
 def test_without_an_emergency_line_the_alert_says_so(tmp_path: Path, line: Line119) -> None:
     city = populated(tmp_path / "cloud")
     try:

@@ -11,10 +11,11 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cloud_city import City, alarm, exceedance
 from servers import free_port
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.exchanges import retry_after
@@ -314,6 +315,45 @@ def test_a_building_whose_alarms_all_ring_is_one_message_with_a_count(
     assert sorted(recorded) == sorted(f"alarm-{number}" for number in range(140))
     for each in hooks[1:]:
         each.close()
+
+
+def test_what_waited_goes_in_one_message_however_few(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    sender = NotificationSender(city.services)
+    for number in range(4):
+        city.send(alarm(city.time, id=f"alarm-{number:04}"), f"alarm-{number}")
+        sender.deliver_due()
+        city.later(seconds=1)
+    assert len(hook.titles) == 2
+    city.later(seconds=4)
+    sender.deliver_due()
+    assert [title.split()[0] for title in hook.titles[2:]] == ["2"]
+
+
+def test_a_fire_waits_behind_no_news(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    sender = NotificationSender(city.services)
+    for number in range(2):
+        told = alarm(city.time, condition="battery_alert", id=f"battery-{number:04}")
+        city.send(told, f"alarm-{number}")
+        sender.deliver_due()
+        city.later(seconds=1)
+    assert len(hook.titles) == 2
+    city.send(alarm(city.time), "alarm-3")
+    sender.deliver_due()
+    assert len(hook.titles) == 3
+
+
+def test_alerts_of_no_gateway_are_no_building(city: City, hook: Hook) -> None:
+    channel(city, hook.url, role=Role.DISPATCHER)
+    sender = NotificationSender(city.services)
+    for number in range(3):
+        city.send(alarm(city.time, id=f"alarm-{number:04}"), f"alarm-{number}")
+        with writing(city.services.sessions) as session:
+            session.execute(update(AlertRow).values(gateway=""))
+        sender.deliver_due()
+        city.later(seconds=1)
+    assert len(hook.titles) == 3
 
 
 def test_many_at_once_do_not_flood_a_channel(city: City, hook: Hook) -> None:

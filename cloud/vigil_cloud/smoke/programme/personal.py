@@ -41,8 +41,11 @@ def forget_keys(session: Session, now: datetime) -> bool:
     query = select(PersonKey.person_key).where(
         PersonKey.person_key.startswith(prefix, autoescape=True), PersonKey.sealed.is_not(None)
     )
+    keys = session.scalars(
+        query
+    ).all()  # before the homes: one that is added meanwhile has no key here
     there = set(session.scalars(select(ProgrammeHome.id)))
-    gone = [key for key in session.scalars(query) if key.removeprefix(prefix) not in there]
+    gone = [key for key in keys if key.removeprefix(prefix) not in there]
     for key in gone:
         person_keys.destroy(session, key, now)
     return bool(gone)

@@ -197,7 +197,7 @@ def install(
     alarms = [_fitted(one, service.today(now)) for one in body.alarms]
     with writing(services.sessions) as session:
         row = service.load(session, home, fitter)
-        service.install(session, row, alarms, by=fitter.username, now=now)
+        service.install(session, row, alarms, fitter=fitter, now=now)
         return presentation.entry(session, row)
 
 
@@ -259,7 +259,7 @@ def visit(
     replaced = [(one.serial, _fitted(one.alarm, day)) for one in body.replaced]
     with writing(services.sessions) as session:
         row = service.load(session, home, fitter)
-        service.visit(session, row, replaced, by=fitter.username, now=now)
+        service.visit(session, row, replaced, fitter=fitter, now=now)
         return presentation.entry(session, row)
 
 

@@ -24,7 +24,8 @@ from vigil_cloud.devices.models import Device
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity import audit, districts, households, person_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
-from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.models import HouseholdDevice
+from vigil_cloud.identity.reader import Reader, device_at
 from vigil_cloud.smoke.programme import eligibility, progress
 from vigil_cloud.smoke.programme.eligibility import Objection
 from vigil_cloud.smoke.programme.progress import Fitted, OutOfTurn, Party, Signature, State
@@ -224,7 +225,7 @@ def install(
     row: ProgrammeHome,
     alarms: Sequence[Fitted],
     *,
-    by: str,
+    fitter: Reader,
     now: datetime,
 ) -> None:
     """Alarms hang there, with a photograph. What a gateway hears stands in the platform's home from
@@ -234,8 +235,8 @@ def install(
         after = progress.installed(state, alarms, today(now))
     if not _has_proof(session, row):
         raise NoProof("No photograph shows that the alarms hang.")
-    _heard(session, row, alarms, by=by, now=now)
-    keep(session, row, after, f"installed:{len(alarms)}", by, now)
+    _heard(session, row, alarms, fitter, now)
+    keep(session, row, after, f"installed:{len(alarms)}", fitter.username, now)
 
 
 def visit(
@@ -243,15 +244,15 @@ def visit(
     row: ProgrammeHome,
     replaced: Sequence[tuple[str, Fitted]],
     *,
-    by: str,
+    fitter: Reader,
     now: datetime,
 ) -> None:
     """Somebody was there and looked. Raises ``ProgrammeOutOfTurn``."""
     state = state_of(session, row)
     with in_turn(row):
         after = progress.visited(state, replaced, today(now))
-    _heard(session, row, [new for _, new in replaced], by=by, now=now)
-    keep(session, row, after, f"visited:{len(replaced)}", by, now)
+    _heard(session, row, [new for _, new in replaced], fitter, now)
+    keep(session, row, after, f"visited:{len(replaced)}", fitter.username, now)
 
 
 def sign(
@@ -405,17 +406,32 @@ def _has_proof(session: Session, row: ProgrammeHome) -> bool:
 
 
 def _heard(
-    session: Session, row: ProgrammeHome, alarms: Sequence[Fitted], *, by: str, now: datetime
+    session: Session, row: ProgrammeHome, alarms: Sequence[Fitted], fitter: Reader, now: datetime
 ) -> None:
-    """Alarms that a gateway hears stand in the platform's home. Raises ``ProgrammeOutOfTurn``."""
+    """Alarms that a gateway hears stand in the platform's home: none that stands in another one,
+    or outside the fitter's districts, which only the office moves. Raises
+    ``ProgrammeOutOfTurn``."""
     for one in alarms:
         if one.device is None:
             continue
         device = session.get(Device, one.device)
-        if device is None or device.domain != DOMAIN:
+        if device is None or device.domain != DOMAIN or not _in_reach(session, device, fitter):
             raise ProgrammeOutOfTurn(row.phase, f"{one.device!r} is no smoke alarm that is known")
+        stands = select(HouseholdDevice.household).where(
+            HouseholdDevice.device == one.device, device_at(now)
+        )
+        if any(home != row.household for home in session.scalars(stands)):
+            raise ProgrammeOutOfTurn(row.phase, f"{one.device!r} stands in another home")
         if row.household is not None:
-            households.give_device(session, row.household, one.device, by=by, now=now)
+            households.give_device(session, row.household, one.device, by=fitter.username, now=now)
+
+
+def _in_reach(session: Session, device: Device, fitter: Reader) -> bool:
+    """What nobody has placed yet may be fitted anywhere."""
+    place = districts.places(session, "device", [device.device]).get(device.device)
+    if place is None:
+        place = districts.places(session, "gateway", [device.gateway]).get(device.gateway)
+    return place is None or fitter.covers(place)
 
 
 def _seal(

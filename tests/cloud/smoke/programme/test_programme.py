@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,18 +10,19 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from cases_office import picture
-from cloud_city import populated
+from cloud_city import alarm, populated
 from fire_town import ADDRESS, BEDROOM, HOME, KITCHEN, Home
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
-from vigil_cloud.identity import households
+from vigil_cloud.identity import districts, households
 from vigil_cloud.identity.models import AuditEntry, PersonKey
+from vigil_cloud.identity.service import account_named
 from vigil_cloud.retention import Retention
-from vigil_cloud.smoke.programme import reminders
+from vigil_cloud.smoke.programme import personal, reminders
 from vigil_cloud.smoke.programme_models import ProgrammeHome, ProgrammePhoto
 from vigil_schemas.smoke import SmokeAlarm
 
@@ -65,12 +67,15 @@ class Programme:
         home: str = self.say("resident", "POST", "/homes/mine", body)["home"]
         return home
 
-    def fitted(self, home: str, *serials: str, devices: tuple[str | None, ...] = ()) -> Any:
-        """Accepted, appointed, photographed, fitted."""
+    def fitted_until_photographed(self, home: str) -> None:
         self.say("dispatcher", "POST", f"/homes/{home}/decision", {})
         at = (self.city.time + timedelta(days=2)).isoformat()
         self.say("maintainer", "POST", f"/homes/{home}/appointment", {"at": at})
         self.photo(home)
+
+    def fitted(self, home: str, *serials: str, devices: tuple[str | None, ...] = ()) -> Any:
+        """Accepted, appointed, photographed, fitted."""
+        self.fitted_until_photographed(home)
         expires = (self.city.time + timedelta(days=3650)).date().isoformat()
         alarms = [
             {"serial": serial, "room": "bedroom", "expires": expires, "device": device}
@@ -175,6 +180,45 @@ def test_who_signs_for_whom(programme: Programme) -> None:
     programme.say("dispatcher", "POST", path, {"party": "city"})
     sent = programme.say("dispatcher", "POST", f"/homes/{home}/sent-back", {"reason": "silent"})
     assert (sent["phase"], sent["alarms"], sent["signed"]) == ("accepted", [], [])
+
+
+def test_nobody_fits_an_alarm_that_stands_elsewhere(programme: Programme) -> None:
+    city = programme.city
+    city.send(alarm(city.time), "alarm-9")
+    with writing(city.services.sessions) as session:
+        for name in ("east", "west"):
+            districts.put(session, name, name, name, by="test", now=city.time)
+        fitter = account_named(session, "maintainer")
+        districts.limit(session, fitter, ["east"], by="test", now=city.time)
+        districts.place(session, "device", "alarm-9", "west", by="test", now=city.time)
+    home = programme.referred(district="east")
+    programme.fitted_until_photographed(home)
+    expires = (city.time + timedelta(days=3650)).date().isoformat()
+    for device, why in ((KITCHEN, "another home"), ("alarm-9", "no smoke alarm that is known")):
+        alarms = [{"serial": "S-009", "room": "bedroom", "expires": expires, "device": device}]
+        path = f"/homes/{home}/installation"
+        refused = programme.ask("maintainer", "POST", path, {"alarms": alarms})
+        assert (refused.status_code, refused.json()["code"]) == (409, "programme-out-of-turn")
+        assert why in refused.text
+    with city.services.sessions() as session:
+        assert KITCHEN in {
+            one for one, _, _ in households.find(session, city.cipher, city.time, HOME).devices
+        }
+
+
+def test_keys_are_read_before_the_homes_that_they_might_belong_to(programme: Programme) -> None:
+    """A home that is added between the two reads keeps its key."""
+    programme.referred()
+    engine, read = programme.city.services.engine, list[str]()
+
+    def executed(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        read.extend(re.findall(r"FROM (person_keys|programme_homes)", statement))
+
+    event.listen(engine, "before_cursor_execute", executed)
+    with writing(programme.city.services.sessions) as session:
+        assert not personal.forget_keys(session, programme.city.time)
+    event.remove(engine, "before_cursor_execute", executed)
+    assert read == ["person_keys", "programme_homes"]
 
 
 def test_who_is_not_eligible_is_refused_with_the_reason(programme: Programme) -> None:
