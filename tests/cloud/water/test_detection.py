@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from data import shared
 from vigil_cloud.cli import main
+from vigil_cloud.water.detection.doubts import Doubts
 from vigil_cloud.water.detection.kinds import kind_of
 from vigil_cloud.water.detection.station import Detector
 from vigil_cloud.water.detection.tail import Tail
-from vigil_cloud.water.detection.verdict import Setting, Verdict
+from vigil_cloud.water.detection.verdict import Finding, Setting, Verdict, verdict_of
 
 Floats = NDArray[np.float64]
 NAMES = ["temp", "cond", "ph", "do"]
@@ -126,6 +127,57 @@ def test_a_dead_sensor_hides_no_discharge(
     values[START - 2 * DAY :, NAMES.index(dead)] = shows
     found = said(values, 4)
     assert {signal for _, signal, _, type_ in found if type_ == "water"} == set(change)
+
+
+@pytest.mark.parametrize(
+    ("stage", "cond", "rain"),
+    [(-0.4, 0.0, False), (0.4, 150.0, False), (0.4, -60.0, True)],
+    ids=["a gate closes", "the discharge's own water", "rain"],
+)
+def test_only_water_that_dilutes_explains_turbidity(stage: float, cond: float, rain: bool) -> None:
+    random = np.random.default_rng(4)
+    rows = START + 12
+    values = np.stack(
+        [
+            1.5 + random.normal(0, 0.01, rows),
+            quiet()[:rows, 1],
+            12 + random.normal(0, 0.5, rows),
+        ],
+        axis=1,
+    )
+    values[START:] += (stage, cond, 0.0)
+    values[START + 2 :, 2] += 150
+    detector = Detector(["stage", "cond", "turbidity"])
+    found = [
+        one
+        for at, row in zip(times(rows).tolist(), values.tolist(), strict=True)
+        for one in detector.step(at, row).findings
+        if at >= times(rows)[START] and (one.signal, one.type) == ("turbidity", "water")
+    ]
+    assert bool(found) is not rain
+
+
+def waits(at_s: float, *signals: str) -> Verdict:
+    return verdict_of([Finding(one, "excursion", "water", 2.0, at_s, 3.0) for one in signals])
+
+
+def test_suspect_signals_of_the_same_row_confirm_each_other() -> None:
+    doubts, row = Doubts(NAMES), [18.0, 580.0, 7.1, 8.5]
+    assert not doubts.weigh(0, waits(0, "cond"), row, {1}).anomaly
+    both = doubts.weigh(900, waits(900, "cond", "ph"), row, {1, 2})
+    assert [one.signal for one in both.findings] == ["cond", "ph"]
+    assert doubts.state()["held"] == {}
+
+
+def test_what_nothing_refutes_is_told_after_an_hour() -> None:
+    doubts, gone = Doubts(NAMES), [18.0, np.nan, 7.9, 8.5]
+    assert not doubts.weigh(0, waits(0, "cond"), [18.0, 580.0, 7.9, 8.5], {1}).anomaly
+    restored = Doubts(NAMES)
+    restored.restore(json.loads(json.dumps(doubts.state())))
+    assert not restored.weigh(3600, Verdict(), gone, ()).anomaly
+    (told,) = restored.weigh(4500, Verdict(), gone, ()).findings
+    assert (told.signal, told.type) == ("cond", "water")
+    assert restored.state()["held"] == {}
 
 
 def test_rain_and_a_calibration_are_no_discharge() -> None:

@@ -2,7 +2,8 @@
 
 They are judged, since a strong discharge is what quality control doubts first; but what they alone
 show waits until a reading that is not suspect says the same, or until four in a row do: then it is
-the water's, as it is for a bound on the gateway. What has returned before was a spike.
+the water's, as it is for a bound on the gateway. What has returned before was a spike. Signals
+that show it in the same row confirm each other, and what nothing has refuted for an hour is told.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Final
 
+from vigil_cloud.water.detection.ledger import OVER_S
 from vigil_cloud.water.detection.verdict import Finding, Verdict, verdict_of
 
 BELIEVED: Final = 4
 """So many suspect readings in a row are believed."""
+_SEVERAL: Final = 2
 _STAYED: Final = 0.5
 """Share of the change that has to be left of it."""
 
@@ -26,6 +29,8 @@ class _Held:
 
     finding: Finding
     base: float
+    at_s: float
+    """Since when it waits."""
 
 
 class Doubts:
@@ -47,29 +52,41 @@ class Doubts:
         return frozenset(place for place in suspect if 0 < self._runs[place] < BELIEVED)
 
     def weigh(
-        self, verdict: Verdict, values: Sequence[float | None], doubted: Collection[int]
+        self,
+        at_s: float,
+        verdict: Verdict,
+        values: Sequence[float | None],
+        doubted: Collection[int],
     ) -> Verdict:
         """The verdict without what suspect readings alone say, and with what was confirmed."""
         if not doubted and not self._held:
             return verdict
         names = {self._names[place] for place in doubted}
+        showing = {one.signal for one in verdict.findings if one.type == "water"} & names
+        if len(showing) >= _SEVERAL:
+            names -= showing
         now = dict(zip(self._names, values, strict=True))
         found = [one for one in verdict.findings if one.type != "water" or one.signal not in names]
         told = {one.signal for one in found}
         for name in list(self._held):
-            found += self._again(name, now[name], doubted=name in names, told=name in told)
+            found += self._again(at_s, name, now[name], doubted=name in names, told=name in told)
         for one in verdict.findings:
             if one.type == "water" and one.signal in names and one.signal not in self._held:
                 value = now[one.signal]
                 base = (value - one.by) if value is not None and isfinite(one.by) else one.by
-                self._held[one.signal] = _Held(one, base)
+                self._held[one.signal] = _Held(one, base, at_s)
         return verdict_of(found)
 
-    def _again(self, name: str, value: float | None, *, doubted: bool, told: bool) -> list[Finding]:
+    def _again(
+        self, at_s: float, name: str, value: float | None, *, doubted: bool, told: bool
+    ) -> list[Finding]:
         """What a further reading makes of a finding that waits; ``told``: it is one again."""
         held = self._held[name]
         if value is None or not isfinite(value):
-            return []
+            if at_s - held.at_s <= OVER_S:
+                return []
+            del self._held[name]
+            return [] if told else [held.finding]
         size = held.finding.by
         stays = isfinite(size) and (value - held.base) * size >= _STAYED * size * size
         if doubted and stays:
@@ -84,7 +101,10 @@ class Doubts:
     def state(self) -> dict[str, Any]:
         """To be stored, as JSON: nothing while nothing is doubted."""
         runs = {name: run for name, run in zip(self._names, self._runs, strict=True) if run}
-        held = {name: [*_row(one.finding), str(one.base)] for name, one in self._held.items()}
+        held = {
+            name: [*_row(one.finding), str(one.base), str(one.at_s)]
+            for name, one in self._held.items()
+        }
         return {"runs": runs, "held": held}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -93,7 +113,7 @@ class Doubts:
         self._runs = [int(runs.get(name, 0)) for name in self._names]
         held = state.get("held", {})
         self._held = {
-            name: _Held(_finding(name, row), float(row[-1]))
+            name: _Held(_finding(name, row), float(row[4]), float((row[5:] or row[2:])[0]))
             for name, row in held.items()
             if name in self._names
         }

@@ -94,7 +94,7 @@ class Detector(Judge):
             return self._learn(at_s, values)
         doubted = self._doubts.take(values, suspect)
         verdict = self._taken(at_s, values, doubted)
-        return self._doubts.weigh(verdict, values, doubted)
+        return self._doubts.weigh(at_s, verdict, values, doubted)
 
     def _taken(
         self, at_s: float, values: Sequence[float | None], doubted: Collection[int]

@@ -34,7 +34,7 @@ class Weather:
 
     def __init__(self) -> None:
         self.flood_s = -inf
-        """When the stage last stood far from its level."""
+        """When the stage last stood far above its level, or came down from there."""
         self.diluted_s = -inf
         """When the conductance last did, below it."""
         self.dry = inf
@@ -42,7 +42,7 @@ class Weather:
         self.slow = nan
         """The conductance of the last hours."""
         self._now_s = -inf
-        self._risen = False
+        self._risen = self._saltier = False
 
     @property
     def flooded(self) -> bool:
@@ -69,12 +69,17 @@ class Weather:
     def watch(self, at_s: float, signals: Iterable[Series]) -> None:
         """Take the signals of a row, after they have taken their values."""
         since, self._now_s = at_s - self._now_s, at_s
-        self._risen = False
+        self._risen = self._saltier = False
+        rises = falls = False
         for one in signals:
-            if one.kind.name == "flow" and abs(one.z) > _FLOOD:
-                self.flood_s = at_s
+            if one.kind.name == "flow":
+                rises, falls = rises or one.z > _FLOOD, falls or one.z < -_FLOOD
             if one.kind == CONDUCTIVITY:
                 self._conductance(at_s, one.value, since)
+        # A gate that closes is no rain, and what raises the conductance too is a discharge's own
+        # water; a flood that is there falls as well.
+        if (rises and not self._saltier) or ((rises or falls) and self.flooded):
+            self.flood_s = at_s
 
     def _conductance(self, at_s: float, x: float, since: float) -> None:
         if not self.slow > 0 or since > 4 * _SLOW_S:
@@ -83,7 +88,8 @@ class Weather:
             if at_s - self.diluted_s > _DILUTED_S:
                 self.dry = self.slow
             self.diluted_s = at_s
-        self._risen = x > self.slow / _DILUTED and x > self.dry / _DILUTED
+        self._saltier = x > self.slow / _DILUTED
+        self._risen = self._saltier and x > self.dry / _DILUTED
         self.slow += min(since / _SLOW_S, 1.0) * (x - self.slow)
 
     def is_water(self, one: Series, size: float, base: float, *, supported: bool = False) -> bool:
