@@ -1,6 +1,8 @@
 """A network camera whose pictures say when they were taken, in milliseconds since 1970 as 32 black
 and white fields: ``/usr/bin/python3 clock_camera.py PORT CODEC LATE_S REPORTS`` serves
-rtsp://127.0.0.1:PORT/clock. ``LATE_S``: so long it keeps each picture before it is encoded.
+rtsp://127.0.0.1:PORT/clock. ``CODEC``: ``h264``, ``h265``, ``jpeg``; ``h264+sound`` sends a
+microphone's stream beside it, uncompressed and so with more bytes than the pictures'.
+``LATE_S``: so long it keeps each picture before it is encoded.
 ``REPORTS``: ``capture`` (RTCP sender reports as a camera sends them) or ``uptime`` (of a camera
 that knows no time of day).
 
@@ -26,11 +28,16 @@ CODECS = {
     " ! rtph265pay config-interval=1",
     "jpeg": "jpegenc ! rtpjpegpay",
 }
-PORT, CODEC, LATE_S, REPORTS = int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4]
+SOUND = (
+    " audiotestsrc is-live=true wave=ticks ! audio/x-raw,rate=48000,channels=2"
+    " ! audioconvert ! rtpL16pay name=pay1 pt=97"
+)
+PORT, LATE_S, REPORTS = int(sys.argv[1]), float(sys.argv[3]), sys.argv[4]
+CODEC, _, BESIDE = sys.argv[2].partition("+")
 PICTURES = (
     "( appsrc name=eye is-live=true format=time"
     f" caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1"
-    f" ! queue ! {CODECS[CODEC]} name=pay0 pt=96 )"
+    f" ! queue ! {CODECS[CODEC]} name=pay0 pt=96{SOUND if BESIDE else ''} )"
 )
 
 

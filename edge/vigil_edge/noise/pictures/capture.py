@@ -20,6 +20,9 @@ from vigil_edge.noise.pictures.settings import CameraSettings
 JPEG_QUALITY: Final = 85
 TIMEOUT_S: Final = 5.0
 """As long as for MJPEG. OpenCV's own 30 s would hide a camera that fell silent."""
+RTSP_OPTIONS: Final = "rtsp_flags;prefer_tcp|allowed_media_types;video"
+"""The first is OpenCV's own. With more than one stream FFmpeg dates all of them anew when the first
+report comes, and the pictures no longer count from the stream's first packet."""
 
 _log = structlog.get_logger("camera")
 
@@ -85,6 +88,7 @@ class OpencvCapture:
             return cv2.VideoCapture(int(self._settings.address))
         if self._settings.source == "file":
             return cv2.VideoCapture(str(self._settings.address))
+        os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", RTSP_OPTIONS)
         limit_ms = int(1000 * TIMEOUT_S)
         limits = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,

@@ -17,7 +17,7 @@ from edge.noise.rtsp import clock_camera
 from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.pictures.dating import LEAST_PICTURES, Dating
 from vigil_edge.noise.pictures.frame import Frame
-from vigil_edge.noise.pictures.relay import InterleavedReader
+from vigil_edge.noise.pictures.relay import InterleavedReader, RtspRelay
 from vigil_edge.noise.pictures.rtcp import (
     SenderClock,
     SenderReport,
@@ -58,7 +58,8 @@ def seen(folder: Path, codec: str, late_s: float, dated: str, **more: object) ->
 
 
 @pytest.mark.parametrize(
-    ("codec", "late_s"), [("jpeg", 0.0), ("h264", 0.0), ("h264", 0.15), ("h265", 0.0)]
+    ("codec", "late_s"),
+    [("jpeg", 0.0), ("h264", 0.0), ("h264", 0.15), ("h265", 0.0)],
 )
 def test_reports_date_each_picture_as_it_was_taken(
     tmp_path: Path, codec: str, late_s: float
@@ -67,6 +68,29 @@ def test_reports_date_each_picture_as_it_was_taken(
     errors = errors_ms(seen(tmp_path, codec, late_s, "sender"), "sender")
     assert len(errors) >= 30
     assert abs(median(errors)) < 10
+
+
+def test_of_a_camera_with_sound_only_the_pictures_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two streams FFmpeg dates both anew at the first report."""
+    relays = list[RtspRelay]()
+
+    def kept(address: str) -> RtspRelay:
+        relays.append(RtspRelay(address))
+        return relays[-1]
+
+    monkeypatch.setattr("vigil_edge.noise.pictures.capture.RtspRelay", kept)
+    served = clock_camera(tmp_path, "h264+sound", 0.0)
+    settings = CameraSettings.model_validate({"source": "rtsp", "address": served.address})
+    watched = Camera(settings, 60.0, now)
+    watched.start()
+    try:
+        servers.eventually(lambda: watched.counters.frames >= 10, "pictures of a camera with sound")
+    finally:
+        watched.stop()
+        served.kill()
+    assert len(relays[-1]._reader.senders) == 1
 
 
 def test_where_the_camera_knows_no_time_the_measured_delay_is_taken_off(tmp_path: Path) -> None:
