@@ -120,6 +120,7 @@ class Agent:
             count=self._count,
             rng=rng,
         )
+        self.uplink.told = self.renewal.tried
         self._configure(outbox)
         self.reporter.resent = lambda: self.uplink.lanes.resent
         outbox.on_replaced = self._outbox_replaced

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import pytest
 from e2e.enrolled import EnrolledBox, OwnBrokerCloud, connects, enrol
 from e2e.two_ends import switched_on, until
 from gateways import new_name
+from vigil_cloud.certificates.authority import Authority, new_authority
 from vigil_cloud.ingest.models import Watermark
 from vigil_edge import cli
+from vigil_edge.enrolment import identity
 
 
 @pytest.fixture
@@ -92,6 +95,24 @@ async def test_the_certificate_is_renewed_and_nothing_is_lost(
     assert (first.revoked, second.revoked) == (None, None)
     kept = (box.folder / "data/identity/gateway.pem").read_text()
     assert second.certificate.strip() in kept
+    assert not (box.folder / "data/identity/gateway.pem.former").exists(), "the new one serves"
+
+
+async def test_a_new_certificate_that_is_refused_gives_way_to_the_one_before(
+    cloud: OwnBrokerCloud, box: EnrolledBox
+) -> None:
+    file = box.folder / "data" / "identity" / "gateway.pem"
+    good = file.read_bytes()
+    key, now = identity.new_key(), datetime.now(UTC)
+    stranger = Authority(*new_authority("Somebody else", now))
+    request = identity.request_of(key, box.name)
+    other = stranger.gateway(request, box.name, now, timedelta(days=90), "")
+    identity.replace(file, key, other.pem)
+    async with switched_on(box):
+        await connected(cloud, box.name)
+        assert box.agent.counters["certificate-taken-back"] == 1
+        assert file.read_bytes() == good
+        await until(lambda: not identity.former(file).exists(), "none is on trial any more")
 
 
 def answered(cloud: OwnBrokerCloud, gateway: str, number: str) -> dict[str, object] | None:

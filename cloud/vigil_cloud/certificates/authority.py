@@ -32,7 +32,7 @@ LASTS: Final = timedelta(days=365 * 25)
 """Of the authority: longer than the boxes that trust it."""
 BROKER_LASTS: Final = timedelta(days=397)
 BACKDATED: Final = timedelta(days=1)
-"""What a box checks must have begun also where its clock is somewhat behind."""
+"""What a box or a broker checks must have begun also where its clock is somewhat behind."""
 LEAST_RSA_BITS: Final = 2048
 LARGEST_REQUEST: Final = 8192
 """Characters of a request in PEM; one of P-256 has some 500."""
@@ -164,8 +164,7 @@ class Authority:
         """A client's certificate for a checked request. Nothing that the request asks for is
         taken over but its key. ``list_url``: where a broker may fetch the revocation list."""
         key = request.public_key()
-        begins = now - timedelta(minutes=5)
-        builder = self._leaf(_named(gateway), key, begins, now + lasts)
+        builder = self._leaf(_named(gateway), key, now - BACKDATED, now + lasts)
         builder = builder.add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True
         )

@@ -7,7 +7,8 @@ outbox and in one ``Window`` per lane, never in a broker's session.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -91,6 +92,8 @@ class Uplink:
         self._connection: Connection | None = None
         self._session = 0
         self._anew = False
+        self.told: Callable[[bool], Awaitable[None]] = _nobody
+        """Given whether the broker let us in; not where it cannot be reached."""
         self._epoch = outbox.epoch
         """Of the connection: birth and last will belong together, under another we connect anew."""
 
@@ -125,17 +128,26 @@ class Uplink:
         connection = Connection(self._settings, self._gateway, will, self.callbacks.count)
         self._connection = connection
         try:
-            await connection.open()
+            await self._open(connection)
             self.say_birth()
             self.lanes.reconnected()
             self.connected = True
             self._since = self.callbacks.monotonic()
             broker, session = self._settings.broker, self._session
             _log.info("connected to the broker", broker=broker, session=session)
+            if not self._anew:  # otherwise with the certificate before
+                await self.told(True)
             await self._pump(connection)
         finally:
             self._connection = None
             await connection.close(self._death(clean=True))
+
+    async def _open(self, connection: Connection) -> None:
+        try:
+            await connection.open()
+        except (UplinkError, ssl.SSLError):  # somebody was there, who did not let us in
+            await self.told(False)
+            raise
 
     def say_birth(self) -> None:
         """At the begin of a connection, and again when the cloud asks for it."""
@@ -242,3 +254,7 @@ class Uplink:
             data=data,
             clock_quality=self.callbacks.quality(),
         )
+
+
+async def _nobody(_let_in: bool) -> None:
+    """Where nobody asks whether the broker let us in."""

@@ -26,6 +26,8 @@ from cryptography.x509.oid import NameOID
 FOLDER: Final = "identity"
 IDENTITY: Final = "gateway.pem"
 """Key and certificate."""
+FORMER: Final = ".former"
+"""Suffix of the identity before, kept until the broker has let the new one in."""
 AUTHORITY: Final = "ca.pem"
 TOKEN: Final = "token"  # noqa: S105 - a file's name
 PENDING: Final = "pending-key.pem"
@@ -103,6 +105,31 @@ def kept(file: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError(f"{file} holds a key that was not made by `vigil-edge enrol`")
     return key, x509.load_pem_x509_certificate(content)
+
+
+def replace(file: Path, key: ec.EllipticCurvePrivateKey, certificate: str) -> None:
+    """Put another identity in place and keep the one before beside it. Raises ``OSError``."""
+    write_secret(former(file), file.read_bytes())
+    write_secret(file, key_pem(key) + certificate.encode())
+
+
+def former(file: Path) -> Path:
+    """Where the identity before lies while the new one has opened no door yet."""
+    return file.with_name(file.name + FORMER)
+
+
+def go_back(file: Path, now: datetime) -> bool:
+    """Put the identity before in place again; ``False`` where there is none, or it has ended.
+    Raises ``OSError``, ``ValueError``."""
+    before = former(file)
+    if not before.exists():
+        return False
+    _, certificate = kept(before)
+    if certificate.not_valid_after_utc <= now:
+        return False
+    write_secret(file, before.read_bytes())
+    before.unlink()
+    return True
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -24,6 +24,8 @@ from vigil_schemas.errors import VigilError
 LOOK_S: Final = 3600.0
 AGAIN_FIRST_S: Final = 60.0
 AGAIN_LONGEST_S: Final = 3600.0
+REFUSALS: Final = 4
+"""In a row, until a new certificate gives way to the one before."""
 _log = structlog.get_logger("certificate")
 
 
@@ -58,6 +60,7 @@ class Renewal:
         self._count = count
         self._backoff = Backoff(rng, first_s=AGAIN_FIRST_S, last_s=AGAIN_LONGEST_S)
         self._turn = asyncio.Lock()
+        self._refusals = 0
 
     @property
     def possible(self) -> bool:
@@ -131,5 +134,24 @@ class Renewal:
         ends = identity.fits(made, authority, key, self._gateway)
         if cloud.ca_file is not None and cloud.ca_file.parent == file.parent:
             identity.write_secret(cloud.ca_file, authority.encode())
-        identity.write_secret(file, identity.key_pem(key) + made.encode())
+        identity.replace(file, key, made)
         return ends
+
+    async def tried(self, let_in: bool) -> None:
+        """The broker let this gateway in, or did not. A certificate that it takes at no try gives
+        way to the one before, which is valid until the next renewal: the only door to the cloud is
+        not shut by what was meant to keep it open."""
+        self._refusals = 0 if let_in else self._refusals + 1
+        file = self._settings.certificate_file
+        if file is None or not self.possible or (not let_in and self._refusals < REFUSALS):
+            return
+        try:
+            if let_in:
+                identity.former(file).unlink(missing_ok=True)
+            elif await asyncio.to_thread(identity.go_back, file, self._now()):
+                self._refusals = 0
+                self._count("certificate-taken-back")
+                _log.error("the broker refuses the new certificate: back to the one before")
+        except (OSError, ValueError) as error:
+            self._count("certificate-unreadable")
+            _log.error("the certificate before cannot be used", error=str(error))
