@@ -22,10 +22,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vigil_cloud.broker_rules import AUTHORITY_FILE, CERTIFICATE_FILE, KEY_FILE, REVOKED_FILE
 from vigil_cloud.certificates import issued
-from vigil_cloud.certificates.authority import Authority
+from vigil_cloud.certificates.authority import Authority, host_name
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.services import Services
+from vigil_schemas.errors import VigilError
 
 LOOK_S: Final = 0.5
 RENEWED_BEFORE: Final = timedelta(days=60)
@@ -41,7 +42,7 @@ class BrokerFiles:
         """``names``: host names and addresses that gateways reach the broker under."""
         self.folder = folder
         self._services = services
-        self._names = list(dict.fromkeys(names))
+        self._names = _usable(names)
         self._written: int | None = None
 
     def write(self) -> bool:
@@ -81,8 +82,10 @@ class BrokerFiles:
             _log.info("broker-certificate-made", reason=f"{type(error).__name__}: {error}")
             return False
         known = {str(name.value) for name in names}
-        lasts = found.not_valid_after_utc - self._services.now() > RENEWED_BEFORE
-        return same and lasts and known == set(self._names)
+        now = self._services.now()
+        lasts = found.not_valid_after_utc - now > RENEWED_BEFORE
+        begun = found.not_valid_before_utc <= now  # not so after a clock that was far ahead
+        return same and begun and lasts and known == set(self._names)
 
     def _list_differs(self, made: x509.CertificateRevocationList) -> bool:
         try:
@@ -111,6 +114,18 @@ class BrokerFiles:
         return True
 
 
+def _usable(names: Sequence[str]) -> list[str]:
+    """As a certificate says them. A machine may be called what no name in a certificate can be;
+    that one is left out and told."""
+    found: dict[str, None] = {}
+    for name in names:
+        try:
+            found[host_name(name)] = None
+        except ValueError as error:
+            _log.warning("broker-name-left-out", name=name, error=str(error))
+    return list(found)
+
+
 def _content(revoked: x509.CertificateRevocationList) -> tuple[object, ...]:
     number = revoked.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     serials = sorted(entry.serial_number for entry in revoked)
@@ -121,15 +136,23 @@ class Follower:
     """A thread that keeps a broker's files up to date and tells the broker."""
 
     def __init__(
-        self, files: BrokerFiles, tell: Callable[[], None], look_s: float = LOOK_S
+        self,
+        files: BrokerFiles,
+        tell: Callable[[], None],
+        look_s: float = LOOK_S,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
+        """``ended``: called where the thread ends without ``stop``."""
         self._files = files
         self._tell = tell
         self._look_s = look_s
+        self._ended = ended
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self.run, name="broker-files", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="broker-files", daemon=True)
         self.failing = ""
         """Why the files cannot be kept up to date; empty while they are."""
+        self.died = False
+        """Whether nobody follows any more, and nobody asked for that."""
 
     def start(self) -> None:
         """Begin to follow, in a thread of its own."""
@@ -140,6 +163,15 @@ class Follower:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            self.run()
+        finally:
+            if not self._stopping.is_set():
+                self.died = True
+                self.failing = "the thread that writes them has ended; see the log"
+                self._ended()
 
     def run(self) -> None:
         """Until ``stop``."""
@@ -154,7 +186,8 @@ class Follower:
                     self._tell()
                     owed = False
                 self.failing = ""
-            except (SQLAlchemyError, OSError) as error:
+            except (SQLAlchemyError, VigilError, OSError, ValueError) as error:
+                said = f"{type(error).__name__}: {error}"
                 if not self.failing:
-                    _log.error("broker-files-not-written", error=str(error).splitlines()[0])
-                self.failing = f"{type(error).__name__}: {error}"[:300]
+                    _log.error("broker-files-not-written", error=said.splitlines()[0])
+                self.failing = said[:300]

@@ -54,6 +54,7 @@ SWITCH_S: Final = 0.001
 """So long one thread computes while others wait for the interpreter. An alarm asks the database
 two dozen times, and gives the interpreter away each time: with Python's 5 ms it waits behind every
 busy thread for longer than for the disk."""
+_MIGRATING_S: Final = 3600.0
 _DRAIN_S: Final = 3
 """Event streams never end by themselves: so long they may at a shutdown."""
 _LEFT_S: Final = 2.0
@@ -81,6 +82,8 @@ def await_database(services: Services, *, always: bool) -> None:
     A file that cannot be opened is a mistake and not waited for. Raises ``DatabaseOutdated``,
     and SQLAlchemy's error where the patience was not enough.
     """
+    # A large database's migration takes longer than systemd waits for a start.
+    _tell(lambda: ServiceManager.of().waiting(_MIGRATING_S, "waiting: migrating the database"))
     patiently(services, lambda: prepare_database(services, always=always))
 
 

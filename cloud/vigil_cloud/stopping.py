@@ -32,6 +32,10 @@ class Stop:
         if self.asked:
             raise _Asked
 
+    def end(self) -> None:
+        """As if a signal had come: there is nothing to go on with."""
+        self._asked.set()
+
     def wait(self) -> None:
         """Until a signal has come."""
         self._asked.wait()

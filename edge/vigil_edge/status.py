@@ -71,7 +71,11 @@ def look(config: Config, now: datetime) -> Status:
     age = None
     if report is not None:
         age = (now - datetime.fromisoformat(str(report["time"]))).total_seconds()
-    waiting, oldest = _waiting(folder / "outbox.sqlite")
+    outbox = folder / "outbox.sqlite"
+    try:
+        waiting, oldest = _waiting(outbox)
+    except sqlite3.Error as error:
+        raise OSError(f"{outbox} cannot be read: {error}") from error
     place = folder
     while not place.exists():
         place = place.parent

@@ -101,3 +101,15 @@ def test_where_gateways_reach_the_broker_is_told(
     written = tomllib.loads((tmp_path / "etc/cloud.toml").read_text())
     assert written["gateway_broker_url"] == "mqtts://vigil.example:8883"
     assert written["broker_url"] == "mosquitto"
+
+
+def test_where_the_package_has_a_cloud_none_is_made_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = tmp_path / "vigil" / "cloud.toml"
+    monkeypatch.setattr("vigil_cloud.commands.init.DEFAULT", usual)
+    monkeypatch.setattr("vigil_cloud.commands.init.PACKAGED", tmp_path)
+    words = ["init", "--config", str(usual), "--data-dir", str(tmp_path / "data")]
+    assert cli.main([*words, "--no-questions"]) != 0
+    assert "vigil-cloud-admin init" in capsys.readouterr().err
+    assert not usual.exists()

@@ -164,6 +164,29 @@ async def test_another_box_takes_the_place(
     assert cloud.letters(box.name) == []
 
 
+def test_a_configuration_that_reads_its_identity_elsewhere_is_not_cut_off(
+    cloud: OwnBrokerCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, folder = new_name(), tmp_path / "box"
+    folder.mkdir()
+    assert enrol(folder, cloud.url, cloud.code(name)) == 0
+    file, token = folder / "gateway.toml", folder / "data" / "identity" / "token"
+    before, right = token.read_text(), file.read_text()
+    (folder / "old-token").write_text(before)
+    file.write_text(right.replace(str(token), str(folder / "old-token")))
+    code = cloud.code(name, replaces=True)
+    capsys.readouterr()
+
+    assert enrol(folder, cloud.url, code) == 2
+    said = capsys.readouterr().err
+    assert f'token_file = "{token}"' in said
+    assert token.read_text() == before
+    assert len(cloud.certificates(name)) == 1, "the code was not used"
+    file.write_text(right)
+    assert enrol(folder, cloud.url, code) == 0
+    assert token.read_text() != before
+
+
 def test_what_does_not_go_leaves_the_box_as_it_was(
     cloud: OwnBrokerCloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -270,11 +270,22 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
+def host_name(name: str) -> str:
+    """An address as it is, a name in the letters that certificates have (IDNA).
+
+    Raises ``ValueError`` where it can be neither.
+    """
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.encode("idna").decode("ascii")
+
+
 def _general(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
-        return x509.DNSName(name)
+        return x509.DNSName(host_name(name))
 
 
 def _pem(certificate: x509.Certificate) -> str:

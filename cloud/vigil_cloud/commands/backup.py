@@ -53,7 +53,10 @@ def _restore(options: argparse.Namespace) -> int:
     print(
         f"vigil-cloud: this is the city of {manifest.made}. Consents that were withdrawn, people"
         " who were erased and accounts that were closed since then are back: do it again."
-        " Everybody has to sign in anew.",
+        " Everybody has to sign in anew. Gateways that were thrown out since then are let in again:"
+        " revoke them (`vigil-cloud gateway revoke`). Certificates of since then cannot be renewed:"
+        " enrol those gateways anew (`vigil-cloud gateway enrol NAME --replace`); and start a"
+        " broker of your own again.",
         file=sys.stderr,
     )
     return 0

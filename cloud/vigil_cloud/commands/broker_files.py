@@ -56,15 +56,15 @@ def _follow(options: argparse.Namespace) -> int:
 
     with stoppable() as stop, opened(options) as services:
         files = BrokerFiles(services, options.folder, options.names)
-        if files.write():
-            _tell(options.pid_file)
-        follower = Follower(files, lambda: _tell(options.pid_file))
+        files.write()
+        _tell(options.pid_file)  # also where `write` has just changed them, or nobody was told
+        follower = Follower(files, lambda: _tell(options.pid_file), ended=stop.end)
         stop.hold()
         follower.start()
         print(json.dumps({"kind": "ready", "folder": str(options.folder)}), flush=True)
         stop.wait()
         follower.stop()
-    return 0
+    return 1 if follower.died else 0
 
 
 def _tell(pid_file: Path | None) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from vigil_cloud.services import Services
 
 DEFAULT: Final = Path("/etc/vigil/cloud.toml")
+PACKAGED: Final = Path("/etc/vigil-cloud")
+"""Where Debian's package keeps settings and key, which its services read."""
 
 
 def add(commands: Commands, _common: argparse.ArgumentParser) -> None:
@@ -56,6 +58,11 @@ def add(commands: Commands, _common: argparse.ArgumentParser) -> None:
 def _init(options: argparse.Namespace) -> int:
     ask = _asking(options)
     file: Path = options.config
+    if file == DEFAULT and PACKAGED.exists() and not file.exists():
+        raise config.ConfigurationError(
+            f"{PACKAGED} has this machine's cloud and its key, and this would make a second:"
+            " use `vigil-cloud-admin init`, or name the file with --config"
+        )
     made = not file.exists()
     if made:
         _write(file, _answers(options, ask))

@@ -63,6 +63,8 @@ class Limits:
 
     offline_after: timedelta
     source_failed_after: timedelta
+    certificate_ends: timedelta = CERTIFICATE_ENDS
+    """So long before the end of a gateway's certificate it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def of_gateway(
     if silent(gateway, limits, now):
         yield _silent(gateway, lost)
         return
-    yield from _health(gateway, now, lives=bool(lost))
+    yield from _health(gateway, limits, now, lives=bool(lost))
     for device in devices:
         trouble = source_failed(device, limits, now)
         if trouble is not None:
@@ -171,10 +173,16 @@ def source_failed(device: Device, limits: Limits, now: datetime) -> Trouble | No
 
 
 def certificate(
-    subject: str, gateway: str, ends: datetime | None, now: datetime, *, lives: bool
+    subject: str,
+    gateway: str,
+    ends: datetime | None,
+    now: datetime,
+    *,
+    lives: bool,
+    within: timedelta = CERTIFICATE_ENDS,
 ) -> Trouble | None:
-    """One that ends within a month."""
-    if ends is None or ends - now > CERTIFICATE_ENDS:
+    """One that ends within a month, or within that time."""
+    if ends is None or ends - now > within:
         return None
     soon = ends - now <= CERTIFICATE_ENDS_SOON
     return Trouble(
@@ -306,7 +314,7 @@ def _unknown(gateway: Gateway, devices: Sequence[Device]) -> Iterator[Trouble]:
     )
 
 
-def _health(gateway: Gateway, now: datetime, *, lives: bool) -> Iterator[Trouble]:
+def _health(gateway: Gateway, limits: Limits, now: datetime, *, lives: bool) -> Iterator[Trouble]:
     name, health = gateway.gateway, gateway.health
     clock = _clock(gateway)
     if clock is not None:
@@ -327,7 +335,9 @@ def _health(gateway: Gateway, now: datetime, *, lives: bool) -> Iterator[Trouble
             detail={"disk_free_bytes": free},
         )
     ends = _time(health.get("certificate_not_after"))
-    if (ending := certificate(name, name, ends, now, lives=lives)) is not None:
+    if (
+        ending := certificate(name, name, ends, now, lives=lives, within=limits.certificate_ends)
+    ) is not None:
         yield ending
 
 

@@ -148,6 +148,10 @@ def _watch_gateways(turn: Turn) -> None:
     limits = watch.Limits(
         offline_after=timedelta(seconds=settings.offline_after_s),
         source_failed_after=timedelta(seconds=settings.source_failed_after_s),
+        # A gateway renews at half of its certificate's time: later than that is trouble.
+        certificate_ends=min(
+            watch.CERTIFICATE_ENDS, timedelta(days=settings.gateway_certificate_days) / 3
+        ),
     )
     ends = certificate_end(settings.broker_certificate_file)
     if watch.watch(services.sessions, limits, turn.now, ends):

@@ -92,12 +92,35 @@ def _refuse_another(asked: Asked, gateway: str) -> None:
     if not asked.config.exists():
         return
     try:
-        there = read(asked.config).tables.get("gateway", {})
+        tables = read(asked.config).tables
     except ConfigError as error:
         raise NotOurs(f"{asked.config} lies there and cannot be read: {error}") from error
+    there = tables.get("gateway", {})
     name = there.get("id") if isinstance(there, dict) else None
     if name != gateway:
         raise NotOurs(f"{asked.config} is of gateway {name!r}, and the code is for {gateway!r}")
+    _refuse_other_files(asked, tables.get("cloud", {}))
+
+
+def _refuse_other_files(asked: Asked, cloud: Any) -> None:
+    """A configuration that is kept must read what this is about to write: otherwise the agent goes
+    on with a token that ends here, and with another certificate."""
+    cloud = cloud if isinstance(cloud, dict) else {}
+    folder = asked.identity
+    wanted = {"token_file": folder / identity.TOKEN}
+    if str(cloud.get("broker", "")).lower().startswith("mqtts:"):
+        wanted["certificate_file"] = wanted["key_file"] = folder / identity.IDENTITY
+    other = [
+        key
+        for key, path in wanted.items()
+        if (asked.folder / str(cloud.get(key, ""))).resolve() != path.resolve()
+    ]
+    if other or "token" in cloud:
+        lines = ", ".join(f'{key} = "{path}"' for key, path in wanted.items())
+        raise NotOurs(
+            f"{asked.config} reads its identity elsewhere, and enrolment would end it: write under"
+            f" [cloud] {lines} (and no token), then give the command again"
+        )
 
 
 def _put(asked: Asked, gateway: str, key: Any, given: dict[str, Any]) -> datetime:

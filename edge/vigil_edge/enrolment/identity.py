@@ -152,8 +152,8 @@ def write_secret(path: Path, content: bytes, *, like: Path | None = None) -> Non
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
         file.flush()
+        _give(file.fileno(), folder if like is None else like)
         os.fsync(file.fileno())
-    _give(draft, folder if like is None else like)
     draft.replace(path)
     opened = os.open(folder, os.O_RDONLY)
     try:
@@ -162,7 +162,13 @@ def write_secret(path: Path, content: bytes, *, like: Path | None = None) -> Non
         os.close(opened)
 
 
-def _give(path: Path, like: Path) -> None:
-    if os.geteuid() == 0:
-        owner = like.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+def _give(what: Path | int, like: Path) -> None:
+    """A folder, or an open file. Of a name that somebody else may have made a link meanwhile, the
+    link itself is given away and not what it leads to."""
+    if os.geteuid() != 0:
+        return
+    owner = like.stat()
+    if isinstance(what, int):
+        os.fchown(what, owner.st_uid, owner.st_gid)
+    else:
+        os.chown(what, owner.st_uid, owner.st_gid, follow_symlinks=False)

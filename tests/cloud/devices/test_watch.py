@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from vigil_cloud.certificates.end import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
-from vigil_cloud.jobs.gateway_watch import TOGETHER, Limits, watch
+from vigil_cloud.jobs.gateway_watch import TOGETHER, Limits, of_gateway, watch
 from vigil_edge.configuration.tls import certificate_end as edge_certificate_end
 from vigil_schemas.gateway import DeviceDescription
 
@@ -394,3 +395,18 @@ def test_of_many_devices_only_those_are_read_of_which_something_is_said(well: Ci
     assert ("source-failed", "major") in standing(well)
     assert names[123] in read
     assert len(set(read)) < 10
+
+
+def test_a_short_certificate_is_told_in_its_last_third(city: City) -> None:
+    """One of six days is renewed at its third day; a month's warning would never end."""
+    asked = replace(LIMITS, certificate_ends=timedelta(days=2))
+    gateway = new_gateway(GATEWAY, city.time)
+    row = Gateway(**gateway)
+    row.last_seen = city.time
+
+    def kinds(**left: float) -> list[str]:
+        row.health = {"certificate_not_after": (city.time + timedelta(**left)).isoformat()}
+        return [one.kind for one in of_gateway(row, [], asked, city.time)]
+
+    assert kinds(days=3) == []
+    assert kinds(hours=47) == ["certificate-ends"]

@@ -164,3 +164,15 @@ def test_status_with_and_without_an_agent(
         lines = capsys.readouterr().out
         assert "does not run" in lines
         assert os.linesep in lines
+
+
+def test_an_outbox_that_cannot_be_read_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "mqtt://127.0.0.1:1883")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "outbox.sqlite").write_bytes(b"no database at all, " * 100)
+    assert cli.main(["status", "--config", str(file)], DOMAINS) != 0
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert "outbox.sqlite cannot be read" in said[0]
