@@ -31,6 +31,7 @@ LARGEST: Final = 1024 * 1024
 MOST_ROWS: Final = 500
 """Written in one transaction: whatever else is written waits for a second or two."""
 MOST_MISTAKES: Final = 100
+LONGEST_VILLAGE: Final = 40
 COLUMNS: Final = (
     *("name", "phone", "address", "district", "village", "risks"),
     *("latitude", "longitude", "household"),
@@ -163,6 +164,8 @@ def _application(row: Mapping[str, str]) -> Application:
     unknown = [one for one in risks if one not in RISKS]
     if unknown:
         raise _BadRow(f"risks: {unknown[0]!r} is none of {', '.join(RISKS)}")
+    if len(row["village"]) > LONGEST_VILLAGE:
+        raise _BadRow(f"village: a name of {LONGEST_VILLAGE} characters at most")
     return Application(
         particulars=Resident(
             name=row["name"],
@@ -181,8 +184,8 @@ def _application(row: Mapping[str, str]) -> Application:
 
 def _village(session: Session, row: Mapping[str, str]) -> None:
     code = row["village"]
-    if not code or len(code) > 40:
-        raise _BadRow("village: a name of 1 to 40 characters")
+    if not code or len(code) > LONGEST_VILLAGE:
+        raise _BadRow(f"village: a name of 1 to {LONGEST_VILLAGE} characters")
     households = _number(row, "households")
     if households is None or households < 0 or not float(households).is_integer():
         raise _BadRow("households: a whole number")

@@ -115,9 +115,11 @@ def withdrawn(state: State) -> State:
 
 
 def applied_again(state: State) -> State:
-    """After it was refused or withdrawn: another try of the same round."""
-    _needs(state, "refused", "withdrawn")
-    return replace(state, phase="applied", reason="", missed=0)
+    """After it was refused or withdrawn: another try of the same round. A home that left comes back
+    with a further one."""
+    _needs(state, "refused", "withdrawn", "closed")
+    number = state.round + (state.phase == "closed")
+    return replace(state, phase="applied", round=number, reason="", missed=0)
 
 
 def scheduled(state: State, at: datetime, now: datetime) -> State:

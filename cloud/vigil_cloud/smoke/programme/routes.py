@@ -20,6 +20,7 @@ from vigil_cloud.identity.reader import Reader, Relation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.services import Services
+from vigil_cloud.smoke.news import homes_of
 from vigil_cloud.smoke.programme import files, presentation, progress, service, statistics
 from vigil_cloud.smoke.programme.files import BadProgrammeFile
 from vigil_cloud.smoke.programme.progress import Fitted, Phase
@@ -129,7 +130,7 @@ def apply_for_own(
 
 
 def _applied(services: Services, wanted: Application, reader: Reader) -> ProgrammeHomeEntry:
-    if not reader.has(Role.FAMILY) and not reader.covers(wanted.district):
+    if wanted.source != "online" and not reader.covers(wanted.district):
         raise Forbidden("This is for homes of your districts.")
     with writing(services.sessions) as session:
         cipher = Cipher(services.settings.secret)
@@ -224,7 +225,8 @@ def _signs_as(reader: Reader, row: ProgrammeHome, body: SignatureBody) -> str:
         if body.on_paper and reader.has(*OFFICE) and reader.covers(row.district):
             return service.ON_PAPER
         lives = any(
-            one.household == row.household and one.relation in _LIVES_THERE for one in reader.homes
+            one.household == row.household and one.relation in _LIVES_THERE
+            for one in homes_of(reader)
         )
         if lives and not body.on_paper:
             return reader.username

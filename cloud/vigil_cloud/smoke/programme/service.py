@@ -26,6 +26,7 @@ from vigil_cloud.identity import audit, districts, households, person_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import HouseholdDevice
 from vigil_cloud.identity.reader import Reader, device_at
+from vigil_cloud.smoke.news import homes_of
 from vigil_cloud.smoke.programme import eligibility, progress
 from vigil_cloud.smoke.programme.eligibility import Objection
 from vigil_cloud.smoke.programme.progress import Fitted, OutOfTurn, Party, Signature, State
@@ -258,9 +259,18 @@ def visit(
 def sign(
     session: Session, row: ProgrammeHome, party: Party, *, who: str, by: str, now: datetime
 ) -> None:
-    """One party signs: ``who`` is the account that does, or ``ON_PAPER``. Raises
-    ``ProgrammeOutOfTurn``."""
+    """One party signs: ``who`` is the account that does, or ``ON_PAPER``, which ``by`` keeps. Three
+    people look at it: who fitted the alarms signs for no other party, and who keeps a signature on
+    paper gives none. Raises ``ProgrammeOutOfTurn``."""
     state = state_of(session, row)
+    others: set[str | None] = {one.who for one in state.signatures if one.party != party}
+    done = _done_by(session, row)
+    if ON_PAPER in others:
+        others |= {one for what, one in done if what == "signed:household"}
+    if party != "installer":
+        others |= {one for what, one in done if what.startswith("installed:")}
+    if by in others:
+        raise ProgrammeOutOfTurn(row.phase, f"{by} has acted for another party")
     with in_turn(row):
         after = progress.signed(state, party, who, now)
     keep(session, row, after, f"signed:{party}", by, now)
@@ -277,9 +287,12 @@ def add_photo(  # noqa: PLR0913 - one act with everything that belongs to it, by
     now: datetime,
 ) -> ProgrammePhoto:
     """A picture that ``cases.photographs`` has written anew. Raises ``ProgrammeOutOfTurn``."""
-    query = select(func.count()).where(ProgrammePhoto.home == row.id)
+    since = max(_installed_at(session, row) or row.applied, row.applied)
+    query = select(func.count()).where(ProgrammePhoto.home == row.id, ProgrammePhoto.at > since)
     if (session.scalar(query) or 0) >= MOST_PHOTOS:
-        raise ProgrammeOutOfTurn(row.phase, f"a home has {MOST_PHOTOS} photographs at most")
+        raise ProgrammeOutOfTurn(
+            row.phase, f"{MOST_PHOTOS} photographs at most of one installation"
+        )
     there = particulars(session, cipher, row).position
     own = person_keys.make(session, cipher, own_key(row.id), now)
     photo = ProgrammePhoto(
@@ -322,9 +335,9 @@ def load(session: Session, home: str, reader: Reader, *, lock: bool = True) -> P
 
 
 def belongs(reader: Reader, row: ProgrammeHome) -> bool:
-    """Whether it is a home of the reader's."""
+    """Whether it is a home of the reader's, whom smoke is opened to."""
     return row.household is not None and any(
-        home.household == row.household for home in reader.homes
+        home.household == row.household for home in homes_of(reader)
     )
 
 
@@ -395,14 +408,31 @@ def in_turn(row: ProgrammeHome) -> Iterator[None]:
 
 def _has_proof(session: Session, row: ProgrammeHome) -> bool:
     """A photograph since the last installation, or since it was applied for."""
-    last = select(func.max(ProgrammeStep.at)).where(
-        ProgrammeStep.home == row.id, ProgrammeStep.what.like("installed:%")
-    )
-    since = session.scalar(last) or row.applied
+    since = _installed_at(session, row) or row.applied
     query = select(ProgrammePhoto.id).where(
         ProgrammePhoto.home == row.id, ProgrammePhoto.at >= since
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def _done_by(session: Session, row: ProgrammeHome) -> Sequence[tuple[str, str | None]]:
+    """Steps since alarms were last fitted there, with that one, and who took each."""
+    fitted = select(func.max(ProgrammeStep.id)).where(
+        ProgrammeStep.home == row.id, ProgrammeStep.what.like("installed:%")
+    )
+    query = select(ProgrammeStep.what, ProgrammeStep.who).where(
+        ProgrammeStep.home == row.id, ProgrammeStep.id >= fitted.scalar_subquery()
+    )
+    return [(step.what, step.who) for step in session.execute(query)]
+
+
+def _installed_at(session: Session, row: ProgrammeHome) -> datetime | None:
+    """When alarms were last fitted there."""
+    return session.scalar(
+        select(func.max(ProgrammeStep.at)).where(
+            ProgrammeStep.home == row.id, ProgrammeStep.what.like("installed:%")
+        )
+    )
 
 
 def _heard(

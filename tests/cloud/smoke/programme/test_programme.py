@@ -20,6 +20,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.identity import districts, households
 from vigil_cloud.identity.models import AuditEntry, PersonKey
+from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.retention import Retention
 from vigil_cloud.smoke.programme import personal, reminders
@@ -86,7 +87,10 @@ class Programme:
     def signed(self, home: str, *, on_paper: bool = False) -> Any:
         household = {"party": "household", "on_paper": on_paper}
         self.say(
-            "dispatcher" if on_paper else "resident", "POST", f"/homes/{home}/signature", household
+            "administrator" if on_paper else "resident",
+            "POST",
+            f"/homes/{home}/signature",
+            household,
         )
         self.say("maintainer", "POST", f"/homes/{home}/signature", {"party": "installer"})
         return self.say("dispatcher", "POST", f"/homes/{home}/signature", {"party": "city"})
@@ -180,6 +184,73 @@ def test_who_signs_for_whom(programme: Programme) -> None:
     programme.say("dispatcher", "POST", path, {"party": "city"})
     sent = programme.say("dispatcher", "POST", f"/homes/{home}/sent-back", {"reason": "silent"})
     assert (sent["phase"], sent["alarms"], sent["signed"]) == ("accepted", [], [])
+
+
+def test_two_people_make_no_three_signatures(programme: Programme) -> None:
+    home = programme.referred()
+    programme.fitted(home, "S-001")
+    path = f"/homes/{home}/signature"
+    programme.say("dispatcher", "POST", path, {"party": "household", "on_paper": True})
+    refused = programme.ask("dispatcher", "POST", path, {"party": "city"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "programme-out-of-turn")
+    programme.say("administrator", "POST", path, {"party": "city"})
+    assert programme.say("maintainer", "POST", path, {"party": "installer"})["phase"] == (
+        "in-service"
+    )
+
+
+def test_photographs_are_counted_by_installation(
+    programme: Programme, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vigil_cloud.smoke.programme.service.MOST_PHOTOS", 1)
+    home = programme.own()
+    programme.fitted(home, "S-001")
+    programme.city.later(minutes=1)
+    programme.say("dispatcher", "POST", f"/homes/{home}/sent-back", {"reason": "silent"})
+    at = (programme.city.time + timedelta(days=2)).isoformat()
+    programme.say("maintainer", "POST", f"/homes/{home}/appointment", {"at": at})
+    programme.city.later(minutes=1)
+    programme.photo(home)
+    with pytest.raises(AssertionError, match="1 photographs at most"):
+        programme.photo(home)
+
+
+def test_whose_districts_and_whose_home(programme: Programme) -> None:
+    """A relative who also refers homes does so in the own districts; a host belongs to a household
+    for the station on its wall, and signs for nobody."""
+    city = programme.city
+    home = programme.own()
+    programme.fitted(home, "S-001")
+    city.account("aunt", Role.FAMILY, Role.REGISTRAR)
+    city.account("wall", Role.HOST)
+    with writing(city.services.sessions) as session:
+        for name in ("east", "west"):
+            districts.put(session, name, name, name, by="test", now=city.time)
+        aunt = account_named(session, "aunt")
+        districts.limit(session, aunt, ["east"], by="test", now=city.time)
+        account = account_named(session, "wall")
+        households.add_member(session, HOME, by="test", now=city.time, account=account)
+    body = {"particulars": WANG, "risks": ["elder-alone"], "agreed": True, "district": "west"}
+    assert programme.ask("aunt", "POST", "/homes", body).status_code == 403
+    assert programme.ask("aunt", "POST", "/homes", {**body, "district": "east"}).is_success
+    path = f"/homes/{home}/signature"
+    assert programme.ask("wall", "POST", path, {"party": "household"}).status_code == 404
+
+
+def test_a_home_that_left_comes_back(programme: Programme) -> None:
+    home = programme.own()
+    programme.fitted(home, "S-001")
+    programme.say("dispatcher", "POST", f"/homes/{home}/closing", {"reason": "moved"})
+    body = {"household": HOME, "risks": ["disability"]}
+    again = programme.say("resident", "POST", "/homes/mine", body)
+    assert (again["home"], again["phase"], again["round"]) == (home, "applied", 2)
+
+
+def test_a_village_of_a_file_has_forty_characters_at_most(programme: Programme) -> None:
+    client = programme.city.client("administrator")
+    text = f"姓名,電話,地址,里別,風險\r\n王奶奶,,民族路8號,{'里' * 41},獨居老人\r\n"
+    answer = client.post("/api/v1/smoke/programme/import", content=text.encode())
+    assert answer.raise_for_status().json()["mistakes"][0]["line"] == 2
 
 
 def test_nobody_fits_an_alarm_that_stands_elsewhere(programme: Programme) -> None:
