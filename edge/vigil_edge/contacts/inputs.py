@@ -110,7 +110,7 @@ def _request(settings: Pins, wanted: tuple[int, ...], debounce_s: float) -> Line
         import gpiod
         from gpiod.line import Bias, Direction
     except ImportError as error:
-        message = "gpiod is not installed: pip install 'WHEEL[edge-aed]'"
+        message = "gpiod is not installed: `vigil-edge check` says which extra of the wheel has it"
         raise GpioUnavailable(settings.device, message) from error
     bias = {
         "pull-up": Bias.PULL_UP,
