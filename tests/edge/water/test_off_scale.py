@@ -434,9 +434,9 @@ async def test_a_conductance_of_the_air_is_told() -> None:
         assert context.reports[-1] == ("ok", None, None)
         canal.values["conductivity"] = 0.0001
         await line.polls(3)
-        state, code, message = context.reports[-1]
-        assert (state, code) == ("degraded", "probe-out-of-water")
-        assert "conductivity" in str(message)
+        degraded = context.reports[-1]
+        assert degraded[:2] == ("degraded", "probe-out-of-water")
+        assert "conductivity" in str(degraded[2])
         canal.values["conductivity"] = 0.05
         await line.polls(3)
     assert context.reports[-1] == ("ok", None, None)
