@@ -434,7 +434,7 @@ async def test_a_conductance_of_the_air_is_told() -> None:
         assert context.reports[-1] == ("ok", None, None)
         canal.values["conductivity"] = 0.0001
         await line.polls(3)
-        degraded = context.reports[-1]
+        degraded = list(context.reports)[-1]
         assert degraded[:2] == ("degraded", "probe-out-of-water")
         assert "conductivity" in str(degraded[2])
         canal.values["conductivity"] = 0.05
