@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_schemas.types import UtcDatetime
 
-Code = Annotated[str, Field(min_length=1, max_length=100)]
-Request = Annotated[str, Field(min_length=1, max_length=8192)]
+Code = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
+Request = Annotated[str, Field(min_length=1, max_length=8192, pattern=r"^[^\x00]*$")]
 Line = Annotated[str, Field(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -86,7 +86,7 @@ class RenewalRequest(BaseModel):
     request: Request
     serial: Annotated[str, Field(pattern=r"^[0-9a-f]{1,40}$")]
     """Of the certificate before, hexadecimal."""
-    signature: Annotated[str, Field(min_length=1, max_length=1024)]
+    signature: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
     """Base64, over the request in DER, with the key of the certificate before (ECDSA, SHA-256)."""
 
 

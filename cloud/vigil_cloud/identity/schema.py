@@ -193,7 +193,7 @@ class SetupRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    code: Annotated[str, Field(min_length=1, max_length=100)]
+    code: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     username: Username
     password: Annotated[str, Field(min_length=1, max_length=1024)]
     language: Literal["zh-TW", "en"] = "zh-TW"
