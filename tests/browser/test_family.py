@@ -112,7 +112,7 @@ def test_the_family_waits_for_its_own_pages_scripts_alone(window: OpenWindow) ->
 
     def note(response: Response) -> None:
         name = response.url.rpartition("/")[2]
-        if name.endswith(".js") and not name.startswith("maplibre"):
+        if name.endswith(".js") and not name.startswith(("maplibre", "CityMap")):
             sizes[name] = int(response.headers["content-length"])
 
     opened.page.on("response", note)
