@@ -18,6 +18,9 @@ class Route {
   query = $state(new URLSearchParams(location.search));
   /** The address of the page before this one, if it was ours. */
   previous = $state<string | null>(null);
+  /** The page that is being fetched: nothing stands there to scroll before it has come. */
+  #opening: Promise<unknown> = Promise.resolve();
+  #arrivals = 0;
 
   constructor() {
     if (leaveHash()) this.#read();
@@ -45,9 +48,18 @@ class Route {
 
   /** Readers of the screen and keyboards go on where the new page begins. */
   async #arrive(top: number): Promise<void> {
+    const arrival = ++this.#arrivals;
     await tick();
+    await this.#opening;
+    await tick();
+    if (arrival !== this.#arrivals) return; // somebody went on meanwhile
     content()?.focus({ preventScroll: true });
     content()?.scrollTo(0, top);
+  }
+
+  /** Told by whoever fetches a page's code. */
+  opening(page: Promise<unknown>): void {
+    this.#opening = page.catch(() => undefined); // what did not come is shown in its place
   }
 
   go(address: string): void {
