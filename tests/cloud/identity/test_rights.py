@@ -234,7 +234,11 @@ def test_a_moved_tag_and_a_new_guardian_are_written_down_for_those_they_concern(
         (changed,) = session.scalars(roles)
         verify(session)
     assert told["p1"][0] == ("seed", "tag.taken", TAG)
-    assert told["p2"] == [("seed", "tag.given", TAG), ("seed", "guardian.added", "family")]
+    assert told["p2"] == [
+        ("seed", "rule.preset", ""),  # whoever gets a first amulet begins with rules (ADR 89)
+        ("seed", "tag.given", TAG),
+        ("seed", "guardian.added", "family"),
+    ]
     assert changed.detail == {"before": ["inspector"], "after": ["police"]}
 
 
