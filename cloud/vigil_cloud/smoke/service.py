@@ -115,9 +115,10 @@ class SmokeHandler:
         event, now = message.data, message.received
         assert isinstance(event, AnyAlarm)  # noqa: S101 - ingest decodes by type
         reference = condition_id.partition(":")[2]
-        if row is not None:
+        alert = None if row is None else session.get(AlertRow, row.alert_id)
+        # A flood's alert keeps which of its alarms ended: no other alarm rings on for one of them.
+        if row is not None and (alert is None or alert.kind != MANY):
             reference = aside.do("alert", lambda: flapping.reference_of(session, row), reference)
-            alert = session.get(AlertRow, row.alert_id)
             if not event.active and alert is not None and flapping.ring_on(session, row):
                 return alert
         occurrence = _occurrence(
