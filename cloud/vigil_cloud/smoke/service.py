@@ -279,10 +279,12 @@ def _new(message: Received, condition_id: str, event: AnyAlarm, alert: AlertRow)
 
 
 def _is_recorded(session: Session, alert: AlertRow, known: AlarmCondition) -> bool:
-    """Of a flood, whose counted alert says how often, each device and condition once: a contact
-    that chatters makes no rows without end."""
+    """Of a flood, whose counted alert says how often and what has ended, each device's fire once: a
+    contact that chatters makes no rows without end."""
     if alert.kind != MANY:
         return True
+    if known.condition not in FIRES:
+        return False
     same = select(AlarmCondition.id).where(
         AlarmCondition.device == known.device,
         AlarmCondition.gateway == known.gateway,
