@@ -86,6 +86,7 @@ def test_a_lost_connection_is_shown_and_what_was_missed_comes(
     window: OpenWindow, town: Town
 ) -> None:
     page = window("admin").go("/alerts")
+    expect(page.get_by_role("heading", name="Alerts", level=1)).to_be_visible()
     page.locator(".live.live i").first.wait_for()
     town.stop_server()
     expect(page.get_by_text("Reconnecting")).to_be_visible()
@@ -96,6 +97,18 @@ def test_a_lost_connection_is_shown_and_what_was_missed_comes(
     expect(stale).to_have_count(0)
     town.loud_vehicle(93.3)
     expect(page.get_by_role("listitem").filter(has_text="Loud vehicle 93.3 dB(A)")).to_be_visible()
+
+
+def test_a_page_that_could_not_be_fetched_comes_by_itself(
+    window: OpenWindow, town: Town
+) -> None:
+    page = window("admin").go("/")
+    page.locator(".live.live i").first.wait_for()
+    town.stop_server()
+    page.get_by_role("link", name="Devices", exact=True).click()
+    expect(page.get_by_text("This page could not be loaded")).to_be_visible()
+    town.start_server()
+    expect(page.get_by_role("heading", name="Devices", level=1)).to_be_visible()
 
 
 def test_without_webgl_the_lists_still_serve(window: OpenWindow, town: Town) -> None:

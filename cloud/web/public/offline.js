@@ -8,8 +8,17 @@ const KEPT = "vigil-pages-v1";
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
+/* Whoever asked is answered: a page promises nothing before all of it is here. */
 self.addEventListener("message", (event) => {
-  event.waitUntil(keep(event.data.keep));
+  const [asked] = event.ports;
+  const kept = keep(event.data.keep).then(
+    (whole) => asked?.postMessage(whole),
+    (error) => {
+      asked?.postMessage(false);
+      throw error;
+    },
+  );
+  event.waitUntil(kept);
 });
 
 /* The start page comes last, and with every file that it names, and that its scripts name: after an
@@ -17,7 +26,7 @@ self.addEventListener("message", (event) => {
 async function keep(paths) {
   const cache = await caches.open(KEPT);
   const page = await fetch("/", { cache: "no-cache" });
-  if (!page.ok) return;
+  if (!page.ok) return false;
   const named = ((await page.clone().text()).match(/\/assets\/[^"'\s]+/g) ?? []).map(address);
   await Promise.all(named.map((url) => fetched(cache, url)));
   const pages = (await Promise.all(named.map((url) => namedBy(cache, url)))).flat();
@@ -30,6 +39,7 @@ async function keep(paths) {
   for (const request of await cache.keys()) {
     if (!wanted.has(request.url)) await cache.delete(request);
   }
+  return true;
 }
 
 async function fetched(cache, url) {

@@ -7,7 +7,7 @@ import { Problem } from "../src/lib/api/client";
 
 vi.stubGlobal("addEventListener", () => undefined);
 vi.stubGlobal("navigator", {});
-vi.mock("../src/lib/problem", () => ({ kindly: () => "" }));
+vi.mock("../src/lib/problem", () => ({ keptWords: () => Promise.resolve("") }));
 
 const { outbox } = await import("../src/lib/offline/outbox.svelte");
 
@@ -16,6 +16,7 @@ const source = readFileSync(new URL("../public/offline.js", import.meta.url), "u
 
 interface Message {
   data: { keep: string[] };
+  ports: { postMessage: (whole: boolean) => void }[];
   waitUntil: (work: Promise<unknown>) => void;
 }
 
@@ -45,14 +46,11 @@ function worker(served: Map<string, string>) {
     URL,
   });
   const keep = (...paths: string[]) =>
-    new Promise<void>((done) => {
+    new Promise<boolean>((answered) => {
       listeners.get("message")?.({
         data: { keep: paths },
-        waitUntil: (work) =>
-          void work.then(
-            () => done(),
-            () => done(),
-          ),
+        ports: [{ postMessage: answered }],
+        waitUntil: (work) => void work.catch(() => undefined),
       });
     });
   const names = () => [...kept.keys()].map((url) => url.slice(ORIGIN.length)).sort();
@@ -67,7 +65,7 @@ test("a page is kept with every file that it names, also after an upgrade", asyn
     ["/assets/one.js", "1"],
   ]);
   const { keep, names } = worker(served);
-  await keep("/", "/assets/one.js");
+  expect(await keep("/", "/assets/one.js")).toBe(true);
   expect(names()).toEqual(["/", "/assets/one.js"]);
 
   // Upgraded while the old page is open: it has loaded nothing of what the new one names.
@@ -78,9 +76,9 @@ test("a page is kept with every file that it names, also after an upgrade", asyn
   await keep("/", "/assets/two.js");
   expect(names()).toEqual(["/", "/assets/two.js"]);
 
-  // What cannot be kept whole leaves what is there.
+  // What cannot be kept whole leaves what is there, and the page is told so.
   served.set("/", page("/assets/three.js"));
-  await keep("/", "/assets/three.js");
+  expect(await keep("/", "/assets/three.js")).toBe(false);
   expect(names()).toEqual(["/", "/assets/two.js"]);
 });
 

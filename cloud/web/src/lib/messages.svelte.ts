@@ -9,25 +9,28 @@ type Texts = typeof codesFile;
 /** The texts of codes: fetched when the first is asked for, since most pages never show one. */
 class Codes {
   texts: Texts | null = $state.raw(null);
-  #asked = false;
+  #coming: Promise<void> | null = null;
 
-  ask(): void {
-    if (this.#asked) return;
-    this.#asked = true;
-    import("./i18n/codes.json").then(
-      (file) => (this.texts = file.default),
-      () => (this.#asked = false), // no network: the next text that is wanted asks again
+  /** Resolves also where they do not come: the next text that is wanted asks again. */
+  load(): Promise<void> {
+    this.#coming ??= import("./i18n/codes.json").then(
+      (file) => void (this.texts = file.default),
+      () => void (this.#coming = null),
     );
+    return this.#coming;
   }
 }
 
 const codes = new Codes();
 
+/** For words that are kept and not shown at once: they must be the code's own. */
+export const textsLoaded = (): Promise<void> => codes.load();
+
 /** What a code means; `null` for one that this page does not know, or does not know yet. */
 export function meaning(code: string | null | undefined): string | null {
   if (!code) return null;
   if (codes.texts === null) {
-    codes.ask();
+    void codes.load();
     return null;
   }
   if (!Object.hasOwn(codes.texts, code)) return null;

@@ -6,7 +6,8 @@ export const en = {
   "app.loading": "Loading…",
   "app.retry": "Try again",
   "app.notLoaded": "This page could not be loaded",
-  "app.notLoadedHint": "There is no connection, or the pages were updated while this one was open.",
+  "app.notLoadedHint":
+    "There is no connection, or the pages were updated while this one was open. It is tried again by itself.",
   "app.reload": "Load again",
   "app.close": "Close",
   "app.cancel": "Cancel",

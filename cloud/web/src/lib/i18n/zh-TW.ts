@@ -8,7 +8,7 @@ export const zhTW: Record<Key, string> = {
   "app.loading": "載入中…",
   "app.retry": "再試一次",
   "app.notLoaded": "無法載入此頁面",
-  "app.notLoadedHint": "目前沒有連線，或網頁在開啟期間已經更新。",
+  "app.notLoadedHint": "目前沒有連線，或網頁在開啟期間已經更新。系統會自動重試。",
   "app.reload": "重新載入",
   "app.close": "關閉",
   "app.cancel": "取消",

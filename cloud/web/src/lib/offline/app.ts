@@ -17,15 +17,21 @@ function loaded(): string[] {
   return [...new Set(ours)];
 }
 
-/** From now on the pages open without a network too, for this account. Where the browser has no
- * service workers (no https), an open page goes on working and cannot be loaded anew. */
+/** From now on the pages open without a network too, for this account: true once all that they need
+ * lies here. Where the browser has no service workers (no https), an open page goes on working and
+ * cannot be loaded anew. */
 export async function openWithoutNetwork({ username }: Writer): Promise<boolean> {
   localStorage.setItem(STORED_AS, JSON.stringify({ username }));
   if (!("serviceWorker" in navigator)) return false;
   await navigator.serviceWorker.register("/offline.js");
   const { active } = await navigator.serviceWorker.ready;
-  active?.postMessage({ keep: ["/", ...loaded()] });
-  return true;
+  if (!active) return false;
+  const { port1, port2 } = new MessageChannel();
+  const kept = new Promise<boolean>((resolve) => {
+    port1.onmessage = ({ data }) => resolve(data === true);
+  });
+  active.postMessage({ keep: ["/", ...loaded()] }, [port2]);
+  return kept;
 }
 
 /** Who may go on writing while the server cannot be asked who that is. */

@@ -9,7 +9,7 @@
  * Signing out forgets everything of the account, here and on the disk. */
 
 import { Problem } from "../api/client";
-import { kindly } from "../problem";
+import { keptWords } from "../problem";
 import * as database from "./database";
 
 const RETRY_MS = 10_000;
@@ -41,6 +41,8 @@ type Sender = (entry: Entry) => Promise<void>;
 /** The server is not reached, nobody is signed in yet, or too many ask: all entries wait. */
 const waits = ({ status, code }: Problem): boolean =>
   [0, 401, 408, 429].includes(status) || code === "wrong-csrf-token";
+
+const said = async (error: Problem) => ({ code: error.code, words: await keptWords(error) });
 
 class Outbox {
   entries: Entry[] = $state.raw([]);
@@ -194,7 +196,7 @@ class Outbox {
           failed.push(one.subject);
           await this.#fail(one, error);
         } else if (!failed.includes(one.subject)) {
-          await this.#change(one.key, { refused: { code: error.code, words: kindly(error) } });
+          await this.#change(one.key, { refused: await said(error) });
         } // else it may rest on what could not be sent before it: it waits for that
         continue;
       }
@@ -211,8 +213,7 @@ class Outbox {
     const count = (this.#failures.get(one.key)?.count ?? 0) + 1;
     const pause = Math.min(RETRY_MS * 2 ** (count - 1), LONGEST_PAUSE_MS);
     this.#failures.set(one.key, { count, next: Date.now() + pause });
-    if (count >= SHOWN_AFTER)
-      await this.#change(one.key, { failing: { code: error.code, words: kindly(error) } });
+    if (count >= SHOWN_AFTER) await this.#change(one.key, { failing: await said(error) });
   }
 
   async #change(key: string, to: Pick<Partial<Entry>, "refused" | "failing">): Promise<void> {

@@ -1,11 +1,11 @@
-/** What is written on site: kinds of entries, and how each is sent. */
+/** What is written on site: kinds of entries, and how each is kept until it is sent. */
 
-import { addPhotograph, newKey, note, written } from "../../../cases/cases";
-import { Problem, answer, api } from "../../../lib/api/client";
+import { newKey } from "../../../cases/cases";
 import type { Case } from "../../../lib/api/model";
 import type { components } from "../../../lib/api/schema";
-import { type Entry, outbox } from "../../../lib/offline/outbox.svelte";
+import { outbox } from "../../../lib/offline/outbox.svelte";
 import type { Incident } from "../incident";
+import { NOTE, PHOTOGRAPH, SITE } from "../outbox";
 
 export type SiteEntry = components["schemas"]["SiteEntryBody"];
 export const KINDS = ["visit", "note", "photograph", "sample", "result", "suspect"] as const;
@@ -40,27 +40,6 @@ export function copyOfCase(one: Case, incident: Incident | null): Copy {
     samples,
   };
 }
-
-const SITE = "water-site";
-const NOTE = "case-note";
-const PHOTOGRAPH = "case-photograph";
-
-outbox.sends(SITE, async ({ subject, key, body, at }) => {
-  await answer(
-    api.POST("/api/v1/water/cases/{case_id}/entries", {
-      params: { path: { case_id: subject }, header: { "Idempotency-Key": key, ...written(at) } },
-      body: body as SiteEntry,
-    }),
-  );
-});
-outbox.sends(NOTE, async ({ subject, key, body, at }) => {
-  await note(subject, (body as { text: string }).text, key, at);
-});
-outbox.sends(PHOTOGRAPH, async ({ subject, key, body, file, at }: Entry) => {
-  // A browser that has lost its picture says so: nothing counts as sent that was not.
-  if (!file) throw new Problem(422, "photograph-unknown", PHOTOGRAPH, "");
-  await addPhotograph(subject, file as File, (body as { text: string }).text, key, at);
-});
 
 export const keepEntry = (subject: string, label: string, body: SiteEntry): Promise<void> =>
   outbox.add({ key: newKey(), kind: SITE, subject, label, body, file: null });
