@@ -135,6 +135,20 @@ def test_no_room_of_the_platform_names_a_domain() -> None:
     assert sorted(wrong) == []
 
 
+def test_a_shipped_domain_is_entered_in_at_most_six_files() -> None:
+    lists = {name for name, word in ALLOWED if word == "*"}
+    named_beside_code = [
+        name
+        for name in ("pyproject.toml", "Makefile", "docker-compose.yml", "constraints.txt")
+        if any(re.search(rf"\b{domain}\b", _uncommented(name)) for domain in ("noise", "smoke"))
+    ]
+    assert len(lists) + len(named_beside_code) <= 6
+
+
+def _uncommented(name: str) -> str:
+    return re.sub(r"(?m)#.*$", "", (ROOT / name).read_text("utf-8"))
+
+
 def test_nothing_is_allowed_that_is_not_there() -> None:
     for name, word in ALLOWED:
         path = ROOT / name
