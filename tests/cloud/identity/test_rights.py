@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain, combinations
 from pathlib import Path
 
 import pytest
@@ -267,8 +268,9 @@ def test_the_rule_in_python_and_in_sql_agree(city: City) -> None:
     city.one_of_each()
     with city.services.sessions() as session:
         rows = list(session.scalars(select(AlertRow)))
-        for bits in range(2 ** len(Role)):
-            roles = frozenset(role for n, role in enumerate(Role) if bits >> n & 1)
+        # What two roles open together beyond what each opens does not grow with a fourth.
+        together = (*(combinations(Role, n) for n in range(4)), [tuple(Role)])
+        for roles in map(frozenset, chain.from_iterable(together)):
             for consented in (frozenset[str](), frozenset({"p1"}), frozenset({"p2"})):
                 reader = Reader(1, "reader", roles, consented)
                 by_sql = set(session.scalars(select(AlertRow.id).where(visible(reader))))
