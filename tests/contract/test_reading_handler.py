@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -22,7 +23,7 @@ from vigil_cloud.alerts.platform import standing
 from vigil_cloud.app import reading_handlers
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import ReadingState
-from vigil_cloud.domain.port import STATE_BYTES, Folded, Readings
+from vigil_cloud.domain.port import STATE_BYTES, Folded, Readings, Together
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.reading_states import ReadingStates, Told
@@ -88,14 +89,14 @@ class Lane:
 _numbers = itertools.count(1)
 
 
-def reading(at: datetime, value: float) -> bytes:
+def reading(at: datetime, value: float, device: str = "sonde-1") -> bytes:
     return encode(
         id=uuid.uuid4().hex,
         source=f"/{GATEWAY}/observation/{EPOCH}",
         type=observation_type("water"),
-        subject="sonde-1",
+        subject=device,
         time=at,
-        data=pack("sonde-1", [Reading("pH", "pH", at, value, QartodFlag.GOOD)]),
+        data=pack(device, [Reading("pH", "pH", at, value, QartodFlag.GOOD)]),
         sequence=next(_numbers),
     )
 
@@ -201,6 +202,59 @@ def test_what_cannot_be_written_counts_as_a_failure_of_its_handler_alone(
     assert lane.receipts == 1
     assert (state(city).state, state(city).failures) == (None, 1)
     assert state(city, "other").state is not None
+
+
+class Asking(Newest):
+    """Writes something of its own for each device: of all of a batch at once."""
+
+    def __init__(self, breaks: str = "") -> None:
+        super().__init__()
+        self.asked: list[list[str]] = []
+        self.breaks = breaks
+
+    def fold(self, readings: Readings, state: Mapping[str, Any] | None) -> Folded | None:
+        folded = super().fold(readings, state)
+        return folded and folded._replace(together=Together(self.ask, readings.device))
+
+    def ask(self, _session: Session, devices: Sequence[str]) -> None:
+        if self.breaks in devices:
+            raise ValueError("nothing to be asked")
+        self.asked.append(list(devices))
+
+
+def test_what_one_device_breaks_the_others_of_its_batch_do_not_pay_for(city: City) -> None:
+    handler = Asking(breaks="sonde-2")
+    lane = Lane(city, handler)
+    lane.store(*(reading(city.time, 7.0, f"sonde-{number}") for number in range(1, 4)))
+    assert handler.asked == [["sonde-1"], ["sonde-3"]]
+    with city.services.sessions() as session:
+        rows = session.scalars(select(ReadingState).order_by(ReadingState.device)).all()
+        told = [(row.device, row.state is not None, row.failures) for row in rows]
+    assert told == [("sonde-1", True, 0), ("sonde-2", False, 1), ("sonde-3", True, 0)]
+    handler.breaks = ""
+    lane.store(*(reading(city.later(seconds=1), 7.0, f"sonde-{number}") for number in range(1, 4)))
+    assert handler.asked[-1] == ["sonde-1", "sonde-2", "sonde-3"]
+
+
+def test_a_backlog_of_many_devices_asks_as_little_as_one_of_few(city: City) -> None:
+    """A district's gateway comes back with a night's readings: statements by device would hold up
+    the lane of everybody's observations."""
+    lane = Lane(city, *reading_handlers(city.services))
+
+    def backlog(devices: int, day: int) -> int:
+        at = city.time - timedelta(days=day)
+        batch = [
+            reading(at + timedelta(minutes=minute), 7.0, f"sonde-{number}")
+            for number in range(devices)
+            for minute in range(3)
+        ]
+        with statements(city.services.engine) as asked:
+            lane.store(*batch)
+        return len(asked)
+
+    for day in (4, 3):  # the devices are new once, and what they ask for is
+        backlog(30, day)
+    assert backlog(30, 2) == backlog(3, 1)
 
 
 def test_two_processes_at_once_lose_no_update(city: City) -> None:

@@ -106,6 +106,15 @@ class Readings:
     until the handler succeeds once. The time series has everything."""
 
 
+class Together(NamedTuple):
+    """What is to be written of one device, and how that of several devices is written at once."""
+
+    write: Callable[[Session, Sequence[Any]], None]
+    """Called as ``Folded.write`` is, with the ``of`` of every device of a batch; where that fails,
+    again with each alone."""
+    of: Any
+
+
 class Folded(NamedTuple):
     """A device's next state and, where there is more to write, how."""
 
@@ -114,6 +123,8 @@ class Folded(NamedTuple):
     write: Callable[[Session], None] | None = None
     """Called in ingest's transaction, in a savepoint, after the state was written. As short as
     a ``Handler``; whatever computes is queued as work."""
+    together: Together | None = None
+    """Instead, where a batch of many devices would ask the same of the database for each."""
 
 
 CATCHING_UP: Final = timedelta(minutes=5)

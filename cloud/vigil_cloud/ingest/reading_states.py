@@ -154,13 +154,17 @@ class ReadingStates:
             else one
             for one in steps
         ]
-        plain = []
+        plain: list[_Step] = []
+        together: dict[str, list[_Step]] = defaultdict(list)
         for step in filter(lambda one: one.counts, ready):
-            if step.error is None and step.folded is not None and step.folded.write is not None:
-                failed = self._with_more(session, step, now)
-                plain += [failed] if failed is not None else []
-            else:
+            if step.error is not None or step.folded is None or step.folded[1:] == (None, None):
                 plain.append(step)
+            elif step.folded.together is not None:
+                together[step.handler.name].append(step)
+            else:
+                plain += self._with_more(session, [step], now)
+        for of_handler in together.values():
+            plain += self._with_more(session, of_handler, now)
         _store(session, plain, now)
         for step in plain:
             if step.error is not None:
@@ -188,20 +192,30 @@ class ReadingStates:
             return replace(step, error=error)
         return replace(step, folded=folded)
 
-    def _with_more(self, session: Session, step: _Step, now: datetime) -> _Step | None:
-        """State and what else is to be written, or neither; the step that is left to be stored."""
-        assert step.folded is not None  # noqa: S101 - as the caller found
-        assert step.folded.write is not None  # noqa: S101 - as the caller found
+    def _with_more(self, session: Session, steps: Sequence[_Step], now: datetime) -> list[_Step]:
+        """States of one handler and what else is to be written, or neither; the steps that are
+        left to be stored."""
         try:
             with session.begin_nested():
-                _store(session, [step], now)
-                step.folded.write(session)
+                _store(session, steps, now)
+                _write_more(session, [one.folded for one in steps if one.folded is not None])
         except Exception as error:
             if database_is_away(error):
                 raise
-            _log.exception("readings-not-handled", handler=step.handler.name)
-            return replace(step, error=error)
-        return None
+            if len(steps) > 1:  # what one device breaks, the others do not pay for
+                return [left for one in steps for left in self._with_more(session, [one], now)]
+            _log.exception("readings-not-handled", handler=steps[0].handler.name)
+            return [replace(steps[0], error=error)]
+        return []
+
+
+def _write_more(session: Session, folded: Sequence[Folded]) -> None:
+    for one in folded:
+        if one.write is not None:
+            one.write(session)
+    together = [one.together for one in folded if one.together is not None]
+    if together:
+        together[0].write(session, [one.of for one in together])
 
 
 def _store(session: Session, steps: Sequence[_Step], now: datetime) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.database.engine import writing
@@ -82,35 +82,55 @@ def enqueue(
     """Ask for work with this transaction's commit. The same key waits once: its payloads are
     merged, its priority is the more urgent. ``False`` where the queue of the kind is full: the
     work is dropped, which is counted and told."""
-    waiting = session.scalar(
+    return not enqueue_all(session, kind, {key: payload}, now=now, priority=priority)
+
+
+def enqueue_all(
+    session: Session,
+    kind: WorkKind,
+    payloads: Mapping[str, Payload],
+    *,
+    now: datetime,
+    priority: int = SOON,
+    settle: timedelta | None = None,
+) -> int:
+    """``enqueue`` for several keys, with as many statements as for one. ``settle``: so long they
+    wait for more of the same key, instead of what the kind says. How many were dropped."""
+    waiting = session.scalars(
         select(WorkRow)
-        .where(WorkRow.kind == kind.name, WorkRow.key == key, WorkRow.leased_until.is_(None))
+        .where(WorkRow.kind == kind.name, WorkRow.key.in_(payloads), WorkRow.leased_until.is_(None))
+        .order_by(WorkRow.id)
         .with_for_update()
-    )
-    if waiting is not None:
-        waiting.payload = dict(kind.merge(waiting.payload, payload))
-        waiting.priority = min(waiting.priority, priority)
-        if waiting.attempts >= ATTEMPTS:  # given up, and wanted anew
-            waiting.attempts, waiting.due = 0, now
-        return True
+    ).all()
+    for row in waiting:
+        row.payload = dict(kind.merge(row.payload, payloads[row.key]))
+        row.priority = min(row.priority, priority)
+        if row.attempts >= ATTEMPTS:  # given up, and wanted anew
+            row.attempts, row.due = 0, now
+    new = [key for key in payloads if key not in {row.key for row in waiting}]
+    if not new:
+        return 0
     mine = select(func.count()).select_from(WorkRow).where(WorkRow.kind == kind.name)
-    if (session.scalar(mine) or 0) >= kind.most_waiting:
+    free = max(0, kind.most_waiting - (session.scalar(mine) or 0))
+    for _ in new[free:]:
         _count_dropped(session, kind.name, now)
-        return False
-    session.add(
-        WorkRow(
-            kind=kind.name,
-            key=key,
-            payload=dict(payload),
-            priority=priority,
-            queued=now,
-            due=now + kind.settle,
-            attempts=0,
-            token=0,
-        )
-    )
-    session.flush()
-    return True
+    due = now + (kind.settle if settle is None else settle)
+    rows = [
+        {
+            "kind": kind.name,
+            "key": key,
+            "payload": dict(payloads[key]),
+            "priority": priority,
+            "queued": now,
+            "due": due,
+            "attempts": 0,
+            "token": 0,
+        }
+        for key in new[:free]
+    ]
+    if rows:
+        session.execute(insert(WorkRow), rows)
+    return len(new[free:])
 
 
 def take(

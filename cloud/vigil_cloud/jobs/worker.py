@@ -95,8 +95,12 @@ class Worker:
             self._pool = ProcessPoolExecutor(
                 1, multiprocessing.get_context("spawn"), os.nice, (NICE,)
             )
+        pool = self._pool
         try:
-            return self._pool.submit(kind.compute, loaded).result(kind.longest.total_seconds())
+            computed = pool.submit(kind.compute, loaded)
+            if self._stopping.is_set():  # ``stop`` came before there was a process to end
+                _kill(pool)
+            return computed.result(kind.longest.total_seconds())
         except (TimeoutError, BrokenProcessPool):
             self._end_pool()
             raise
@@ -106,8 +110,7 @@ class Worker:
     def _end_pool(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None:
-            for process in list((pool._processes or {}).values()):
-                process.kill()  # ours: it computes for nobody any more
+            _kill(pool)
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
@@ -123,3 +126,9 @@ class Worker:
                 if self._pool is not None and time.monotonic() - self._used > IDLE_S:
                     self._end_pool()
                 self._stopping.wait(LOOK_EVERY_S)
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    """Its processes compute for nobody any more."""
+    for process in list((pool._processes or {}).values()):
+        process.kill()

@@ -7,7 +7,7 @@ work, from what is stored, so that repetitions and reorderings change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -16,8 +16,8 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert
-from vigil_cloud.domain.port import Folded, Readings
-from vigil_cloud.jobs.work import LATER, WorkKind, enqueue
+from vigil_cloud.domain.port import Folded, Readings, Together
+from vigil_cloud.jobs.work import LATER, WorkKind, enqueue_all
 from vigil_cloud.services import Services
 from vigil_cloud.water.models import ProbeHour
 from vigil_schemas.senml import instant, microseconds
@@ -75,11 +75,16 @@ class ProbeCondition:
         if newest_us == known_us and not over:
             return None
         payload = {"device": readings.device, "from_us": min(over, default=0), "to_us": newest_us}
+        return Folded({"hour_us": newest_us}, None, Together(self._ask, payload) if over else None)
 
-        def ask(session: Session) -> None:
-            enqueue(session, PROBE_HOURS, readings.device, payload, now=self._now(), priority=LATER)
-
-        return Folded({"hour_us": newest_us}, ask if over else None)
+    def _ask(self, session: Session, payloads: Sequence[Mapping[str, Any]]) -> None:
+        enqueue_all(
+            session,
+            PROBE_HOURS,
+            {payload["device"]: payload for payload in payloads},
+            now=self._now(),
+            priority=LATER,
+        )
 
 
 def load(services: Services, payload: Mapping[str, Any]) -> Hours:

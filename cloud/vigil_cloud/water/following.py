@@ -4,7 +4,7 @@ judged, and ingest where readings come after their minute was judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,10 +15,10 @@ from vigil_cloud.alerts.platform import clear_platform, raise_platform
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import NewestReadings
-from vigil_cloud.domain.port import Folded, Readings
+from vigil_cloud.domain.port import Folded, Readings, Together
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn
-from vigil_cloud.jobs.work import ATTEMPTS, LATER, enqueue
+from vigil_cloud.jobs.work import ATTEMPTS, LATER, enqueue_all
 from vigil_cloud.water.detecting import ANEW_EVERY, GRACE_US, WATER_DETECTION, WINDOW_US, fresh
 from vigil_cloud.water.models import DetectorState
 from vigil_schemas.senml import instant, microseconds
@@ -29,6 +29,9 @@ TOGETHER: Final = 50
 each is judged less often, with more minutes at once."""
 BEHIND: Final = timedelta(minutes=10)
 """What waits for longer is told."""
+SETTLES: Final = timedelta(seconds=20)
+"""Late readings wait for more of the same probe: of a gateway that comes back with a night's
+readings each message would else be a piece of work of its own."""
 _SUBJECT: Final = "water-detection"
 
 
@@ -44,9 +47,8 @@ def follow(turn: Turn) -> None:
             session.execute(
                 delete(DetectorState).where(gone).execution_options(synchronize_session=False)
             )
-            for device in devices:
-                payload = {"device": device}
-                enqueue(session, WATER_DETECTION, device, payload, now=turn.now, priority=LATER)
+            asked = {device: {"device": device} for device in devices}
+            enqueue_all(session, WATER_DETECTION, asked, now=turn.now, priority=LATER)
             insert_missing(session, DetectorState, [fresh(device) for device in devices])
             session.execute(
                 update(DetectorState)
@@ -150,13 +152,17 @@ class LateReadings:
         if first_us >= (microseconds(self._now()) - GRACE_US) // WINDOW_US * WINDOW_US:
             return None
         payload = {"device": readings.device, "late_from_us": first_us, "late_until_us": last_us}
+        return Folded({}, together=Together(self._ask, payload))
 
-        def ask(session: Session) -> None:
-            enqueue(
-                session, WATER_DETECTION, readings.device, payload, now=self._now(), priority=LATER
-            )
-
-        return Folded({}, ask)
+    def _ask(self, session: Session, payloads: Sequence[Mapping[str, Any]]) -> None:
+        enqueue_all(
+            session,
+            WATER_DETECTION,
+            {payload["device"]: payload for payload in payloads},
+            now=self._now(),
+            priority=LATER,
+            settle=SETTLES,
+        )
 
 
 FOLLOW: Final = Job("water-detection-followed", timedelta(seconds=20), follow, waiting=waiting)

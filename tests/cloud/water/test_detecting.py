@@ -478,9 +478,16 @@ def late(city: City, first: datetime, last: datetime) -> None:
     told = Readings(SONDE, "water", points, city.time, catching_up=True)
     folded = following.LateReadings(lambda: city.time).fold(told, None)
     assert folded is not None
-    assert folded.write is not None
+    assert folded.together is not None
     with writing(city.services.sessions) as session:
-        folded.write(session)
+        folded.together.write(session, [folded.together.of])
+    assert WATER_DETECTION.name not in due(city), "it waits for more of the same probe"
+    city.time += following.SETTLES
+
+
+def due(city: City) -> list[str]:
+    with city.services.sessions() as session:
+        return list(session.scalars(select(WorkRow.kind).where(WorkRow.due <= city.time)))
 
 
 def test_late_readings_are_judged_once_an_hour_at_most(learnt: tuple[City, Floats]) -> None:
