@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+import street_file
 from cases_office import Office, picture
 from cloud_city import DEVICES, GATEWAY, TAG, City, exceedance, visit
 from operation_people import (
@@ -38,6 +39,7 @@ from vigil_cloud.notify.escalation.policy import parse
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.smoke.models import Fire
 from vigil_cloud.smoke.programme import service
+from vigil_cloud.street_map import service as street_map
 from vigil_schemas.evidence import EvidenceReference
 from waterways import geojson
 
@@ -97,6 +99,7 @@ def prepared(city: City) -> dict[str, str]:
         **applied_for(city),
         "fire": burning,
         "sha256": sha256,
+        "map": draw_streets(city),
         "file": "plate.png",
         "key": "p1",
         "consent": str(consent),
@@ -113,6 +116,12 @@ def prepared(city: City) -> dict[str, str]:
         "district": "east",
         "guardian": GUARDIAN,
     }
+
+
+def draw_streets(city: City) -> str:
+    """The digest of the map."""
+    path = street_file.written(city.settings.data_dir)
+    return street_map.put(city.services, path, by="operator").row.sha256
 
 
 def two_things(city: City) -> dict[str, str]:

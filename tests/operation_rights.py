@@ -164,6 +164,7 @@ REFERRAL = {
 TABLE = [
     Row("GET /api/v1/session", ALL),
     Row("GET /api/v1/screen", ALL),
+    Row("GET /api/v1/maps/{sha256}.pmtiles", ALL, address="/api/v1/maps/{map}.pmtiles"),
     Row("GET /api/v1/stream", ALL),
     Row("GET /api/v1/alerts", ALL),
     Row("GET /api/v1/alerts/open", ALL),

@@ -47,6 +47,10 @@ ALLOWED = {
     ("cloud/web/src/lib/i18n/zh-TW.ts", "plate"): "the same role's words",
     ("cloud/vigil_cloud/identity/roles.py", "irrigation"): "the role of those who keep the gates",
     ("firmware-sim/vigil_sim/demo/accounts.py", "irrigation"): "the same role",
+    ("cloud/vigil_cloud/street_map/openstreetmap.py", "water"): "a layer of the tiles' own schema",
+    ("cloud/vigil_cloud/street_map/openstreetmap.py", "canal"): "a tag of OpenStreetMap",
+    ("cloud/web/src/lib/map/streets.ts", "water"): "a layer of the tiles' own schema",
+    ("firmware-sim/vigil_sim/streets.py", "canal"): "a tag of OpenStreetMap, and a name",
     ("cloud/vigil_cloud/http/security_headers.py", "microphone"): "what a browser calls its own",
 }
 """File and word, and why."""

@@ -49,6 +49,7 @@ from vigil_cloud.notify.push_routes import router as push_router
 from vigil_cloud.notify.routes import router as channels_router
 from vigil_cloud.retention import retention_job
 from vigil_cloud.services import Services
+from vigil_cloud.street_map.routes import router as street_map_router
 
 API: Final = "/api/v1"
 SENDER_ENDS_S: Final = 5.0
@@ -79,6 +80,7 @@ def _routers() -> list[APIRouter]:
         jobs_router,
         stream.router,
         screen.router,
+        street_map_router,
         *(router for one in cloud_domains() for router in one.routers),
     ]
 

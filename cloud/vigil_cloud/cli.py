@@ -33,9 +33,11 @@ from vigil_cloud.commands import (
     processes,
     rehearse,
     secret_key,
+    street_map,
 )
 from vigil_cloud.commands.opening import Run, common_options
 from vigil_cloud.shipped import SHIPPED
+from vigil_schemas import completion
 from vigil_schemas.entrance import software
 from vigil_schemas.errors import VigilError
 
@@ -44,6 +46,7 @@ SUBJECTS: Final = (
     processes,
     database,
     backup,
+    street_map,
     openapi,
     account,
     gateway,
@@ -107,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         name = f"vigil_cloud.{domain}.cli"
         if importlib.util.find_spec(name) is not None:
             importlib.import_module(name).add(commands, common_options())
+    completion.add(commands, _parser)
     return parser
 
 

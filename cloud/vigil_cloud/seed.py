@@ -8,7 +8,8 @@ account | role, domains, minimum, escalate_after_s, language, devices`` (a home'
 of these devices and of what hangs on their gateway) ``, follow_ups`` (``all-clear``, ``closed``:
 what it is told further of an alert that it was told of) ``, hook_secret`` (of a web hook: its
 messages are signed, and it may answer) ``, kind`` (how policies call it; else what its address
-tells). A value that is exactly
+tells); ``[street_map] file, attribution``: what `vigil-cloud map import` takes, beside the seed
+file unless its path is absolute. A value that is exactly
 ``${NAME}`` is taken from the environment or a secret's file. Seeding again changes what is named
 and adds what is new; an account that exists keeps its password, and a consent that was revoked
 stays revoked. A gateway that was revoked and a person who was erased are left out, with a line in
@@ -59,6 +60,7 @@ from vigil_cloud.seed_homes import (
     put_homes,
 )
 from vigil_cloud.services import Services
+from vigil_cloud.street_map import service as street_map
 from vigil_schemas.environment import EnvironmentMissing, filled, with_secrets
 from vigil_schemas.types import DeviceId, Domain, GatewayId, UtcDatetime
 
@@ -128,8 +130,17 @@ class SeedChannel(Section):
     kind: ChannelKind | None = None
 
 
+class SeedStreetMap(Section):
+    """The ``[street_map]`` table."""
+
+    file: Path
+    attribution: str = ""
+
+
 class Seed(Section):
     """The whole file."""
+
+    street_map: SeedStreetMap | None = None
 
     account: list[SeedAccount] = Field(default_factory=list)
     gateway: list[SeedGateway] = Field(default_factory=list)
@@ -174,8 +185,17 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Seed:
         raise BadSeed(f"{path}: {where}: {first['msg']}") from None
 
 
-def apply(services: Services, seed: Seed) -> None:
-    """Everything or nothing. Raises ``WeakPassword`` outside the demo, ``BadSeed``."""
+def _draw(services: Services, wanted: SeedStreetMap | None, folder: Path) -> None:
+    if wanted is not None:
+        street_map.put(services, folder / wanted.file, by=SEEDER, attribution=wanted.attribution)
+
+
+def apply(services: Services, seed: Seed, folder: Path = Path()) -> None:
+    """Everything or nothing, the map apart, which comes first: its file lies in ``folder``.
+
+    Raises ``WeakPassword`` outside the demo, ``BadSeed``, ``MapFileInvalid``, ``OSError``.
+    """
+    _draw(services, seed.street_map, folder)
     cipher = Cipher(services.settings.secret)
     now = services.now()
     with writing(services.sessions) as session:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vigil_schemas import completion
 from vigil_schemas.entrance import software
 from vigil_schemas.errors import VigilError
 from vigil_sim.arguments import port, speed
@@ -27,17 +28,7 @@ def main(
     def load_scenario(name: str) -> CityScenario:
         return load(name, domains)
 
-    parser = argparse.ArgumentParser(prog="vigil-sim", description="A simulated city for Vigil.")
-    parser.add_argument("--version", action="version", version=f"vigil-sim {software()}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_play(commands, load_scenario)
-    _add_check(commands, load_scenario)
-    for domain in domains:
-        domain.add_commands(commands, load_scenario)
-    _add_demo(commands)
-    _add_city(commands)
-    _add_week(commands)
-    parsed = parser.parse_args(arguments)
+    parsed = _parser(load_scenario, domains).parse_args(arguments)
     try:
         return int(parsed.run(parsed))
     except VigilError as error:
@@ -45,6 +36,24 @@ def main(
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _parser(
+    load_scenario: LoadCityScenario, domains: tuple[SimulatedDomain, ...]
+) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vigil-sim", description="A simulated city for Vigil.")
+    parser.add_argument("--version", action="version", version=f"vigil-sim {software()}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_play(commands, load_scenario)
+    _add_check(commands, load_scenario)
+    _add_streets(commands, load_scenario)
+    for domain in domains:
+        domain.add_commands(commands, load_scenario)
+    _add_demo(commands)
+    _add_city(commands)
+    _add_week(commands)
+    completion.add(commands, lambda: _parser(load_scenario, domains))
+    return parser
 
 
 def _add_play(commands: Commands[argparse.ArgumentParser], load_scenario: LoadCityScenario) -> None:
@@ -106,6 +115,25 @@ def _add_check(
 def _check(parsed: argparse.Namespace, load_scenario: LoadCityScenario) -> int:
     scenario = load_scenario(parsed.scenario)
     print(json.dumps({"kind": "scenario", "name": scenario.name, "devices": len(scenario.devices)}))
+    return 0
+
+
+def _add_streets(
+    commands: Commands[argparse.ArgumentParser], load_scenario: LoadCityScenario
+) -> None:
+    text = "write the streets of a scenario's city as GeoJSON, for `vigil-cloud map import`"
+    parser = commands.add_parser("streets", help=text)
+    parser.add_argument("scenario")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.geojson")
+    parser.set_defaults(run=lambda parsed: _streets(parsed, load_scenario))
+
+
+def _streets(parsed: argparse.Namespace, load_scenario: LoadCityScenario) -> int:
+    from vigil_sim.streets import write
+
+    scenario = load_scenario(parsed.scenario)
+    count = write(scenario, parsed.out)
+    print(json.dumps({"kind": "streets", "name": scenario.name, "features": count}))
     return 0
 
 

@@ -99,9 +99,7 @@ def test_a_lost_connection_is_shown_and_what_was_missed_comes(
     expect(page.get_by_role("listitem").filter(has_text="Loud vehicle 93.3 dB(A)")).to_be_visible()
 
 
-def test_a_page_that_could_not_be_fetched_comes_by_itself(
-    window: OpenWindow, town: Town
-) -> None:
+def test_a_page_that_could_not_be_fetched_comes_by_itself(window: OpenWindow, town: Town) -> None:
     page = window("admin").go("/")
     page.locator(".live.live i").first.wait_for()
     town.stop_server()

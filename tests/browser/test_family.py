@@ -102,6 +102,20 @@ def test_without_consent_there_is_nobody_to_see(window: OpenWindow) -> None:
     expect(page.get_by_text("Nobody is entrusted to you")).to_be_visible()
 
 
+def test_something_stands_there_before_any_script_has_come(window: OpenWindow) -> None:
+    opened = window("mei")
+    scripts = "**/assets/*.js"
+    opened.page.route(scripts, lambda route: route.abort())
+    page = opened.go("/family")
+    expect(page.get_by_text("守望 Vigil", exact=True)).to_be_visible()
+    opened.complaints.clear()  # the browser says that the scripts did not come
+
+    opened.page.unroute(scripts)
+    page = opened.go("/family")
+    expect(page.get_by_role("heading", name=NAMES["grandmother"])).to_be_visible()
+    expect(page.locator(".starting")).to_have_count(0)
+
+
 MOST_SCRIPT_BYTES = 120_000
 """As they are sent, before the map: what a phone on a slow line waits for."""
 

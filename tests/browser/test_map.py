@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,8 +20,10 @@ import servers
 from browser.conftest import STATIC, OpenWindow
 from browser.town import Town
 from servers import eventually
+from vigil_sim import scenario, streets
 
 TILE_BGR = (40, 200, 250)
+SHOTS = os.environ.get("VIGIL_SCREENSHOTS")
 
 
 class Tiles:
@@ -108,6 +113,79 @@ def test_tiles_are_drawn_where_they_are_set_and_the_own_base_where_none_come(
         expect(page.get_by_role("button", name="Zhongshan Road crossing")).to_be_visible()
         without.foreign.clear()
         without.complaints.clear()  # the map library says that tiles did not come
+    finally:
+        town.close()
+
+
+DAY = {"major road": (191, 231, 251), "water": (218, 211, 185), "green": (211, 233, 223)}
+NIGHT = {"major road": (76, 90, 77), "water": (61, 50, 18), "green": (36, 46, 27)}
+"""Colours of the sheet (`tokens.css`), BGR."""
+
+
+def _has(page: Page, colour: tuple[int, int, int]) -> bool:
+    """Whether something of the map has this colour: more than a few pixels where lines cross."""
+    near = np.abs(_picture(page).astype(int) - np.array(colour)).max(axis=2) < 5
+    return int(np.count_nonzero(near)) > 300
+
+
+def _sees(page: Page, colour: tuple[int, int, int], what: str) -> None:
+    eventually(lambda: _has(page, colour), what)
+
+
+def _is_read(page: Page, whom: str) -> None:
+    """Whom the map names is on the screen and lies under nothing."""
+    named = page.get_by_text(whom)
+    expect(named).to_be_visible()
+    expect(named).to_be_in_viewport(ratio=1)
+    above = named.evaluate(
+        "one => { const b = one.getBoundingClientRect();"
+        " const top = document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2);"
+        " return one.contains(top) || top.contains(one); }"
+    )
+    assert above, "something lies over it"
+
+
+def _with_streets(folder: Path) -> Town:
+    """A town whose cloud was given the streets of the simulated city, while it runs."""
+    town = Town(folder)
+    file = folder / "streets.geojson"
+    night = scenario.load("city-night")
+    streets.write(night, file)
+    environment = os.environ | {"VIGIL_DEMO": "true", "VIGIL_DATA_DIR": str(folder / "cloud")}
+    command = [sys.executable, "-m", "vigil_cloud", "map", "import", str(file)]
+    subprocess.run(command, env=environment, check=True, timeout=120)
+    return town
+
+
+def test_streets_are_drawn_by_day_and_by_night_out_of_parts_of_one_file(
+    window: OpenWindow, tmp_path: Path
+) -> None:
+    if not (STATIC / "index.html").is_file():
+        servers.missing("the built web pages", "make setup")
+    town = _with_streets(tmp_path)
+    try:
+        asked: list[tuple[int, str]] = []
+        for scheme, colours in (("light", DAY), ("dark", NIGHT)):
+            opened = window("admin", maps=True, at=town, scheme=scheme)
+            opened.page.on(
+                "response",
+                lambda answer: (
+                    asked.append((answer.status, answer.request.headers.get("range", "")))
+                    if "/api/v1/maps/" in answer.url
+                    else None
+                ),
+            )
+            page = opened.go("/")
+            for what, colour in colours.items():
+                _sees(page, colour, f"{what}, {scheme}")
+            _is_read(page, "Simulated streets")
+            expect(page.get_by_role("button", name="Zhongshan Road crossing")).to_be_visible()
+            if SHOTS:
+                page.screenshot(path=Path(SHOTS) / f"streets-{scheme}.png")
+            page.close()
+        assert asked
+        assert {status for status, _ in asked} == {206}
+        assert all(part.startswith("bytes=") for _, part in asked)
     finally:
         town.close()
 

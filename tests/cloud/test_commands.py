@@ -19,7 +19,7 @@ RIGHT, WRONG = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 NO_DATABASE = {
     *("broker", "export-openapi", "evidence verify", "aed dispatch", "alerts simulate"),
     *("conform", "water transport", "water trace", "water detect"),
-    *("search replay", "checkin locate", "broker-files rules"),
+    *("search replay", "checkin locate", "broker-files rules", "completion"),
 }
 RESTORES = {"restore"}
 """It asks the backup for its key, not the database, which is empty (backup/test_backup)."""
@@ -96,6 +96,9 @@ ARGUMENTS: dict[str, list[str]] = {
     "alerts policy remove": ["fire"],
     "noise statistics": [],
     "audit verify": [],
+    "map import": ["streets.geojson"],
+    "map show": [],
+    "map remove": [],
     "backup": ["city.zip"],
     "dead-letters list": [],
     "dead-letters show": ["1"],

@@ -442,6 +442,7 @@ KEPT = {
         ],
         "one row",
     ),
+    "street_maps": "the drawn one and the one before it",
     **dict.fromkeys(["case_counters", "write_probe", "work_dropped"], "a few rows that only count"),
     **dict.fromkeys(
         (

@@ -44,6 +44,8 @@ OF_OTHERS = {
     "vigil_cloud": {"pydantic_core", "starlette", "anyio", "urllib3"},
     # Imported by the gateway's process, which has bleak: nothing of the simulator imports it.
     "vigil_sim/checkin/bleak_backend.py": {"bleak"},
+    # Protocol Buffers, which mapbox-vector-tile brings: what it raises.
+    "vigil_cloud/street_map/pmtiles_file.py": {"google"},
     # Of the extra ``journeys``, imported where a browser is started.
     "vigil_sim/demo/browser.py": {"playwright"},
     "vigil_sim/demo/journeys.py": {"playwright"},

@@ -41,5 +41,5 @@ def _seed(options: argparse.Namespace) -> int:
 
     wanted = seed.read(options.file)
     with opened(options) as services:
-        seed.apply(services, wanted)
+        seed.apply(services, wanted, options.file.parent)
     return 0

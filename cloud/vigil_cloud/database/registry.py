@@ -31,6 +31,7 @@ ROOMS: Final = (
     "jobs",
     "notify",
     "refusals",
+    "street_map",
 )
 
 

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
+from vigil_cloud.services import Services
+from vigil_cloud.street_map import service as street_map
 from vigil_schemas.types import Domain
 
 router = APIRouter(tags=["screen"])
@@ -19,6 +21,19 @@ class MapTiles(BaseModel):
 
     url: str
     attribution: str
+
+
+class StreetMap(BaseModel):
+    """The city's own streets: a PMTiles file in the layers of Protomaps' basemap."""
+
+    url: str
+    """Read in ranges; it names the content, so another map has another address."""
+    attribution: str
+    """Plain text."""
+    bounds: tuple[float, float, float, float]
+    """West, south, east, north, degrees."""
+    min_zoom: int
+    max_zoom: int
 
 
 class ScreenLook(BaseModel):
@@ -39,9 +54,11 @@ class ScreenDomain(BaseModel):
 
 
 class Screen(BaseModel):
-    """Settings of the web pages; without ``tiles`` they draw their own map."""
+    """Settings of the web pages; without ``tiles`` they draw ``streets``, without those the
+    borders of villages."""
 
     tiles: MapTiles | None
+    streets: StreetMap | None
     domains: list[ScreenDomain]
 
 
@@ -62,4 +79,18 @@ def get_screen(reader: CurrentAccount, services: ServicesDependency) -> Screen:
         for one in domains()
         if reader.has(*one.alert_roles, *one.consent_roles, *one.household_roles, *one.device_roles)
     ]
-    return Screen(tiles=tiles, domains=shown)
+    return Screen(tiles=tiles, streets=_streets(services), domains=shown)
+
+
+def _streets(services: Services) -> StreetMap | None:
+    with services.sessions() as session:
+        row = street_map.current(session)
+    if row is None:
+        return None
+    return StreetMap(
+        url=f"/api/v1/maps/{row.sha256}.pmtiles",
+        attribution=row.attribution,
+        bounds=(row.west, row.south, row.east, row.north),
+        min_zoom=row.min_zoom,
+        max_zoom=row.max_zoom,
+    )

@@ -56,7 +56,7 @@ async function namedBy(cache, url) {
   const text = await (await cache.match(url)).text();
   const files = [...text.matchAll(/["'`](?:\.\/|\/?assets\/)([\w.-]+\.(?:js|css))["'`]/g)];
   return [...new Set(files.map(([, name]) => address(`/assets/${name}`)))].filter(
-    (one) => !one.includes("/maplibre-gl"),
+    (one) => !/\/(maplibre-gl|streetTiles)/.test(one),
   );
 }
 

@@ -11,6 +11,10 @@ from vigil_sim.toml_text import dumps
 PASSWORD: Final = "vigil-demo-night"  # noqa: S105 - of the demo, which refuses to be anything else
 
 
+STREETS: Final = "streets.geojson"
+"""Of the simulated city, beside the seed file."""
+
+
 class Account(NamedTuple):
     """One demo account; all have the same password, which only the demo accepts."""
 
@@ -45,10 +49,11 @@ def _table(name: str, values: Mapping[str, Any]) -> str:
     return dumps({name: [values]})
 
 
-def seed(tokens: Mapping[str, str], scenario: CityScenario, expires: str) -> str:
+def seed(tokens: Mapping[str, str], scenario: CityScenario, expires: str, streets: str = "") -> str:
     """The seed file: accounts, gateway tokens, and what each domain needs the cloud to know.
 
-    The relatives among the accounts may see persons until ``expires`` (RFC 3339).
+    The relatives among the accounts may see persons until ``expires`` (RFC 3339). ``streets``: a
+    file beside the seed file that the map draws.
     """
     parts = [
         _table(
@@ -63,6 +68,8 @@ def seed(tokens: Mapping[str, str], scenario: CityScenario, expires: str) -> str
         )
         for account in ACCOUNTS
     ]
+    if streets:
+        parts.append(dumps({"street_map": {"file": streets}}))
     parts += [_table("gateway", {"id": key, "token": token}) for key, token in tokens.items()]
     relatives = [account.username for account in ACCOUNTS if account.relative]
     for domain in scenario.domains:

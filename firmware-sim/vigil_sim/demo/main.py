@@ -22,7 +22,7 @@ import httpx
 
 from vigil_schemas.errors import VigilError
 from vigil_schemas.types import isoformat_utc
-from vigil_sim import scenario, toml_text
+from vigil_sim import scenario, streets, toml_text
 from vigil_sim.arguments import port, speed
 from vigil_sim.demo import accounts
 from vigil_sim.demo.city_process import CityCommand, CityProcess
@@ -180,7 +180,10 @@ class Demo:
 
     def _start_cloud(self, environment: dict[str, str], tokens: dict[str, str]) -> None:
         expires = isoformat_utc(datetime.now(UTC) + timedelta(days=30))
-        seed = self._secret("seed.toml", accounts.seed(tokens, self.scenario, expires))
+        streets.write(self.scenario, self.directory / accounts.STREETS)
+        seed = self._secret(
+            "seed.toml", accounts.seed(tokens, self.scenario, expires, accounts.STREETS)
+        )
         cloud = program("vigil-cloud")
         self.children.start("seed", [cloud, "seed", str(seed)], environment=environment)
         self.children.finish("seed")

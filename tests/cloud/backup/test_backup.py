@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import Engine, inspect, select, text
 
 import servers
+import street_file
 from cloud_city import GATEWAY, NOON, SECRET, City, exceedance, sealed, visit
 from revisions import bring_up
 from vigil_cloud import cli
@@ -42,6 +43,7 @@ from vigil_cloud.objects.folder import FolderObjects
 from vigil_cloud.objects.port import ObjectsUnavailable
 from vigil_cloud.services import Services
 from vigil_cloud.stores import build_services
+from vigil_cloud.street_map import service as street_map
 from vigil_cloud.timeseries.port import Point, Series, TimeSeriesRejected
 
 NOT_BACK = {AccountSession.__tablename__, ClockMark.__tablename__}
@@ -72,6 +74,7 @@ def lived_in(either_city: City, tmp_path: Path) -> City:
     package = tmp_path / "package"
     package.write_bytes(sealed({"plate.png": b"a picture"})[1])
     city.services.objects.put("evidence/gw-a/one.zip", package)
+    street_map.put(city.services, street_file.written(tmp_path), by="operator")
     city.services.timeseries.write(POINTS)
     (city.settings.data_dir / "streets.geojson").write_text("{}", "utf-8")
     return city
@@ -118,7 +121,11 @@ def test_everything_comes_back_on_either_kind_of_database(
     kept = b"".join(lived_in.services.objects.read(name))
     assert b"".join(empty.objects.read(name)) == kept
     assert (empty.settings.data_dir / "streets.geojson").read_text("utf-8") == "{}"
-    assert (manifest.readings, manifest.objects) == (len(POINTS), 1)
+    with empty.sessions() as session:
+        drawn = street_map.current(session)
+    assert drawn is not None
+    assert len(b"".join(empty.objects.read(drawn.object_name))) == drawn.size
+    assert (manifest.readings, manifest.objects) == (len(POINTS), 2)
 
 
 def test_the_restored_city_goes_on(

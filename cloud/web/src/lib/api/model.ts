@@ -47,6 +47,7 @@ export type EvidenceFile = Schema["EvidenceFileEntry"];
 export type Gateway = Schema["GatewayEntry"];
 export type Person = Schema["PersonEntry"];
 export type Role = Schema["Role"];
+export type Screen = Schema["Screen"];
 export type ScreenDomain = Schema["ScreenDomain"];
 export type SeriesData = Schema["SeriesPoints"];
 export type SeriesLatest = Schema["LatestReading"];

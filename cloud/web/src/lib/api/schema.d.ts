@@ -2295,6 +2295,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/maps/{sha256}.pmtiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Street Map
+         * @description The file of ``screen.streets``, whole or a range of it. For whoever is signed in.
+         */
+        get: operations["get_street_map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/noise/cases/{case_id}/owner": {
         parameters: {
             query?: never;
@@ -12392,11 +12412,13 @@ export interface components {
         };
         /**
          * Screen
-         * @description Settings of the web pages; without ``tiles`` they draw their own map.
+         * @description Settings of the web pages; without ``tiles`` they draw ``streets``, without those the
+         *     borders of villages.
          */
         Screen: {
             /** Domains */
             domains: components["schemas"]["ScreenDomain"][];
+            streets: components["schemas"]["StreetMap"] | null;
             tiles: components["schemas"]["MapTiles"] | null;
         };
         /**
@@ -13573,6 +13595,27 @@ export interface components {
              */
             gaps: components["schemas"]["PolicyGap"][];
             policy: components["schemas"]["Policy"];
+        };
+        /**
+         * StreetMap
+         * @description The city's own streets: a PMTiles file in the layers of Protomaps' basemap.
+         */
+        StreetMap: {
+            /** Attribution */
+            attribution: string;
+            /** Bounds */
+            bounds: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /** Max Zoom */
+            max_zoom: number;
+            /** Min Zoom */
+            min_zoom: number;
+            /** Url */
+            url: string;
         };
         /**
          * Suspect
@@ -18458,6 +18501,57 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["JoinOffer"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_street_map: {
+        parameters: {
+            query?: never;
+            header?: {
+                range?: string | null;
+                "if-range"?: string | null;
+                "if-none-match"?: string | null;
+            };
+            path: {
+                sha256: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The whole file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.pmtiles": unknown;
+                };
+            };
+            /** @description A part of it */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.pmtiles": unknown;
+                };
+            };
+            /** @description As the reader has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {

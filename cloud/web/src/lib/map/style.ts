@@ -3,6 +3,16 @@
 import type { FeatureCollection } from "geojson";
 import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 import type { Language } from "../format";
+import {
+  SOURCE as STREETS,
+  STREET_COLOURS,
+  type StreetPalette,
+  type Streets,
+  streetLayers,
+  streetNames,
+  streetPaints,
+  streetSource,
+} from "./streets";
 
 export interface Tiles {
   /** Raster tile address with `{z}/{x}/{y}`; set by whoever runs the city. */
@@ -18,6 +28,7 @@ export interface Palette {
   village: string;
   name: string;
   halo: string;
+  streets: StreetPalette;
 }
 
 /** Reads the page's colours, so that map and page change to dark together. */
@@ -32,9 +43,15 @@ export function paletteOf(element: Element): Palette {
     village: colour("village"),
     name: colour("name"),
     halo: colour("halo"),
+    streets: Object.fromEntries(STREET_COLOURS.map((name) => [name, colour(name)])) as Record<
+      (typeof STREET_COLOURS)[number],
+      string
+    >,
   };
 }
 
+/** Counties and towns, as points. */
+export const NAMES = "/atlas/names.json";
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 /** Seen on both grounds. */
 const AREA = "#2b7f74";
@@ -59,6 +76,7 @@ export function paints(palette: Palette): Paint[] {
   return [
     ["sea", "background-color", palette.sea],
     ["land", "fill-color", palette.land],
+    ...streetPaints(palette.streets, palette.name, palette.halo),
     ["villages", "line-color", palette.village],
     ["towns", "line-color", palette.town],
     ["counties", "line-color", palette.county],
@@ -103,7 +121,9 @@ function names(
   };
 }
 
-export function baseStyle(tiles: Tiles | null): StyleSpecification {
+/** Raster tiles cover everything, so streets of our own are drawn without them only. */
+export function baseStyle(tiles: Tiles | null, streets: Streets | null): StyleSpecification {
+  const drawn = tiles ? null : streets;
   const own: LayerSpecification[] = [
     { id: "sea", type: "background" },
     { id: "land", type: "fill", source: "counties" },
@@ -140,9 +160,10 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
       counties: { type: "geojson", data: NOTHING },
       towns: { type: "geojson", data: NOTHING },
       villages: { type: "geojson", data: NOTHING },
-      names: { type: "geojson", data: "/atlas/names.json" },
+      names: { type: "geojson", data: drawn ? NOTHING : NAMES },
       path: { type: "geojson", data: NOTHING },
       areas: { type: "geojson", data: NOTHING },
+      ...(drawn ? { [STREETS]: streetSource(drawn) } : {}),
       ...(tiles
         ? {
             tiles: {
@@ -156,10 +177,12 @@ export function baseStyle(tiles: Tiles | null): StyleSpecification {
     },
     layers: [
       ...own,
+      ...(drawn ? streetLayers() : []),
       ...borders,
       names("village-names", "villages", [13, 24], 11.5, 0.75),
       names("town-names", "names", [9.5, 13.5], 13, 0.9),
       names("county-names", "names", [6, 11], 14, 1),
+      ...(drawn ? streetNames(FONT) : []),
       // Above the own base, which shows where a tile is missing or its server is away.
       ...background,
       {
