@@ -76,7 +76,8 @@ def variables() -> dict[str, str]:
     names = [line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")]
     return {name: secrets.token_hex(32) for name in names} | {
         # The tests' own start of InfluxDB sets this one up.
-        "INFLUX_TOKEN": servers.Influx.token
+        "INFLUX_TOKEN": servers.Influx.token,
+        "GATEWAY_BROKER_HOST": "127.0.0.1",
     }
 
 
@@ -249,6 +250,9 @@ class Composition:
         shell, option, script = self.command("broker-passwords")
         if os.geteuid() != 0:
             script = script.replace("chown -R mosquitto:mosquitto", f"chown -R {os.geteuid()}")
+            script = script.replace("chown -R 10001:1883", f"chown -R {os.geteuid()}")
+        # Numbers of the images; here the follower is ourselves and the group has another number.
+        script = script.replace("10001:1883", f"{os.geteuid()}:mosquitto")
         environment = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
         done = subprocess.run(
             [shell, option, script],
@@ -260,12 +264,25 @@ class Composition:
         )
         assert done.returncode == 0, done.stderr
 
+    def _start_broker_files(self) -> None:
+        self.start("broker-files", lambda: '"kind": "ready"' in self.said("broker-files"))
+        words = [self.here("broker-files", word) for word in self._check("broker-files")]
+        subprocess.run(words, check=True, timeout=60)
+
+    def _check(self, service: str) -> list[str]:
+        kind, *words = self.services[service]["healthcheck"]["test"]
+        assert kind == "CMD"
+        return list(words)
+
     def _start_mosquitto(self) -> None:
         """Started by root, as in its image, it becomes the user ``mosquitto``."""
         program = servers.need("mosquitto", "apt-get install mosquitto")
         port = self.ports["mosquitto"]
         folder = self.mounts("mosquitto")["/mosquitto/config"]
         config = folder / "mosquitto.conf"
+        if not (folder / "certificates/revoked.pem").exists():
+            # Started without `broker-files`, by tests of the other listeners.
+            (folder / "conf.d/certificates.conf").unlink()
         for file in (config, *(folder / "conf.d").iterdir()):
             text = self.here("mosquitto", file.read_text("utf-8"))
             for name in ("mosquitto", *LISTENERS):
@@ -281,9 +298,10 @@ class Composition:
                 parent.chmod(parent.stat().st_mode | 0o011)
         server = servers.Server(
             "mosquitto",
-            [str(program), "-c", str(config)],
+            self.command("mosquitto"),
             lambda: servers.listening(port),
             self.folder / "mosquitto.log",
+            env={"PATH": f"{program.parent}:{os.environ['PATH']}"},
         )
         self.running["mosquitto"] = server
         server.start()

@@ -141,12 +141,15 @@ class Follower:
         tell: Callable[[], None],
         look_s: float = LOOK_S,
         ended: Callable[[], None] = lambda: None,
+        end_sessions: Callable[[], None] = lambda: None,
     ) -> None:
-        """``ended``: called where the thread ends without ``stop``."""
+        """``ended``: called where the thread ends without ``stop``; ``end_sessions``: once the
+        broker was told of a list that has changed."""
         self._files = files
         self._tell = tell
         self._look_s = look_s
         self._ended = ended
+        self._end_sessions = end_sessions
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="broker-files", daemon=True)
         self.failing = ""
@@ -184,6 +187,7 @@ class Follower:
                     _log.info("broker-files-written", folder=str(self._files.folder))
                 if owed:  # also where it could not be told of an earlier change
                     self._tell()
+                    self._end_sessions()
                     owed = False
                 self.failing = ""
             except (SQLAlchemyError, VigilError, OSError, ValueError) as error:

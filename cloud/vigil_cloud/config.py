@@ -126,7 +126,8 @@ class Settings(BaseSettings):
     """The address people open, for links in notifications; empty: none are sent, also none with
     which an alert is answered."""
     map_tiles_url: str = ""
-    """Raster tiles under the map, an address with ``{z}/{x}/{y}``; empty draws the own base."""
+    """Raster tiles under the map, an address with ``{z}/{x}/{y}``; empty draws the imported streets
+    (``map import``), or the borders of villages."""
     map_tiles_attribution: str = ""
     """Whom the map names for its tiles."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -257,6 +258,8 @@ class Settings(BaseSettings):
             local = parts.hostname in {"127.0.0.1", "::1", "localhost"}
             if parts.scheme != "mqtts" and not (parts.scheme == "mqtt" and local):
                 raise ValueError(f"{value!r} is not mqtts://host:port")
+            if parts.hostname in _WORN_OUT:
+                raise ValueError(f"{parts.hostname!r} stands in documentation: name the broker")
             host_and_port(parts.netloc if parts.port else f"{parts.netloc}:8883")
         return value
 

@@ -28,6 +28,7 @@ import structlog
 from vigil_cloud import broker_rules
 from vigil_cloud.broker import BrokerFailed
 from vigil_cloud.broker_files import BrokerFiles, Follower
+from vigil_cloud.broker_takeover import Address, Takeovers
 from vigil_cloud.config import host_and_port
 from vigil_cloud.services import Services
 
@@ -53,9 +54,11 @@ class MosquittoBroker:
         self.password = secrets.token_urlsafe(32)
         """The cloud's, made anew at each start."""
         self._files = BrokerFiles(services, self.folder / "certificates", names)
-        self._follower = Follower(self._files, self.reload)
-        self._child: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
+        address = Address.of_listener(settings.gateways_listen)
+        sessions = Takeovers(services, address, self._stopping.wait)
+        self._follower = Follower(self._files, self.reload, end_sessions=sessions.end_sessions)
+        self._child: subprocess.Popen[str] | None = None
         self._watcher = threading.Thread(target=self._watch, name="broker-watch", daemon=True)
         self.restarts = 0
 

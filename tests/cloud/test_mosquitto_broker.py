@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import socket
+import ssl
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
 from e2e.enrolled import OwnBrokerCloud, connects, enrol
 from e2e.two_ends import PresentCity
 from vigil_cloud.broker import BrokerFailed
+from vigil_cloud.certificates import issued
+from vigil_cloud.certificates.models import CertificateRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import removal
 from vigil_cloud.mosquitto_broker import MosquittoBroker
@@ -35,6 +42,92 @@ def test_two_revocations_of_one_second_are_both_heeded(tmp_path: Path) -> None:
                 removal.revoke(session, name, by="maintainer", now=now)
             servers.eventually(lambda gone=name: not let_in(gone), f"{name} is refused")  # type: ignore[misc]
         assert [let_in(name) for name in names] == [False, False]
+    finally:
+        cloud.close()
+
+
+class Session:
+    """A connection with a certificate, which comes back by itself for as long as it may."""
+
+    def __init__(self, port: int, identity: Path, gateway: str) -> None:
+        context = ssl.create_default_context(cafile=identity / "ca.pem")
+        context.load_cert_chain(identity / "gateway.pem")
+        self.welcomed = 0
+        self.refused = 0
+        self.client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=gateway, protocol=mqtt.MQTTv5
+        )
+        self.client.reconnect_delay_set(min_delay=1, max_delay=1)
+        self.client.tls_set_context(context)
+        self.client.on_connect = self._connected
+        self.client.on_connect_fail = self._failed
+        self.client.on_disconnect = self._failed
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+
+    def _connected(self, _c: Any, _u: Any, _f: Any, reason: Any, _p: Any) -> None:
+        self.welcomed += not reason.is_failure
+
+    def _failed(self, *_: Any) -> None:
+        self.refused += 1
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def test_a_revoked_certificate_keeps_no_open_session(tmp_path: Path) -> None:
+    """Of a gateway that stays: whoever has its former key is out, and its own box comes back."""
+    cloud = OwnBrokerCloud(tmp_path / "cloud")
+    sessions: list[Session] = []
+    try:
+        for name in ("gw-one", "gw-two"):
+            assert enrol(tmp_path / name, cloud.url, cloud.code(name)) == 0
+        stolen, other = (tmp_path / name / "data/identity" for name in ("gw-one", "gw-two"))
+        for identity, name in ((stolen, "gw-one"), (other, "gw-two")):
+            sessions.append(Session(cloud.port, identity, name))
+            servers.eventually(lambda: sessions[-1].welcomed == 1, f"{name} is connected")
+        thief, bystander = sessions
+        (mine,) = cloud.certificates("gw-one")
+        answer = cloud.city.client("maintainer").delete(
+            f"/api/v1/gateways/gw-one/certificates/{mine.serial}"
+        )
+        assert answer.status_code == 204
+
+        servers.eventually(lambda: thief.refused >= 2, "the session ends, and none is given again")
+        assert thief.welcomed == 1
+        assert not thief.client.is_connected()
+        assert (bystander.welcomed, bystander.refused) == (1, 0)
+    finally:
+        for session in sessions:
+            session.close()
+        cloud.close()
+
+
+def test_who_has_another_certificate_of_the_gateway_comes_back(tmp_path: Path) -> None:
+    cloud = OwnBrokerCloud(tmp_path / "cloud")
+    now = cloud.city.time
+    try:
+        assert enrol(tmp_path / "gw-one", cloud.url, cloud.code("gw-one")) == 0
+        identity = tmp_path / "gw-one/data/identity"
+        own = Session(cloud.port, identity, "gw-one")
+        servers.eventually(lambda: own.welcomed == 1, "it is connected")
+        with writing(cloud.city.services.sessions) as session:
+            session.add(
+                CertificateRow(
+                    serial="ab",
+                    gateway="gw-one",
+                    key_sha256="0" * 64,
+                    certificate="",
+                    issued=now,
+                    ends=now + timedelta(days=9),
+                    account="admin",
+                )
+            )
+            session.flush()
+            issued.revoke(session, "gw-one", now, "by-hand", only={"ab"})
+        servers.eventually(lambda: own.welcomed == 2, "it was thrown out and is back")
+        own.close()
     finally:
         cloud.close()
 

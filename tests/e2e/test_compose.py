@@ -101,6 +101,7 @@ def test_the_cloud_refuses_a_value_of_the_environment_file(
         ("POSTGRES_PASSWORD", "migrate", "database_password"),
         ("INFLUX_TOKEN", "api", "influx_token"),
         ("BROKER_PASSWORD", "ingest", "broker_password"),
+        ("GATEWAY_BROKER_HOST", "api", "gateway_broker_url"),
     ],
 )
 def test_the_settings_of_each_service_refuse_it(

@@ -258,7 +258,7 @@ class Certificates:
         self.port = composition.ports["certificates"]
         config = composition.folder / "broker-config"
         target = config / "certificates"
-        target.mkdir()
+        target.mkdir(exist_ok=True)
         certificate, key = self.authority.issue("broker")
         for source, name in (
             (self.authority.file, "gateways-ca.pem"),
@@ -268,7 +268,6 @@ class Certificates:
             shutil.copy(source, target / name)
             (target / name).chmod(0o644)
         (target / "revoked.pem").write_bytes(self.authority.revocation_list())
-        shutil.copy(ROOT / "docs/deployment/mosquitto-certificates.conf", config / "conf.d")
 
     def connect(self, name: str, **more: Any) -> Client:
         context = ssl.create_default_context(cafile=self.authority.file)

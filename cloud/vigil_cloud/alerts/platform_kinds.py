@@ -12,6 +12,7 @@ PlatformKind = Literal[
     "cloud-disk",
     "clock-wrong",
     "certificate-ends",
+    "certificate-unknown",
     "alarm-refused",
     "quota",
     "channel-failing",
@@ -76,6 +77,13 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         "Issue a new certificate and install it before this one ends; afterwards no connection is"
         " made any more.",
         "請在到期前簽發並安裝新憑證；到期後將無法再建立連線。",
+    ),
+    "certificate-unknown": Remedy(
+        "It was signed after the backup from which this city was restored, or by another"
+        " authority. It cannot be renewed, and a revocation does not reach it: enrol the gateway"
+        " anew (`vigil-cloud gateway enrol NAME --replace`).",
+        "此憑證簽發於還原所用的備份之後，或由其他機構簽發，無法更新也無法撤銷；請重新登錄該閘道器"
+        "（`vigil-cloud gateway enrol NAME --replace`）。",
     ),
     "alarm-refused": Remedy(
         "A message of an alarm could not be read. Look at it among the refused messages, ask at the"

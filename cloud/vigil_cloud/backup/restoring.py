@@ -25,6 +25,8 @@ from vigil_cloud.backup import archive, tables
 from vigil_cloud.backup.archive import Manifest, Reader
 from vigil_cloud.backup.errors import BackupDamaged, BackupNewer, RestoreNotEmpty
 from vigil_cloud.backup.making import FILES, OBJECTS, READINGS, TABLES, Told
+from vigil_cloud.certificates import issued
+from vigil_cloud.certificates.models import AuthorityRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.migrate import FOLDER, current, upgrade, without_cascades
 from vigil_cloud.database.models import ClockMark
@@ -214,6 +216,8 @@ def _put_tables(services: Services, reader: Reader, told: Told) -> None:
             for model in (AccountSession, ClockMark):
                 if model.__tablename__ in reader.manifest.rows:
                     connection.execute(delete(model))
+            if AuthorityRow.__tablename__ in reader.manifest.rows:
+                issued.advance_list(connection, services.now())
             _require_references(connection)
 
 

@@ -10,7 +10,7 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 from cryptography import x509
@@ -33,6 +33,9 @@ LASTS: Final = timedelta(days=365 * 25)
 BROKER_LASTS: Final = timedelta(days=397)
 BACKDATED: Final = timedelta(days=1)
 """What a box or a broker checks must have begun also where its clock is somewhat behind."""
+EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""Before this nobody had this program."""
+PLAUSIBLE: Final = timedelta(days=365 * 30)
 LEAST_RSA_BITS: Final = 2048
 LARGEST_REQUEST: Final = 8192
 """Characters of a request in PEM; one of P-256 has some 500."""
@@ -66,6 +69,22 @@ class RequestForAnother(ApiError):
         self.gateway = gateway
 
 
+class ClockImplausible(ApiError):
+    """This machine's clock cannot be right: what was signed by it would never be valid, or never
+    end."""
+
+    code: ClassVar[str] = "clock-implausible"
+    remedy: ClassVar[str] = (
+        "Set the clock of the machine that the cloud runs on (`timedatectl`, or chrony), and ask"
+        " again. Nothing was signed."
+    )
+    status: ClassVar[int] = 503
+
+    def __init__(self, now: datetime, why: str) -> None:
+        super().__init__(f"The cloud's clock says {now:%Y-%m-%d %H:%M} UTC, {why}.")
+        self.now = now
+
+
 @dataclass(frozen=True, slots=True)
 class Signed:
     """A certificate that was just made."""
@@ -77,7 +96,14 @@ class Signed:
 
 
 def new_authority(name: str, now: datetime) -> tuple[str, bytes]:
-    """Certificate in PEM and key (PKCS #8, DER) of a new authority."""
+    """Certificate in PEM and key (PKCS #8, DER) of a new authority.
+
+    Raises ``ClockImplausible``: a board without a battery begins in 1970, and an authority of
+    that year, or of one that is to come, cannot be mended later: every box would have to be
+    enrolled anew.
+    """
+    if not EARLIEST <= now < EARLIEST + PLAUSIBLE:
+        raise ClockImplausible(now, "which no running city can have")
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _named(name)
     certificate = (
@@ -162,7 +188,13 @@ class Authority:
         list_url: str,
     ) -> Signed:
         """A client's certificate for a checked request. Nothing that the request asks for is
-        taken over but its key. ``list_url``: where a broker may fetch the revocation list."""
+        taken over but its key. ``list_url``: where a broker may fetch the revocation list.
+
+        Raises ``ClockImplausible`` before the authority's own beginning and after its end."""
+        certificate = self._certificate
+        if not certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc:
+            began = f"{certificate.not_valid_before_utc:%Y-%m-%d}"
+            raise ClockImplausible(now, f"and the authority is of {began}")
         key = request.public_key()
         builder = self._leaf(_named(gateway), key, now - BACKDATED, now + lasts)
         builder = builder.add_extension(

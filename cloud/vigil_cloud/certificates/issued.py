@@ -11,15 +11,19 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from cryptography import x509
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.certificates.authority import Authority, Signed, new_authority
+from vigil_cloud.certificates.authority import BACKDATED, Authority, Signed, new_authority
 from vigil_cloud.certificates.models import AuthorityRow, CertificateRow
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.identity.cipher import Cipher
 
 NAME: Final = "Vigil gateways"
+AFTER_A_RESTORE: Final = 10_000
+"""More revocations than between a backup and what was lost after it."""
+CLOCKS_APART: Final = timedelta(hours=6)
+"""By which a broker's clock may be behind ours."""
 _KEY: Final = "authority.key"
 Reason = Literal["thrown-out", "replaced", "renewed", "by-hand"]
 
@@ -33,8 +37,16 @@ class Term:
 
 
 def authority(session: Session, cipher: Cipher, now: datetime) -> Authority:
-    """The city's one, made at first use. Raises ``Undecipherable``."""
+    """The city's one, made at first use. Raises ``Undecipherable``, ``ClockImplausible``."""
     row = session.get(AuthorityRow, 1)
+    if row is not None and row.created - BACKDATED > now and _has_signed_nothing(session):
+        # Made while the clock was ahead, and nobody has anything of it yet.
+        session.expunge(row)
+        session.execute(
+            delete(AuthorityRow).where(AuthorityRow.created == row.created),
+            execution_options={"synchronize_session": False},
+        )
+        row = None
     if row is None:
         certificate, key = new_authority(NAME, now)
         values = {
@@ -47,6 +59,22 @@ def authority(session: Session, cipher: Cipher, now: datetime) -> Authority:
         insert_missing(session, AuthorityRow, [values])  # another process may be first
         row = session.get_one(AuthorityRow, 1)
     return Authority(row.certificate, cipher.open_bytes(_KEY, row.key))
+
+
+def _has_signed_nothing(session: Session) -> bool:
+    return session.scalar(select(CertificateRow.serial).limit(1)) is None
+
+
+def advance_list(session: Session | Connection, now: datetime) -> None:
+    """Let the revocation lists of a restored city be later than those of the city before: a broker
+    that runs heeds the latest that it was given. Never ahead of the clock: a list of the future
+    would shut everybody out."""
+    row = session.execute(select(AuthorityRow.list_number, AuthorityRow.created)).first()
+    if row is None:
+        return
+    age_s = int((now - (row.created - BACKDATED) - CLOCKS_APART).total_seconds())
+    number = max(row.list_number + 1, min(row.list_number + AFTER_A_RESTORE, age_s))
+    session.execute(update(AuthorityRow).values(list_number=number))
 
 
 def sign(  # noqa: PLR0913 - what is signed, for whom, by whose leave
@@ -120,6 +148,16 @@ def revoke(
         rises = {AuthorityRow.list_number: AuthorityRow.list_number + 1}
         session.execute(update(AuthorityRow).values(rises))
     return serials
+
+
+def by_hand_since(session: Session, since: datetime) -> list[CertificateRow]:
+    """Certificates that somebody revoked because a stranger may have their key, while the gateway
+    stays: whoever is connected with one must go. Of a gateway that was thrown out ingest refuses
+    every message."""
+    query = select(CertificateRow).where(
+        CertificateRow.revoked > since, CertificateRow.reason == "by-hand"
+    )
+    return list(session.scalars(query.order_by(CertificateRow.serial)))
 
 
 def list_number(session: Session) -> int | None:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 from vigil_cloud.commands.opening import Commands, add_command, add_subject, opened
@@ -52,19 +53,35 @@ def _write(options: argparse.Namespace) -> int:
 
 def _follow(options: argparse.Namespace) -> int:
     from vigil_cloud.broker_files import BrokerFiles, Follower
+    from vigil_cloud.broker_takeover import POLLED_S, REREAD_S, Address, Takeovers
     from vigil_cloud.stopping import stoppable
 
     with stoppable() as stop, opened(options) as services:
         files = BrokerFiles(services, options.folder, options.names)
         files.write()
         _tell(options.pid_file)  # also where `write` has just changed them, or nobody was told
-        follower = Follower(files, lambda: _tell(options.pid_file), ended=stop.end)
+        address = Address.of_url(services.settings.gateway_broker_url)
+        reread_s = REREAD_S if options.pid_file else POLLED_S
+        end_sessions = (
+            Takeovers(services, address, reread_s=reread_s).end_sessions if address else _nothing
+        )
+        follower = Follower(
+            files, lambda: _tell(options.pid_file), ended=stop.end, end_sessions=end_sessions
+        )
+        try:
+            end_sessions()  # of what was revoked while nobody followed
+        except OSError as error:
+            print(f"vigil-cloud: file-unavailable: {error}", file=sys.stderr)
         stop.hold()
         follower.start()
         print(json.dumps({"kind": "ready", "folder": str(options.folder)}), flush=True)
         stop.wait()
         follower.stop()
     return 1 if follower.died else 0
+
+
+def _nothing() -> None:
+    """Gateways' connections have no certificates there: ingest refuses their messages."""
 
 
 def _tell(pid_file: Path | None) -> None:

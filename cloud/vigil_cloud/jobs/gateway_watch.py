@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,12 +19,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.alerts.platform_kinds import PlatformKind
-from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.domain.descriptor import LifeSafety
 from vigil_cloud.domain.registry import described, domains, lives_lost
+from vigil_cloud.jobs.certificate_watch import CERTIFICATE_ENDS, Signed, certificate
+from vigil_cloud.jobs.trouble import Trouble
 
 OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = (
     "gateway-silent",
@@ -37,6 +38,7 @@ OF_ITS_HEALTH: Final[tuple[PlatformKind, ...]] = (
     "gateway-disk",
     "clock-wrong",
     "certificate-ends",
+    "certificate-unknown",
 )
 CLOUD: Final = "cloud"
 """Whose certificate it is that no gateway has."""
@@ -48,8 +50,6 @@ HARDLY_FREE_BYTES: Final = 100_000_000
 CLOCK_OFF_S: Final = 60.0
 CLOCK_SETTLES_S: Final = 600.0
 """A gateway without a clock of its own needs a while after its start."""
-CERTIFICATE_ENDS: Final = timedelta(days=30)
-CERTIFICATE_ENDS_SOON: Final = timedelta(days=7)
 SECOND_BOX: Final = timedelta(hours=24)
 TOGETHER: Final = 20
 """Alerts of one transaction: a broker that was away makes every gateway silent at once, and an
@@ -65,26 +65,6 @@ class Limits:
     source_failed_after: timedelta
     certificate_ends: timedelta = CERTIFICATE_ENDS
     """So long before the end of a gateway's certificate it is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """One thing that is wrong now."""
-
-    kind: PlatformKind
-    subject: str
-    severity: Severity
-    title: str
-    title_zh: str
-    gateway: str = ""
-    device: str = ""
-    since: datetime | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What makes it the same finding as an earlier one."""
-        return self.kind, self.subject[:60], self.gateway
 
 
 def watch(
@@ -172,30 +152,6 @@ def source_failed(device: Device, limits: Limits, now: datetime) -> Trouble | No
     )
 
 
-def certificate(
-    subject: str,
-    gateway: str,
-    ends: datetime | None,
-    now: datetime,
-    *,
-    lives: bool,
-    within: timedelta = CERTIFICATE_ENDS,
-) -> Trouble | None:
-    """One that ends within a month, or within that time."""
-    if ends is None or ends - now > within:
-        return None
-    soon = ends - now <= CERTIFICATE_ENDS_SOON
-    return Trouble(
-        "certificate-ends",
-        subject,
-        "major" if soon or lives else "minor",
-        f"The certificate of {subject} ends on {ends:%Y-%m-%d}",
-        f"{subject} 的憑證將於 {ends:%Y-%m-%d} 到期",
-        gateway=gateway,
-        detail={"ends": ends.isoformat()},
-    )
-
-
 def _look(
     session: Session, limits: Limits, now: datetime
 ) -> tuple[list[Trouble], set[tuple[str, str, str]]]:
@@ -205,9 +161,12 @@ def _look(
         devices[device.gateway].append(device)
     wrong: list[Trouble] = []
     mute: set[str] = set()
+    signed = Signed(session, now)
     for gateway in session.scalars(select(Gateway).order_by(Gateway.gateway)):
         try:
             wrong += of_gateway(gateway, devices[gateway.gateway], limits, now)
+            if not silent(gateway, limits, now):
+                wrong += signed.unknown(gateway, now)
         except Exception:  # noqa: BLE001 - what one gateway says must not hide what is wrong with the others
             _log.exception("gateway-not-watched", gateway=gateway.gateway)
         if silent(gateway, limits, now) and not _planned(gateway.out_of_service_until, now):

@@ -20,6 +20,7 @@ from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.models import TakenEvent
 from vigil_cloud.jobs import capacity
 from vigil_cloud.jobs import gateway_watch as watch
+from vigil_cloud.jobs.certificate_watch import CERTIFICATE_ENDS
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
@@ -150,7 +151,7 @@ def _watch_gateways(turn: Turn) -> None:
         source_failed_after=timedelta(seconds=settings.source_failed_after_s),
         # A gateway renews at half of its certificate's time: later than that is trouble.
         certificate_ends=min(
-            watch.CERTIFICATE_ENDS, timedelta(days=settings.gateway_certificate_days) / 3
+            CERTIFICATE_ENDS, timedelta(days=settings.gateway_certificate_days) / 3
         ),
     )
     ends = certificate_end(settings.broker_certificate_file)

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from cloud_city import GATEWAY, City
 from vigil_cloud.certificates.end import certificate_end
+from vigil_cloud.certificates.models import CertificateRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
@@ -286,6 +287,35 @@ def test_the_clouds_own_certificate_is_watched(well: City, tmp_path: Path) -> No
     assert standing(city) == [("certificate-ends", "major")]
 
     look(city, city.time + timedelta(days=300))
+    assert standing(city) == []
+
+
+def test_a_certificate_that_was_signed_after_the_backup_is_told(well: City) -> None:
+    """The restored city has no record of it; without any record it may be another authority's."""
+    city, end = well, well.time + timedelta(days=80)
+    heard(city, certificate_not_after=end.isoformat())
+    look(city)
+    assert standing(city) == []
+    with writing(city.services.sessions) as session:
+        session.add(
+            CertificateRow(
+                serial="ab",
+                gateway=GATEWAY,
+                key_sha256="0" * 64,
+                certificate="",
+                issued=city.time,
+                ends=end - timedelta(days=9),
+                account="admin",
+            )
+        )
+    look(city)
+    assert standing(city) == [("certificate-unknown", "minor")]
+    (alert,) = [one for one in city.alerts("maintainer") if one["state"]["active"]]
+    assert alert["title_zh"] == "閘道器 gw-east 使用的憑證不在本雲端的紀錄中"
+
+    known = end - timedelta(days=9)
+    heard(city, certificate_not_after=known.isoformat())
+    look(city)
     assert standing(city) == []
 
 

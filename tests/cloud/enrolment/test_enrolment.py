@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from cloud_city import GATEWAY, City
 from vigil_cloud.certificates import issued
-from vigil_cloud.certificates.models import CertificateRow
+from vigil_cloud.certificates.models import AuthorityRow, CertificateRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import removal
 from vigil_cloud.devices.models import Device, Gateway
@@ -361,3 +361,51 @@ def revocation_list(city: City) -> x509.CertificateRevocationList:
 
 def listed(city: City) -> set[str]:
     return {f"{entry.serial_number:x}" for entry in revocation_list(city)}
+
+
+@pytest.mark.parametrize("year", [1970, 2025, 2057, 2099])
+def test_no_authority_is_made_by_a_clock_that_cannot_be_right(city: City, year: int) -> None:
+    city.time = city.time.replace(year=year)
+    code, key = code_for(city, "gw-west"), new_key()
+    answer = enrol(city, code, key, "gw-west")
+    assert answer.status_code == 503
+    assert f"says {year}-" in refused(answer, "clock-implausible")
+    with city.services.sessions() as session:
+        assert session.get(AuthorityRow, 1) is None
+        assert session.get(Gateway, "gw-west") is None
+
+    city.time = city.time.replace(year=2026)
+    city.sign_in_anew("administrator")
+    assert enrol(city, code_for(city, "gw-west"), key, "gw-west").status_code == 200
+
+
+def test_an_authority_of_a_clock_that_was_ahead_is_made_anew_while_nobody_has_anything_of_it(
+    city: City,
+) -> None:
+    now = city.time
+    city.time = now.replace(year=now.year + 3)
+    with writing(city.services.sessions) as session:
+        issued.authority(session, city.cipher, city.time)  # as `vigil-cloud init` does
+    city.time = now
+    given = enrol(city, code_for(city, "gw-west"), new_key(), "gw-west").json()
+    authority = x509.load_pem_x509_certificate(given["authority"].encode())
+    assert authority.not_valid_before_utc <= now
+
+    city.time = now - timedelta(days=40)
+    answer = enrol(city, code_for(city, "gw-south"), new_key(), "gw-south")
+    detail = refused(answer, "clock-implausible")
+    assert f"the authority is of {authority.not_valid_before_utc:%Y-%m-%d}" in detail
+    assert listed(city) == set()
+
+
+def test_lists_of_a_restored_city_are_later_and_never_of_the_future(city: City) -> None:
+    given = enrol(city, code_for(city, "gw-west"), new_key(), "gw-west").json()
+    path = f"/api/v1/gateways/gw-west/certificates/{serial_of(given)}"
+    assert city.client("maintainer").delete(path).status_code == 204
+    before = revocation_list(city).last_update_utc
+    for _ in range(12):
+        with writing(city.services.sessions) as session:
+            issued.advance_list(session, city.time)
+        after = revocation_list(city).last_update_utc
+        assert before < after <= city.time - timedelta(hours=5)
+        before = after
