@@ -26,6 +26,7 @@ from vigil_edge.domain import EdgeDomain
 from vigil_edge.enrolment.arguments import SERVICE, add_enrolment_arguments, of_the_service
 from vigil_edge.packages import PackageMissing, extra_of
 from vigil_edge.registry import DOMAINS
+from vigil_schemas import completion
 from vigil_schemas.entrance import software
 from vigil_schemas.errors import VigilError
 
@@ -101,6 +102,25 @@ def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.Argumen
         if words[:1] == [domain.key]:
             # Only now: a domain's tools bring scipy and the like with them.
             domain.add_commands(domain_parser)
+    completion.add(commands, lambda: _whole(domains))
+    return parser
+
+
+def _whole(domains: Sequence[EdgeDomain]) -> argparse.ArgumentParser:
+    """With the tools of every domain whose packages are installed."""
+    parser = _parser([], domains)
+    (commands,) = (one for one in parser._actions if isinstance(one.choices, dict))
+    for domain in domains:
+        if domain.add_commands is None:
+            continue
+        try:
+            domain.add_commands(
+                cast("dict[str, argparse.ArgumentParser]", commands.choices)[domain.key]
+            )
+        except ModuleNotFoundError as error:
+            if _is_ours(error):
+                raise
+            print(f"vigil-edge: without the tools of {domain.key}: {error}", file=sys.stderr)
     return parser
 
 

@@ -193,6 +193,10 @@ def test_the_gateway_is_installed_runs_and_leaves(
     assert Path("/var/lib/vigil-edge").owner() == "vigil"
     assert "vigil" in grp.getgrnam("dialout").gr_mem
     assert call("vigil-edge", "--version").stdout.startswith("vigil-edge ")
+    completions = Path("/usr/share/bash-completion/completions/vigil-edge")
+    assert subprocess.run(["bash", "-n", str(completions)], check=False).returncode == 0
+    assert "enrol" in completions.read_text()
+    assert Path("/usr/share/zsh/vendor-completions/_vigil-edge").is_file()
     cloud = IngestStandIn(mosquitto.port, "gw-1")
     try:
         with probe(21.5) as address:

@@ -198,6 +198,8 @@ def _furnish(stage: Path, package: Package) -> None:
     documents = stage / "usr/share/doc" / package.name
     documents.mkdir(parents=True)
     shutil.copyfile(ROOT / "LICENSE", documents / "copyright")
+    for program in package.programs:
+        _complete(stage, program)
     readme = ROOT / "README.md" if package is not CLOUD else ROOT / "docs/deployment/README.md"
     shutil.copyfile(readme, documents / "README.md")
     units = stage / "lib/systemd/system"
@@ -214,6 +216,18 @@ def _furnish(stage: Path, package: Package) -> None:
         (stage / "usr/sbin").mkdir(parents=True)
         shutil.copy2(source / "admin.py", stage / "usr/sbin/vigil-cloud-admin")
         (stage / "usr/sbin/vigil-cloud-admin").chmod(0o755)
+
+
+def _complete(stage: Path, program: str) -> None:
+    """What bash and zsh complete, printed by the program itself, with every domain's tools."""
+    for shell, folder, name in (
+        ("bash", "usr/share/bash-completion/completions", program),
+        ("zsh", "usr/share/zsh/vendor-completions", f"_{program}"),
+    ):
+        command = [sys.executable, "-m", program.replace("-", "_"), "completion", shell]
+        made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        (stage / folder).mkdir(parents=True, exist_ok=True)
+        (stage / folder / name).write_text(made)
 
 
 def unit_text(unit: Path) -> str:

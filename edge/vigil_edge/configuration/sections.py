@@ -43,10 +43,13 @@ class GatewaySettings(_Section):
     """``[gateway]``: who this is, and where it keeps things."""
 
     id: GatewayId
+    """Its name in the cloud, in topics and in its certificate."""
     name: Annotated[str, Field(max_length=120)] = ""
+    """As people call the place."""
     latitude: Annotated[Number, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[Number, Field(ge=-180, le=180)] | None = None
     data_dir: Folder
+    """Outbox, evidence, keys: what must survive a restart."""
     clock: Literal["kernel", "host"] = "kernel"
     """Who says that the clock is synchronised. ``host``: whoever writes this vouches for it, where
     the machine beneath (of a container, of a virtual machine) keeps it and the kernel cannot tell.
@@ -58,17 +61,25 @@ class CloudSettings(_Section):
     """``[cloud]``: the broker, and where evidence is uploaded."""
 
     broker: MqttAddress
+    """``mqtts://host:port``, or ``mqtt://`` inside one network."""
     ca_file: ExistingFile | None = None
+    """Who vouches for the broker; PEM."""
     certificate_file: ExistingFile | None = None
+    """The gateway's own, whose common name is ``id``; PEM."""
     key_file: ExistingFile | None = None
+    """Of the certificate; may be the same file."""
     username: Annotated[str, Field(min_length=1)] | None = None
+    """Of a broker with passwords; without it ``id`` is sent where there is a password."""
     password_file: ExistingFile | None = None
     keepalive_s: Annotated[Whole, Field(ge=5, le=600)] = 30
+    """A connection that was silent for half as long again is taken for broken."""
     url: HttpAddress | None = None
+    """The cloud's address: evidence is uploaded and certificates are renewed there."""
     url_ca_file: Literal["system"] | ExistingFile | None = None
     """Who vouches for ``url``: a file, or ``system`` for the authorities that this machine trusts.
     None: ``ca_file``, as for the broker."""
     token: SecretStr | None = None
+    """What the cloud knows the gateway by over HTTP; in a file of its own rather than here."""
     token_file: ExistingFile | None = None
 
     @field_validator("ca_file", "url_ca_file")
