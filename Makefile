@@ -98,9 +98,10 @@ LONG = tests/cloud/alerts/test_plans.py tests/cloud/capacity/test_small_disk.py 
 faults: setup ## The long forms: 100,000 readings with everything killed at least ten times, and the like
 	@VIGIL_FULL=1 $(BIN)/python -m pytest tests/faults $(LONG) -s $(ARGS)
 
-schemas: $(VENV)/.ready ## Export JSON Schema, AsyncAPI, OpenAPI, the web client's types and docs/errors.md
+schemas: $(VENV)/.ready ## Export JSON Schema, AsyncAPI, OpenAPI, the web client's types, docs/errors.md, docs/settings.md
 	@$(BIN)/python -m vigil_schemas.export
 	@PYTHONPATH=tests $(BIN)/python -m errors_page
+	@PYTHONPATH=tests $(BIN)/python -m settings_page
 	@cd $(WEB) && npm run --silent generate
 
 format: setup ## Put Python and web sources into the house format

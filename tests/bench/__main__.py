@@ -30,6 +30,7 @@ BENCHES = (
     "nuisance",
     "supervision",
     "screen",
+    "first_paint",
     "forgetting",
     "enrolment",
     "search",
