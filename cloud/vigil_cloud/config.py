@@ -216,6 +216,9 @@ class Settings(BaseSettings):
     """Sent there as ``Authorization: Bearer``."""
     emergency_sender: str = "vigil@localhost"
     """Who sends, as CAP's ``sender``: unique in the country."""
+    timestamp_ca_file: Path | None = None
+    """Time stamping authorities that are trusted (RFC 3161), PEM: stamps of sealed evidence are
+    verified against them. Without it their authority is shown and not verified."""
     vehicle_register_file: Path | None = None
     """Whose a vehicle is, by plate, as JSON: the stand-in for the register that the police keep
     (``docs/noise.md``). Without it nobody can look an owner up."""

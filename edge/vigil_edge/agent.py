@@ -37,6 +37,7 @@ from vigil_edge.domain import EdgeDomain
 from vigil_edge.enrolment.renewal import Renewal
 from vigil_edge.evidence.key import KEY_NAME, load_key, public_hex
 from vigil_edge.evidence.queue import EvidenceQueue
+from vigil_edge.evidence.stamp import TimeStamps
 from vigil_edge.evidence.upload import Uploader
 from vigil_edge.packages import extra_of
 from vigil_edge.worker import Worker
@@ -92,6 +93,7 @@ class Agent:
             load_key(folder / KEY_NAME, self._key_replaced),
             int(config.evidence.max_megabytes * 1e6),
             self._count,
+            self._time_stamps(),
         )
         self.worker = Worker(self._count)
         self.feedback = Feedback(clock.now, clock.monotonic)
@@ -142,6 +144,18 @@ class Agent:
         config = self.config
         return Uplink(
             config.cloud, config.gateway.id, self.outbox, config.outbox.window, callbacks, self.rng
+        )
+
+    def _time_stamps(self) -> TimeStamps | None:
+        asked = self.config.evidence
+        if asked.timestamp_url is None:
+            return None
+        return TimeStamps(
+            asked.timestamp_url,
+            asked.timestamp_ca_file,
+            asked.timestamp_wait_s,
+            self.clock.monotonic,
+            self._count,
         )
 
     def _configure(self, outbox: Outbox) -> None:

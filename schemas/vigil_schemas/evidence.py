@@ -11,6 +11,7 @@ version 1 are verified by their contents and signature.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
@@ -23,6 +24,7 @@ SUMS_NAME: Final = "SHA256SUMS"
 """Of the files that a time stamp is asked for, as sha256sum(1) writes them."""
 STAMP_NAME: Final = "SHA256SUMS.tsr"
 """The answer of an RFC 3161 server to the digest of ``SHA256SUMS``."""
+LARGEST_STAMP: Final = 64 * 1024
 LARGEST_PACKAGE: Final = 512 * 1024 * 1024
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -163,3 +165,8 @@ class EvidenceManifest(Model):
         if sum(file.size for file in self.files) > LARGEST_PACKAGE:
             raise ValueError("its files together are larger than any package may be")
         return self
+
+
+def sums(digests: Mapping[str, str]) -> bytes:
+    """``SHA256SUMS`` of files, from their digests by name, as ``sha256sum -c`` reads it."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()

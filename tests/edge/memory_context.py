@@ -71,6 +71,11 @@ class MemoryContext:
     def state(self, key: str) -> bytes | None:
         return self.held.state.get(key) or self.states.get(key)
 
+    stamped = False
+
+    async def time_stamp(self, text: bytes) -> bytes | None:
+        raise AssertionError("no authority is configured")
+
     async def deposit(
         self, manifest: EvidenceManifest, files: Mapping[str, Path]
     ) -> EvidenceReference:

@@ -10,16 +10,20 @@ import hashlib
 import json
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography import x509
 from pydantic import ValidationError
 
 from vigil_cloud.cases.bundle import DOSSIER, FOLDER, KEYS, PAPER, README
 from vigil_cloud.evidence.layout import PACKAGE, Fault
+from vigil_cloud.evidence.stamp import EvidenceStamp, examine_stamp
 from vigil_cloud.evidence.verification import LARGEST_ZIP, Bounded, examine
 from vigil_schemas.dossier import CaseDossier, digest_of
+from vigil_schemas.evidence import EvidenceManifest
 
 LARGEST_TEXT: Final = 16 * 1024 * 1024
 _CHUNK: Final = 256 * 1024
@@ -42,6 +46,10 @@ class Examined:
     pages: dict[str, str] = field(default_factory=dict)
     """SHA-256 of each page of a package as it lies there. It verifies what it shows by itself, but
     nothing in the file seals the page: the city makes the same one again."""
+    stamps: dict[str, EvidenceStamp] = field(default_factory=dict)
+    """Time stamps of those packages that have one, by digest."""
+    authorities: Sequence[x509.Certificate] = ()
+    """Whose time stamps the asker trusts."""
     key_given: bool = False
     """By whoever asks; else the keys are those that the file itself brings."""
     faults: list[Fault] = field(default_factory=list)
@@ -57,9 +65,12 @@ def is_bundle(path: Path) -> bool:
             return False
 
 
-def examine_bundle(path: Path, key: bytes | None) -> Examined:
-    """Everything that is wrong with it. ``key``: of the gateway, as the asker knows it."""
-    found = Examined(key_given=key is not None)
+def examine_bundle(
+    path: Path, key: bytes | None, authorities: Sequence[x509.Certificate] = ()
+) -> Examined:
+    """Everything that is wrong with it. ``key``: of the gateway, as the asker knows it.
+    ``authorities``: whose time stamps the asker trusts."""
+    found = Examined(key_given=key is not None, authorities=authorities)
     try:
         with Bounded(path) as file, zipfile.ZipFile(file):
             pass  # its list of contents is no longer than any case needs
@@ -197,8 +208,14 @@ def _package(
         if not keys:
             found.faults.append(Fault(info.filename, "no key is there to verify its seal with"))
             return
-        tried = [examine(Path(file.name), public_key=key).faults for key in keys]
-    least = min(tried, key=len)
+        copy = Path(file.name)
+        best = min((examine(copy, public_key=key) for key in keys), key=lambda one: len(one.faults))
+        least = best.faults
+        if not least and isinstance(best.manifest, EvidenceManifest):
+            stamped = examine_stamp(copy, best.manifest, found.authorities)
+            least = [*stamped.faults]
+            if stamped.stamp is not None and not least:
+                found.stamps[sha256] = stamped.stamp
     if least:
         found.faults += [Fault(f"{info.filename}/{one.where}", one.what) for one in least]
     else:

@@ -8,12 +8,15 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vigil_cloud.commands.opening import Commands, add_command, add_subject
 from vigil_cloud.config import ConfigurationError
 from vigil_schemas.evidence import LARGEST_PACKAGE
 from vigil_schemas.types import isoformat_utc
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]{64}")
 _LARGEST_KEY_FILE: Final = 10_000
@@ -36,18 +39,28 @@ def add(commands: Commands, _common: argparse.ArgumentParser) -> None:
         help="the gateway's public key (`vigil-edge evidence public-key`), or a file with it;"
         " a case's file (dossier.zip) brings one, which is only as good as the way it came",
     )
+    verify.add_argument(
+        "--timestamp-ca",
+        type=Path,
+        metavar="FILE",
+        help="authorities whose time stamps are trusted, PEM; without it a stamp's authority is"
+        " told and not verified",
+    )
 
 
 def _verify(options: argparse.Namespace) -> int:
     from vigil_cloud.cases.bundle_check import is_bundle
     from vigil_cloud.evidence.layout import PACKAGE, Fault
+    from vigil_cloud.evidence.stamp import Stamped, examine_stamp
     from vigil_cloud.evidence.verification import examine
+    from vigil_schemas.evidence import EvidenceManifest
 
     key = None if options.key is None else _public_key(options.key)
+    authorities = [] if options.timestamp_ca is None else _authorities(options.timestamp_ca)
     if options.file.exists() and not options.file.is_file():
         raise ConfigurationError(f"{options.file}: is no file")
     if is_bundle(options.file):
-        return _verify_bundle(options.file, key)
+        return _verify_bundle(options.file, key, authorities)
     if key is None:
         raise ConfigurationError("--key: a package by itself needs its gateway's public key")
     found = examine(options.file, public_key=key)
@@ -55,6 +68,10 @@ def _verify(options: argparse.Namespace) -> int:
     named = _HEX.fullmatch(options.file.stem)
     if named and sha256 and options.file.stem.lower() != sha256:
         found.faults.append(Fault(PACKAGE, f"is named by another SHA-256 than its own, {sha256}"))
+    stamped = Stamped(None, [])
+    if not found.faults and isinstance(found.manifest, EvidenceManifest):
+        stamped = examine_stamp(options.file, found.manifest, authorities)
+        found.faults += stamped.faults
     if found.faults or found.manifest is None:
         for fault in found.faults:
             print(fault)
@@ -67,6 +84,7 @@ def _verify(options: argparse.Namespace) -> int:
                 "sha256": sha256,
                 "key": key.hex(),
                 **manifest.model_dump(mode="json", include=_SUMMARY, exclude_none=True),
+                "timestamp": stamped.stamp and stamped.stamp.model_dump(mode="json"),
                 "files": [{"name": file.name, "size": file.size} for file in manifest.files],
             },
             ensure_ascii=False,
@@ -83,10 +101,10 @@ def _digest(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _verify_bundle(path: Path, key: bytes | None) -> int:
+def _verify_bundle(path: Path, key: bytes | None, authorities: list[x509.Certificate]) -> int:
     from vigil_cloud.cases.bundle_check import examine_bundle
 
-    found = examine_bundle(path, key)
+    found = examine_bundle(path, key, authorities)
     if found.faults or found.dossier is None:
         for fault in found.faults:
             print(fault)
@@ -100,6 +118,9 @@ def _verify_bundle(path: Path, key: bytes | None) -> int:
         "pages": found.pages,
         "made": isoformat_utc(dossier.made),
         "evidence": found.packages,
+        "timestamps": {
+            sha256: stamp.model_dump(mode="json") for sha256, stamp in found.stamps.items()
+        },
         "key": "given" if found.key_given else "from the file itself",
     }
     print(json.dumps(summary, ensure_ascii=False))
@@ -110,6 +131,16 @@ _SUMMARY: Final = {
     *("version", "evidence_id", "gateway", "device", "sealed", "started", "ended"),
     *("chain", "software", "configuration_sha256", "clock"),
 }
+
+
+def _authorities(path: Path) -> list[x509.Certificate]:
+    """Raises ``ConfigurationError``."""
+    from vigil_cloud.evidence.stamp import load_authorities
+
+    try:
+        return load_authorities(path)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"--timestamp-ca {path}: {error}") from error
 
 
 def _public_key(given: str) -> bytes:

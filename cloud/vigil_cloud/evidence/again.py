@@ -12,10 +12,17 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.devices.epochs import public_keys
 from vigil_cloud.evidence import service
+from vigil_cloud.evidence.layout import Fault
 from vigil_cloud.evidence.models import EvidenceRow
+from vigil_cloud.evidence.stamp import (
+    EvidenceStamp,
+    Stamped,
+    examine_stamp,
+    load_authorities,
+)
 from vigil_cloud.evidence.verification import Finding, examine
 from vigil_cloud.services import Services
-from vigil_schemas.evidence import EvidenceManifest
+from vigil_schemas.evidence import STAMP_NAME, EvidenceManifest
 
 Link = Literal["first", "known", "unknown", "none"]
 
@@ -40,6 +47,8 @@ class EvidenceVerification(BaseModel):
     previous_is: Link
     """`known`: that package is stored here and is the one before. `unknown`: it has not come, or
     was removed. `none`: the gateway keeps no chain."""
+    stamp: EvidenceStamp | None
+    """Of a time stamping authority (RFC 3161); null where it has none."""
 
 
 def verified_again(services: Services, row: EvidenceRow) -> EvidenceVerification:
@@ -54,9 +63,10 @@ def verified_again(services: Services, row: EvidenceRow) -> EvidenceVerification
             for chunk in services.objects.read(row.object_name):
                 file.write(chunk)
         key, found = _best(copy, row.gateway, keys)
+        stamped = _stamped(services, copy, found)
     finally:
         copy.unlink(missing_ok=True)
-    faults = [str(fault) for fault in found.faults]
+    faults = [str(fault) for fault in (*found.faults, *stamped.faults)]
     if key is None:
         faults.append(f"{row.gateway}: no public key of this gateway is known")
     manifest = found.manifest
@@ -72,7 +82,23 @@ def verified_again(services: Services, row: EvidenceRow) -> EvidenceVerification
         number=None if chain is None else chain.number,
         previous=None if chain is None else chain.previous,
         previous_is=link,
+        stamp=stamped.stamp,
     )
+
+
+def _stamped(services: Services, copy: Path, found: Finding) -> Stamped:
+    manifest, named = found.manifest, services.settings.timestamp_ca_file
+    if found.faults or not isinstance(manifest, EvidenceManifest):
+        return Stamped(None, [])
+    if named is None:
+        return examine_stamp(copy, manifest)
+    try:
+        authorities = load_authorities(named)
+    except (OSError, ValueError) as error:
+        told = examine_stamp(copy, manifest)
+        wrong = Fault(STAMP_NAME, f"timestamp_ca_file cannot be read: {error}")
+        return told if told.stamp is None else Stamped(told.stamp, [*told.faults, wrong])
+    return examine_stamp(copy, manifest, authorities)
 
 
 def _best(path: Path, gateway: str, keys: list[bytes]) -> tuple[bytes | None, Finding]:

@@ -196,9 +196,31 @@ class OutboxSettings(_Section):
 
 
 class EvidenceSettings(_Section):
-    """``[evidence]``: how much sealed evidence may wait for its upload."""
+    """``[evidence]``: how much sealed evidence may wait for its upload, and who stamps its time."""
 
     max_megabytes: Annotated[Number, Field(ge=1, le=10**8)] = 4096
+    timestamp_url: HttpAddress | None = None
+    """Of a time stamping authority (RFC 3161): each package holds its stamp."""
+    timestamp_ca_file: ExistingFile | None = None
+    """Where its certificate must come from, PEM; without it answers are kept as they come."""
+    timestamp_wait_s: Annotated[Number, Field(ge=0.2, le=30)] = 3.0
+    """A package waits so long for its stamp, and is sealed without one then."""
+
+    @field_validator("timestamp_ca_file")
+    @classmethod
+    def _authorities(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                tls.context(value, None, None)
+            except OSError as error:
+                raise ValueError(f"{value} holds no certificate in PEM") from error
+        return value
+
+    @model_validator(mode="after")
+    def _belongs(self) -> Self:
+        if self.timestamp_ca_file is not None and self.timestamp_url is None:
+            raise misplaced((("timestamp_ca_file",), "belongs to timestamp_url: give both"))
+        return self
 
 
 class HealthSettings(_Section):

@@ -81,6 +81,13 @@ class DeviceContext:
     ) -> EvidenceReference:
         return await self._evidence.deposit(manifest, files)
 
+    @property
+    def stamped(self) -> bool:
+        return self._evidence.stamped
+
+    async def time_stamp(self, text: bytes) -> bytes | None:
+        return await self._evidence.time_stamp(text)
+
     async def work(
         self,
         words: Sequence[str],

@@ -102,6 +102,15 @@ class PipelineContext(Protocol):
         may be deleted afterwards. The queue survives a crash.
         """
 
+    @property
+    def stamped(self) -> bool:
+        """Whether the settings name a time stamping authority."""
+
+    async def time_stamp(self, text: bytes) -> bytes | None:
+        """The authority's stamp (RFC 3161, DER) of a text that is about to be sealed; ``None``
+        where none is configured or it did not answer in time, which is told. Takes a few seconds
+        at most."""
+
     async def work(
         self,
         words: Sequence[str],

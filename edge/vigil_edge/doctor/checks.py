@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from vigil_edge.clock import MAX_ERROR_S, kernel_error_s
 from vigil_edge.configuration.gateway_file import Config
 from vigil_edge.configuration.lock import holder
+from vigil_edge.evidence.stamp import NoStamp, TimeStamps
 from vigil_edge.examination import WAIT_S, Finding, Text, tcp
 
 LEAST_FREE_BYTES: Final = 500_000_000
@@ -29,6 +32,7 @@ DISK: Final = Text("disk", "磁碟")
 BROKER: Final = Text("broker", "訊息中介")
 CERTIFICATE: Final = Text("certificate", "憑證")
 CLOUD: Final = Text("cloud", "雲端")
+TIMESTAMPS: Final = Text("time stamps", "時戳服務")
 AGENT: Final = Text("agent", "代理程式")
 
 
@@ -252,6 +256,36 @@ def cloud(config: Config) -> Finding | None:
     return Finding(CLOUD, True, Text(f"{url} answers", f"{url} 有回應"))
 
 
+def time_stamps(config: Config) -> Finding | None:
+    """Whether the time stamping authority gives a stamp that holds; ``None`` without one."""
+    asked = config.evidence
+    if asked.timestamp_url is None:
+        return None
+    stamps = TimeStamps(
+        asked.timestamp_url,
+        asked.timestamp_ca_file,
+        asked.timestamp_wait_s,
+        time.monotonic,
+        lambda _name: None,
+    )
+    try:
+        asyncio.run(stamps.stamp(b"vigil-edge doctor"))
+    except NoStamp as why:
+        return Finding(
+            TIMESTAMPS,
+            False,
+            Text(f"{asked.timestamp_url}: {why}", f"{asked.timestamp_url}：{why}"),
+            Text(
+                "check [evidence] timestamp_url, timestamp_ca_file and timestamp_wait_s;"
+                " packages are sealed without a stamp meanwhile",
+                "檢查 [evidence] timestamp_url、timestamp_ca_file 與 timestamp_wait_s；"
+                "其間證據封存時不含時戳",
+            ),
+        )
+    url = asked.timestamp_url
+    return Finding(TIMESTAMPS, True, Text(f"{url} stamps", f"{url} 有回應"))
+
+
 def agent(config: Config) -> tuple[Finding, bool]:
     """Whether it runs."""
     number = holder(config.gateway.data_dir)
@@ -285,4 +319,7 @@ def everything(config: Config, now: datetime | None = None) -> Iterator[Finding]
     answered = cloud(config)
     if answered is not None:
         yield answered
+    stamps = time_stamps(config)
+    if stamps is not None:
+        yield stamps
     yield runs

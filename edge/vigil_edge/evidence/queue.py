@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from vigil_edge.evidence.chain import Chain
 from vigil_edge.evidence.key import folder_to_disk
 from vigil_edge.evidence.seal import seal
+from vigil_edge.evidence.stamp import TimeStamps
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 
@@ -50,8 +51,10 @@ class EvidenceQueue:
         key: Ed25519PrivateKey,
         max_bytes: int,
         count: Callable[[str], None],
+        stamps: TimeStamps | None = None,
     ) -> None:
         self._count = count
+        self._stamps = stamps
         self.folder = folder
         self.refused = folder / "refused"
         self.key = key
@@ -77,6 +80,15 @@ class EvidenceQueue:
         reference = await asyncio.to_thread(self._deposit, manifest, dict(files))
         self.added.set()
         return reference
+
+    async def time_stamp(self, text: bytes) -> bytes | None:
+        """As ``PipelineContext.time_stamp``."""
+        return None if self._stamps is None else await self._stamps.ask(text)
+
+    @property
+    def stamped(self) -> bool:
+        """As ``PipelineContext.stamped``."""
+        return self._stamps is not None
 
     def _chain_broken(self, aside: Path) -> None:
         self._count("evidence-chain-broken")

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from vigil_edge.device.seam import PipelineContext
+from vigil_edge.evidence.stamp import MEDIA_REPLY
 from vigil_edge.noise.case import FINDINGS, Case, Findings
 from vigil_edge.noise.event import announcement
 from vigil_edge.noise.listening import Recorded
@@ -28,10 +29,13 @@ from vigil_edge.noise.pictures.frame import Frame
 from vigil_edge.noise.sound.ledger import told
 from vigil_edge.noise.sound.wav import write_wav
 from vigil_schemas.evidence import (
+    STAMP_NAME,
+    SUMS_NAME,
     EvidenceFile,
     EvidenceManifest,
     EvidenceReference,
     EvidenceRole,
+    sums,
 )
 
 ENCODE_WITHIN_S: Final = 120.0
@@ -55,6 +59,8 @@ CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     "spectrogram.json": ("spectrogram", "application/json"),
     "bearing.json": ("bearing", "application/json"),
     "ledger.json": ("ledger", "application/json"),
+    SUMS_NAME: ("timestamp", "text/plain"),
+    STAMP_NAME: ("timestamp", MEDIA_REPLY),
 }
 """What of a case's folder is sealed, where it is there."""
 
@@ -159,9 +165,37 @@ async def _prepared(context: PipelineContext, folder: Path) -> EvidenceManifest:
     if not await _encoded(context, folder):
         context.count("encoding-failed")
     case = await asyncio.to_thread(_with_findings, context, folder, case)
+    await _stamped(context, folder)
     manifest = await asyncio.to_thread(_manifest, context.gateway, context.now(), folder, case)
     await asyncio.to_thread(_write_whole, kept, manifest.model_dump_json())
     return manifest
+
+
+async def _stamped(context: PipelineContext, folder: Path) -> None:
+    """Where an authority is configured: ``SHA256SUMS`` of everything that is sealed, and the stamp
+    of it. Without a stamp neither is there."""
+    for name in (SUMS_NAME, STAMP_NAME):  # of a try that a crash cut short
+        (folder / name).unlink(missing_ok=True)
+    if not context.stamped:
+        return
+    text = sums(
+        {name: digest for name, (digest, _) in (await asyncio.to_thread(_contents, folder)).items()}
+    )
+    stamp = await context.time_stamp(text)
+    if stamp is not None:
+        await asyncio.to_thread((folder / SUMS_NAME).write_bytes, text)
+        await asyncio.to_thread((folder / STAMP_NAME).write_bytes, stamp)
+
+
+def _contents(folder: Path) -> dict[str, tuple[str, int]]:
+    """SHA-256 and size of each file that is sealed, by name."""
+    found = {}
+    for name in CONTENTS:
+        path = folder / name
+        if path.is_file() and path.stat().st_size:
+            content = path.read_bytes()
+            found[name] = (hashlib.sha256(content).hexdigest(), len(content))
+    return found
 
 
 def _write_whole(path: Path, text: str) -> None:
@@ -197,15 +231,16 @@ async def _encoded(context: PipelineContext, folder: Path) -> bool:
 
 
 def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> EvidenceManifest:
-    files = []
-    for name, (role, media_type) in CONTENTS.items():
-        path = folder / name
-        if path.is_file() and path.stat().st_size:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            size = path.stat().st_size
-            files.append(
-                EvidenceFile(name=name, role=role, media_type=media_type, sha256=digest, size=size)
-            )
+    files = [
+        EvidenceFile(
+            name=name,
+            role=CONTENTS[name][0],
+            media_type=CONTENTS[name][1],
+            sha256=digest,
+            size=size,
+        )
+        for name, (digest, size) in _contents(folder).items()
+    ]
     return EvidenceManifest(
         evidence_id=case.exceedance.exceedance_id,
         gateway=gateway,

@@ -13,7 +13,9 @@ import pytest
 import servers
 from edge.agent_process import Agent, agent_on
 from edge.authority import Authority
+from servers.tsa import time_authority
 from vigil_edge import cli
+from vigil_edge.configuration.gateway_file import ConfigError, load
 from vigil_edge.doctor import checks
 from vigil_edge.doctor.command import speaks_chinese
 from vigil_edge.examination import Text, device_file, tcp
@@ -72,8 +74,6 @@ def test_nobody_there_is_told_with_what_to_do(
 
 
 def test_a_certificate_that_ends_is_told(tmp_path: Path) -> None:
-    from vigil_edge.configuration.gateway_file import load
-
     authority = Authority(tmp_path)
     certificate, key = authority.issue("gw-doctor")
     file = written(
@@ -101,6 +101,34 @@ def test_the_clock_is_well_where_somebody_vouches_for_it() -> None:
     wrong = checks.clock(lambda: None, vouched=False)
     assert not wrong.well
     assert "timedatectl" in wrong.mend.zh
+
+
+def test_a_time_stamping_authority_is_asked_for_a_stamp(tmp_path: Path) -> None:
+    with time_authority(tmp_path / "tsa") as own, time_authority(tmp_path / "other") as other:
+        for ca_file, well, words in (
+            (own.ca_file, True, "stamps"),
+            (other.ca_file, False, "does not hold"),
+        ):
+            more = f'[evidence]\ntimestamp_url = "{own.url}"\ntimestamp_ca_file = "{ca_file}"\n'
+            config = load(written(tmp_path, "mqtt://127.0.0.1:1883", more), DOMAINS)
+            found = checks.time_stamps(config)
+            assert found is not None
+            assert (found.well, words in found.said.en) == (well, True)
+    gone = checks.time_stamps(config)
+    assert gone is not None
+    assert not gone.well
+    assert "timestamp_url" in gone.mend.zh
+    assert checks.time_stamps(load(written(tmp_path, "mqtt://127.0.0.1:1883"), DOMAINS)) is None
+
+
+def test_an_authority_without_an_address_is_a_mistake(tmp_path: Path) -> None:
+    with time_authority(tmp_path / "tsa") as own:
+        more = f'[evidence]\ntimestamp_ca_file = "{own.ca_file}"\n'
+        with pytest.raises(ConfigError) as told:
+            load(written(tmp_path, "mqtt://127.0.0.1:1883", more), DOMAINS)
+    (mistake,) = told.value.mistakes
+    assert mistake.key == "evidence.timestamp_ca_file"
+    assert "timestamp_url" in mistake.message
 
 
 def test_devices_of_the_kernel(tmp_path: Path) -> None:

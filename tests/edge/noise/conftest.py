@@ -53,6 +53,11 @@ class NotebookContext:
     def state(self, key: str) -> bytes | None:
         return None
 
+    stamped = False
+
+    async def time_stamp(self, text: bytes) -> bytes | None:
+        raise AssertionError("no authority is configured")
+
     async def deposit(
         self, manifest: EvidenceManifest, files: Mapping[str, Path]
     ) -> EvidenceReference:
