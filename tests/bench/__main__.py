@@ -17,6 +17,7 @@ BENCHES = (
     "noise_chain",
     "audio_clock",
     "picture_times",
+    "noise_align",
     "water_replay",
     "water_alarms",
     "rest",

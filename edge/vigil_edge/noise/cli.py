@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from vigil_edge.noise.align.cli import add_align
 from vigil_edge.noise.errors import NoiseOptionError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     _add_bearing(commands)
     _add_plate(commands)
     _add_classify(commands)
+    add_align(commands)
 
 
 def _add_input(command: argparse.ArgumentParser) -> None:

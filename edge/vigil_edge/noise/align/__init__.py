@@ -1,0 +1,1 @@
+"""Camera and microphones brought together: by claps or flashes that both have witnessed."""
