@@ -15,7 +15,7 @@ from vigil_cloud.cases import deadlines
 from vigil_cloud.database.engine import writing
 from vigil_cloud.evidence import service as evidence
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.noise import register
+from vigil_cloud.noise import recording
 from vigil_cloud.noise.models import Exceedance
 from vigil_cloud.noise.register_schema import RegisterBody
 from vigil_schemas.noise import NoiseExceedance
@@ -90,7 +90,7 @@ class Office:
         """What the noise register holds, unless other entries are given."""
         with writing(self.city.services.sessions) as session:
             body = RegisterBody.model_validate(entries or noise_register())
-            register.enter(session, body, "keeper", self.city.time)
+            recording.enter(session, body, "keeper", self.city.time)
 
     def exceedance(self, id: str = "exceedance-9", **change: Any) -> str:
         """A loud vehicle, measured as the law wants it, with its evidence; its alert's id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cloud_city import PASSWORD
+from cloud_city import GATEWAY, PASSWORD
 from operation_people import (
     ADMINISTER,
     AED_SITE,
@@ -268,10 +268,23 @@ TABLE = [
         "/api/v1/stations/station-1/links",
     ),
     Row("GET /api/v1/noise/exceedances", LISTS_STREET),
+    Row("GET /api/v1/noise/complaints", READS_NOISE),
     Row("GET /api/v1/noise/register", READS_NOISE),
+    Row(
+        "GET /api/v1/noise/register/versions",
+        READS_NOISE,
+        address="/api/v1/noise/register/versions?kind=instrument&key=XL2-1",
+    ),
     Row("GET /api/v1/noise/review", ALL),
     Row("POST /api/v1/noise/register", READS_NOISE - REVIEWS, {"complaints": []}),
+    Row(
+        "POST /api/v1/noise/overrulings",
+        PREPARES,
+        {"exceedance": f"{GATEWAY}:exceedance-2", "reason": "a motorcycle without a silencer"},
+    ),
     Row("GET /api/v1/noise/statistics", READS_NOISE),
+    Row("GET /api/v1/noise/statistics/export", READS_NOISE),
+    Row("GET /api/v1/noise/statistics/sites", READS_NOISE),
     Row(
         "POST /api/v1/noise/cases/{case_id}/owner",
         PREPARES,

@@ -31,7 +31,7 @@ from vigil_schemas.evidence import (
 )
 
 
-def sealed_evidence(evidence_id: str) -> bytes:
+def sealed_evidence(evidence_id: str, device: str = MICROPHONE) -> bytes:
     """A film, a sound, a plate and the levels, sealed with the town's key."""
     files = {
         "video.webm": ("video", "video/webm", _film()),
@@ -45,7 +45,7 @@ def sealed_evidence(evidence_id: str) -> bytes:
             "version": 1,
             "evidence_id": evidence_id,
             "gateway": GATEWAY,
-            "device": MICROPHONE,
+            "device": device,
             "sealed": now,
             "started": now,
             "ended": now,

@@ -72,7 +72,7 @@ def test_two_inspectors_decide_and_a_dossier_leaves(
     expect(watching.get_by_text("Closed", exact=True).first).to_be_visible()
     watching.get_by_role("link", name="Noise", exact=True).first.click()
     expect(watching.get_by_text(re.compile("1 referred, 1 paid"))).to_be_visible()
-    expect(watching.get_by_text("verification-1")).to_be_visible()
+    expect(watching.get_by_text("verification-1").first).to_be_visible()
 
 
 def _decide_by_mouse(window: OpenWindow, town: Town) -> None:

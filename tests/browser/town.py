@@ -115,11 +115,16 @@ class Town:
         self.gateway.deliver("observation", [(sequence, payload)])
 
     def loud_vehicle(
-        self, LAFmax: float = 97.1, evidence: EvidenceReference | None = None, name: str = ""
+        self,
+        LAFmax: float = 97.1,
+        evidence: EvidenceReference | None = None,
+        name: str = "",
+        *,
+        device: str = MICROPHONE,
     ) -> str:
         """An exceedance; its id."""
         name = name or f"exceedance-{uuid.uuid4().hex[:12]}"
-        self.send(_exceedance(name, datetime.now(UTC), LAFmax, evidence), MICROPHONE)
+        self.send(_exceedance(name, datetime.now(UTC), LAFmax, evidence), device)
         return name
 
     def discharge(self) -> datetime:

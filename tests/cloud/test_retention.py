@@ -466,6 +466,7 @@ KEPT = {
                 "noise_certificates",
                 "noise_complaints",
                 "noise_instruments",
+                "noise_register_versions",
                 "station_hosts",
             ),
             *("noise_intersections", "noise_placements", "noise_roads", "noise_rules"),

@@ -40,7 +40,7 @@ from vigil_cloud.identity.persons import add_person
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
-from vigil_cloud.noise import register
+from vigil_cloud.noise import recording
 from vigil_cloud.noise.register_schema import RegisterBody
 from vigil_schemas.aed import AedCall
 from vigil_schemas.checkin import CheckinSighting
@@ -136,7 +136,7 @@ class Town:
             city.account("resident", Role.FAMILY)
             with writing(city.services.sessions) as session:
                 entries = RegisterBody.model_validate(noise_register())
-                register.enter(session, entries, "keeper", city.time)
+                recording.enter(session, entries, "keeper", city.time)
                 resident = account_named(session, "resident")
                 for n in range(1, ROUNDS + 1):
                     key = f"missing-{n}"

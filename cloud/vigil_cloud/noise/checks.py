@@ -46,6 +46,7 @@ class Measured(Protocol):
     wind_m_s: float | None
     rain: bool | None
     findings: dict[str, Any] | None
+    overruled_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +250,13 @@ def _sound(measured: Measured) -> Check:
         f"Taken for {heard.kind} ({heard.score:.2f}); a vehicle: {heard.vehicle:.2f}.",
         f"辨識為 {heard.kind}（{heard.score:.2f}）；車輛：{heard.vehicle:.2f}。",
     )
+    if heard.vetoed and measured.overruled_by is not None:
+        reason = Words(
+            f"{reason.english} That it is surely no vehicle was overruled by who opened the case;"
+            " the reason stands in its history. Judge it from sound and film.",
+            f"{reason.chinese}立案人聆聽後認為係車輛，理由載於案件歷程：請由聲音與影片判斷。",
+        )
+        return Check("sound", words, "unknown", reason, required=False)
     verdict: Verdict = "pass" if heard.kind == "vehicle" else "unknown"
     return Check("sound", words, "fail" if heard.vetoed else verdict, reason, required=False)
 

@@ -13,6 +13,7 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     actions = add_subject(commands, "noise", "loud vehicles")
     text = "exceedances, decisions, fines and complaints; one JSON object"
     figures = add_command(actions, "statistics", _statistics, text, common)
+    figures.add_argument("--sites", action="store_true", help="by intersection and hour of the day")
     figures.add_argument("--start", type=date.fromisoformat, metavar="DAY", help="the first day")
     figures.add_argument(
         "--stop", type=date.fromisoformat, metavar="DAY", help="the day after the last"
@@ -20,9 +21,10 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
 
 
 def _statistics(options: argparse.Namespace) -> int:
-    from vigil_cloud.noise import statistics
+    from vigil_cloud.noise import site_statistics, statistics
 
+    figures = site_statistics.figures if options.sites else statistics.figures
     with opened(options) as services, services.sessions() as session:
-        found = statistics.figures(session, services.now(), options.start, options.stop)
+        found = figures(session, services.now(), options.start, options.stop)
     print(found.model_dump_json())
     return 0

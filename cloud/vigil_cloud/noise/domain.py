@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,10 +11,13 @@ from sqlalchemy import ColumnElement, and_, exists, not_
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.domain.descriptor import Expiring
+from vigil_cloud.domain.port import ReadingHandler
 from vigil_cloud.identity.roles import PUBLIC_VIEW, Role
 from vigil_cloud.noise.cases import exceedance_case
 from vigil_cloud.noise.detail import ExceedanceDetail
-from vigil_cloud.noise.models import Exceedance
+from vigil_cloud.noise.hours import LEVEL_HOURS, LevelHours
+from vigil_cloud.noise.models import Exceedance, LevelHour
+from vigil_cloud.noise.overruling_routes import router as overruling_router
 from vigil_cloud.noise.owner_routes import router as owner_router
 from vigil_cloud.noise.register_routes import router as register_router
 from vigil_cloud.noise.review_routes import router as review_router
@@ -21,6 +25,15 @@ from vigil_cloud.noise.routes import router
 from vigil_cloud.noise.seeding import SEED
 from vigil_cloud.noise.service import NoiseHandler
 from vigil_schemas.noise import CONTRACT
+
+
+def _hours(now: Callable[[], datetime]) -> Sequence[ReadingHandler]:
+    del now  # which hour a reading belongs to, its own time says
+    return (LevelHours(),)
+
+
+def _past(before: datetime) -> ColumnElement[bool]:
+    return LevelHour.hour < before
 
 
 def _over(before: datetime) -> ColumnElement[bool]:
@@ -41,10 +54,13 @@ DOMAIN: Final = CloudDomain(
     shelve_roles=frozenset({Role.INSPECTOR, Role.MAINTAINER, Role.ADMINISTRATOR}),
     details=(ExceedanceDetail,),
     handlers=(NoiseHandler(),),
-    routers=(router, register_router, owner_router, review_router),
+    reading_handlers=_hours,
+    jobs=lambda _settings: (LEVEL_HOURS,),
+    routers=(router, register_router, owner_router, review_router, overruling_router),
     seed=SEED,
     case_kinds=(exceedance_case(),),
     expiring=(
         Expiring("exceedances", lambda kept: kept.alerts_days, Exceedance, Exceedance.id, _over),
+        Expiring("level hours", lambda kept: kept.alerts_days, LevelHour, LevelHour.id, _past),
     ),
 )

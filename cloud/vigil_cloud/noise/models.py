@@ -1,13 +1,14 @@
 """Tables of noise: exceedances as cases are built on them, and the register that they are judged
-by. Of the register nothing is changed or removed: a later entry of the same key counts instead of
-an earlier one, and both stay to be seen."""
+by. Of the register nothing is lost: a later entry of the same key counts instead of an earlier one,
+one that is withdrawn counts no more, and all stay to be seen. What is corrected in place
+(intersections, instruments, complaints) leaves its former words in ``Version``."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String
+from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
@@ -58,6 +59,11 @@ class Exceedance(Base):
     """See ``findings.py``."""
     alert_id: Mapped[str | None] = mapped_column(String(36))
     """``None``: it founds no case (borderline, not valid or vetoed) and is counted only."""
+    told: Mapped[bytes | None] = mapped_column(Sealed("noise.told"))
+    """Of what was vetoed and is kept to be heard: the message, from which its alert can still be
+    raised (``overruling.py``)."""
+    overruled_by: Mapped[str | None] = mapped_column(String(64))
+    """Who heard a vehicle where the classifier heard none; its verdict stays in ``findings``."""
 
 
 class Intersection(Base):
@@ -70,6 +76,8 @@ class Intersection(Base):
     name_zh: Mapped[str] = mapped_column(String(120))
     latitude: Mapped[float] = mapped_column(Float)
     longitude: Mapped[float] = mapped_column(Float)
+    retired: Mapped[bool] = mapped_column(default=False)
+    """Nothing is to be placed there any more; what was measured there stays judged as it was."""
 
 
 class Recorded:
@@ -79,7 +87,14 @@ class Recorded:
     recorded_by: Mapped[str] = mapped_column(String(64))
 
 
-class Road(Recorded, Base):
+class Withdrawable(Recorded):
+    """An entry that can be withdrawn by another one of the same key: what was entered by mistake
+    counts no more, and an earlier entry counts again."""
+
+    withdrawn: Mapped[bool] = mapped_column(default=False)
+
+
+class Road(Withdrawable, Base):
     """What holds for one direction of an intersection from a day on."""
 
     __tablename__ = "noise_roads"
@@ -109,9 +124,11 @@ class Instrument(Base):
     serial: Mapped[str] = mapped_column(String(64), primary_key=True)
     maker: Mapped[str] = mapped_column(String(120))
     model: Mapped[str] = mapped_column(String(120))
+    retired: Mapped[bool] = mapped_column(default=False)
+    """It measures no more; what it measured stays judged as it was."""
 
 
-class Certificate(Recorded, Base):
+class Certificate(Withdrawable, Base):
     """A certificate of an instrument: ``verification`` (metrological), ``comparison`` (with the
     agency's reference) or ``calibration`` (in the field)."""
 
@@ -128,7 +145,7 @@ class Certificate(Recorded, Base):
     """The last day."""
 
 
-class Placement(Recorded, Base):
+class Placement(Withdrawable, Base):
     """Which instrument a device is, and where and how it stands, from a moment on."""
 
     __tablename__ = "noise_placements"
@@ -143,7 +160,7 @@ class Placement(Recorded, Base):
     instrument: Mapped[str | None] = mapped_column(ForeignKey("noise_instruments.serial"))
 
 
-class RuleSet(Recorded, Base):
+class RuleSet(Withdrawable, Base):
     """What the city's method asks from a day on, and what its tariff is."""
 
     __tablename__ = "noise_rules"
@@ -158,7 +175,7 @@ class RuleSet(Recorded, Base):
     basis: Mapped[str] = mapped_column(String(300))
 
 
-class Complaint(Recorded, Base):
+class Complaint(Withdrawable, Base):
     """Somebody complained of noise at an intersection. Who is not kept."""
 
     __tablename__ = "noise_complaints"
@@ -168,6 +185,41 @@ class Complaint(Recorded, Base):
     """Of the office that took it."""
     intersection: Mapped[str] = mapped_column(ForeignKey("noise_intersections.id"))
     received: Mapped[date] = mapped_column(Date)
+
+
+class Version(Recorded, Base):
+    """What an intersection, an instrument or a complaint was called from then on."""
+
+    __tablename__ = "noise_register_versions"
+    __table_args__ = (Index("ix_noise_register_versions_key", "kind", "key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """``intersection``, ``instrument`` or ``complaint``."""
+    key: Mapped[str] = mapped_column(String(64))
+    said: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """``register_schema``'s body, as JSON."""
+
+
+class LevelHour(Base):
+    """Levels of one device in one hour, worked out from its readings (``hours.py``)."""
+
+    __tablename__ = "noise_level_hours"
+    __table_args__ = (UniqueConstraint("device", "hour"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    device: Mapped[str] = mapped_column(String(64))
+    hour: Mapped[datetime] = mapped_column(index=True)
+    """Its beginning, UTC."""
+    asked: Mapped[int]
+    """How often readings have asked for it to be worked out."""
+    done: Mapped[int] = mapped_column(default=0)
+    """``asked`` as it was worked out last: where they differ, it is due."""
+    seconds: Mapped[int] = mapped_column(default=0)
+    """Readings that it rests on, one a second."""
+    LAeq: Mapped[float | None] = mapped_column(Float)
+    """dB re 20 µPa, mean of the energy; ``None`` where nothing usable was measured."""
+    LAFmax: Mapped[float | None] = mapped_column(Float)
 
 
 class Finding(Base):

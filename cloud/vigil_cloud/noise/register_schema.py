@@ -41,6 +41,11 @@ def _time_of_day(value: object) -> object:
     return value
 
 
+def _ordered(first: date, last: date | None) -> None:
+    if last is not None and last < first:
+        raise ValueError("valid_until lies before valid_from")
+
+
 CivilDay = Annotated[date, BeforeValidator(_day)]
 """Of the city's calendar, as ``2027-05-31``."""
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
@@ -61,6 +66,8 @@ class IntersectionBody(_Body):
     name_zh: Name
     latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
     longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+    retired: bool = False
+    """Nothing is to be placed there any more. Refused while a device stands there."""
 
 
 class LimitBody(_Body):
@@ -73,7 +80,12 @@ class LimitBody(_Body):
     until: TimeOfDay = time(0)
 
 
-class RoadBody(_Body):
+class _Withdrawable(_Body):
+    withdrawn: bool = False
+    """The entry of this key counts no more, and an earlier one counts again: it was a mistake."""
+
+
+class RoadBody(_Withdrawable):
     """``[[noise_road]]``: what holds for one direction of an intersection from a day on."""
 
     intersection: IntersectionId
@@ -90,6 +102,11 @@ class RoadBody(_Body):
     basis: Basis = ""
     """The announcement or article that the limit rests on."""
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        _ordered(self.valid_from, self.valid_until)
+        return self
+
 
 class InstrumentBody(_Body):
     """``[[noise_instrument]]``: a sound level meter."""
@@ -97,9 +114,11 @@ class InstrumentBody(_Body):
     serial: Serial
     maker: Name = ""
     model: Name = ""
+    retired: bool = False
+    """It measures no more. Refused while a device is it."""
 
 
-class CertificateBody(_Body):
+class CertificateBody(_Withdrawable):
     """``[[noise_certificate]]``: of an instrument. A later entry of the same kind and number
     counts instead of an earlier one, which is how a certificate is corrected or withdrawn."""
 
@@ -115,12 +134,11 @@ class CertificateBody(_Body):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.valid_until < self.valid_from:
-            raise ValueError("valid_until lies before valid_from")
+        _ordered(self.valid_from, self.valid_until)
         return self
 
 
-class PlacementBody(_Body):
+class PlacementBody(_Withdrawable):
     """``[[noise_placement]]``: which instrument a device is, and where it stands, from a moment
     on; without an intersection it was taken down."""
 
@@ -138,7 +156,7 @@ class PenaltyStep(_Body):
     amount_twd: Annotated[int, Field(ge=1, le=10**7)]
 
 
-class RulesBody(_Body):
+class RulesBody(_Withdrawable):
     """``[[noise_rules]]``: what the city's method asks from a day on, and what its tariff is."""
 
     valid_from: CivilDay
@@ -149,7 +167,7 @@ class RulesBody(_Body):
     basis: Basis = ""
 
 
-class ComplaintBody(_Body):
+class ComplaintBody(_Withdrawable):
     """``[[noise_complaint]]``: somebody complained of noise at an intersection; not who."""
 
     reference: Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
@@ -201,7 +219,11 @@ class _Recorded(BaseModel):
     recorded_by: str
 
 
-class RoadEntry(_Recorded):
+class _Entry(_Recorded):
+    withdrawn: bool
+
+
+class RoadEntry(_Entry):
     """One version."""
 
     intersection: str
@@ -214,7 +236,7 @@ class RoadEntry(_Recorded):
     basis: str
 
 
-class CertificateEntry(_Recorded):
+class CertificateEntry(_Entry):
     """One entry."""
 
     instrument: str
@@ -225,7 +247,7 @@ class CertificateEntry(_Recorded):
     valid_until: date
 
 
-class PlacementEntry(_Recorded):
+class PlacementEntry(_Entry):
     """One entry."""
 
     device: str
@@ -235,7 +257,7 @@ class PlacementEntry(_Recorded):
     instrument: str | None
 
 
-class RulesEntry(_Recorded):
+class RulesEntry(_Entry):
     """One version."""
 
     valid_from: date
@@ -246,8 +268,41 @@ class RulesEntry(_Recorded):
     basis: str
 
 
+class ComplaintEntry(_Entry):
+    """One complaint, as it was recorded last."""
+
+    reference: str
+    intersection: str
+    received: date
+
+
+class ComplaintList(BaseModel):
+    """The latest received first."""
+
+    complaints: list[ComplaintEntry]
+    more: bool
+    """There are more than were asked for."""
+
+
+VersionKind = Literal["intersection", "instrument", "complaint"]
+
+
+class VersionEntry(_Recorded):
+    """What it was called from then on."""
+
+    said: dict[str, str | float | bool]
+    """As it was entered."""
+
+
+class VersionList(BaseModel):
+    """The latest first. Of what was entered before versions were kept there are none."""
+
+    versions: list[VersionEntry]
+
+
 class Register(BaseModel):
-    """All entries, also those that others have replaced; complaints are in the statistics."""
+    """All entries, also those that others have replaced or withdrawn; complaints are asked for
+    apart (``GET /noise/complaints``)."""
 
     intersections: list[IntersectionBody]
     instruments: list[InstrumentBody]

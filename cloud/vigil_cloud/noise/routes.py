@@ -25,8 +25,9 @@ router = APIRouter(prefix="/noise", tags=["noise"])
 class ExceedanceEntry(BaseModel):
     """One passage; levels in dB re 20 µPa."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
+    id: str
     gateway: str
     device: str
     started: UtcDatetime
@@ -47,6 +48,8 @@ class ExceedanceEntry(BaseModel):
     findings: Findings | None
     alert_id: str | None
     """Null of what founds no case: borderline, not valid or vetoed."""
+    overruled_by: str | None
+    """Who made a case of it though it was vetoed."""
 
 
 class ExceedanceList(BaseModel):
@@ -63,11 +66,16 @@ def list_exceedances(
     without_alert: Annotated[
         Truth, Query(description="only what founds no case: borderline, not valid or vetoed")
     ] = False,
+    vetoed: Annotated[
+        Truth, Query(description="only what the classifier took for no vehicle")
+    ] = False,
 ) -> ExceedanceList:
     """Passages that began in ``[start, stop)``."""
     rows = select(Exceedance).where(in_districts(reader, Exceedance.device))
     if without_alert:
         rows = rows.where(Exceedance.alert_id.is_(None))
+    if vetoed:
+        rows = rows.where(Exceedance.vetoed.is_(True))
     query = wanted.among(
         rows,
         device=Exceedance.device,

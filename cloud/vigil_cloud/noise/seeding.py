@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.domain.descriptor import SeedPart
 from vigil_cloud.domain.seeding import SEEDER, BadSeed
-from vigil_cloud.noise import register
-from vigil_cloud.noise.register import NotRegistered
+from vigil_cloud.noise import recording
+from vigil_cloud.noise.recording import IsRetired, NotRegistered, StillPlaced
 from vigil_cloud.noise.register_schema import SECTIONS, RegisterBody
 
 
@@ -20,8 +20,8 @@ def _apply(session: Session, sections: Mapping[str, Sequence[Any]], now: datetim
         {field: list(sections[name]) for name, (field, _) in SECTIONS.items()}
     )
     try:
-        register.enter(session, body, SEEDER, now)
-    except NotRegistered as error:
+        recording.enter(session, body, SEEDER, now)
+    except (NotRegistered, IsRetired, StillPlaced) as error:
         raise BadSeed(str(error)) from error
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.places import place_of
-from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.domain.port import Received
-from vigil_cloud.noise import findings, plates
+from vigil_cloud.noise import alerts, findings, overruling, plates
 from vigil_cloud.noise.models import CLOCK_VOUCHED, Exceedance
 from vigil_schemas.noise import (
-    DOMAIN,
     AnyExceedance,
     NoiseExceedance,
     NoiseExceedanceV1,
@@ -38,43 +33,18 @@ class NoiseHandler:
             return
         # An alert that stands goes on being told what is learnt, also what speaks against it.
         alerted = founds_a_case(event) or (known is not None and known.alert_id is not None)
-        alert_id = _alert(session, message, event) if alerted else None
+        heard = alerts.Heard(message.gateway, message.envelope.subject, message.marks)
+        alert_id = alerts.raised(session, heard, event, message.received) if alerted else None
         if known is None:
-            session.add(_row(session, message, event, exceedance_id, alert_id))
+            known = _row(session, message, event, exceedance_id, alert_id)
+            session.add(known)
+            known.told = None if alert_id else overruling.kept(session, heard, event)
             return
         known.alert_id = known.alert_id or alert_id
         known.evidence_sha256 = event.evidence.sha256 if event.evidence else None
-        known.plates = plates.seal(session, _texts(event)) or known.plates
+        known.plates = plates.seal(session, alerts.plate_texts(event)) or known.plates
+        known.told = None if known.alert_id else overruling.kept(session, heard, event)
         _complete(known, event)
-
-
-def _alert(session: Session, message: Received, event: AnyExceedance) -> str:
-    device = message.envelope.subject
-    place = place_of(session, device)
-    alert = record(
-        session,
-        Occurrence(
-            domain=DOMAIN,
-            reference=event.exceedance_id,
-            kind="exceedance",
-            gateway=message.gateway,
-            device=device,
-            title=f"Loud vehicle {event.LAFmax:.1f} dB(A)",
-            title_zh=f"高噪音車輛 {event.LAFmax:.1f} 分貝",
-            severity="major",
-            event_time=event.started,
-            active=True,
-            momentary=True,
-            detail=_detail(event),
-            marks=message.marks,
-            evidence_sha256=event.evidence.sha256 if event.evidence else None,
-            supersedes=True,
-            latitude=place.latitude,
-            longitude=place.longitude,
-        ),
-        message.received,
-    )
-    return alert.id
 
 
 def _row(
@@ -101,7 +71,7 @@ def _row(
         wind_m_s=event.conditions.wind_m_s if event.conditions else None,
         rain=event.conditions.rain if event.conditions else None,
         bearing_deg=event.bearing_deg,
-        plates=plates.seal(session, _texts(event)),
+        plates=plates.seal(session, alerts.plate_texts(event)),
         evidence_sha256=event.evidence.sha256 if event.evidence else None,
         alert_id=alert_id,
     )
@@ -134,16 +104,3 @@ def _clock(event: AnyExceedance, said: str) -> str:
     """A kernel's word and that of a settings file are kept apart: a fine rests on it."""
     vouched = event.clock_vouched and said == ClockQuality.SYNCHRONISED
     return CLOCK_VOUCHED if vouched else said
-
-
-def _texts(event: AnyExceedance) -> list[str]:
-    """Plates that were read, the likeliest first."""
-    return [one.text for one in sorted(event.plates, key=lambda one: -one.confidence)]
-
-
-def _detail(event: AnyExceedance) -> dict[str, Any]:
-    detail = event.model_dump(mode="json", exclude_none=True)
-    if not event.plates:
-        del detail["plates"]
-        return detail
-    return {**detail, "plate": _texts(event)[0]}

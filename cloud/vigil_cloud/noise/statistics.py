@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
@@ -20,7 +20,7 @@ from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.identity.models import Location
 from vigil_cloud.noise.judging import FINE
 from vigil_cloud.noise.models import Complaint, Exceedance, Intersection, Placement
-from vigil_cloud.noise.register import civil_day
+from vigil_cloud.noise.register import civil_day, counted
 from vigil_schemas.types import UtcDatetime
 
 KIND: Final = "noise-exceedance"
@@ -99,8 +99,8 @@ def figures(
 ) -> NoiseStatistics:
     """``districts``: those alone; empty is the whole city."""
     among = [
-        *([] if start is None else [Exceedance.started >= _midnight(start)]),
-        *([] if stop is None else [Exceedance.started < _midnight(stop)]),
+        *([] if start is None else [Exceedance.started >= midnight(start)]),
+        *([] if stop is None else [Exceedance.started < midnight(stop)]),
         *([] if not districts else [AlertRow.district.in_(sorted(districts))]),
     ]
     joined = select(func.count(Exceedance.id)).join(AlertRow, AlertRow.id == Exceedance.alert_id)
@@ -159,8 +159,8 @@ def _apart(
     )
     among = [
         Exceedance.alert_id.is_(None),
-        *([] if start is None else [Exceedance.started >= _midnight(start)]),
-        *([] if stop is None else [Exceedance.started < _midnight(stop)]),
+        *([] if start is None else [Exceedance.started >= midnight(start)]),
+        *([] if stop is None else [Exceedance.started < midnight(stop)]),
         *([] if not districts else [Exceedance.device.in_(inside)]),
     ]
     query = select(Exceedance.vetoed, Exceedance.decision, func.count()).where(*among)
@@ -172,7 +172,8 @@ def _apart(
     return found
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """The beginning of a day of the city's calendar."""
     # Of years that no clock of ours can say the beginning or the end: that of what it can say.
     within = min(max(day, date(1, 1, 2)), date.max - timedelta(days=1))
     return datetime.combine(within, time(0), CITY_ZONE)
@@ -200,17 +201,23 @@ def _some(ids: Sequence[str]) -> Iterable[Sequence[str]]:
 
 
 def _complaints(session: Session, now: datetime) -> list[Complaints]:
-    query = (
-        select(Intersection, func.min(Placement.since))
-        .join(Placement, Placement.intersection == Intersection.id)
-        .group_by(Intersection.id)
-        .order_by(Intersection.id)
-    )
+    places = select(Intersection).order_by(Intersection.id)
+    first = first_placed(session)
     return [
-        _at(session, intersection, since, now)
-        for intersection, since in session.execute(query)
-        if since <= now
+        _at(session, one, first[one.id], now)
+        for one in session.scalars(places)
+        if one.id in first and first[one.id] <= now
     ]
+
+
+def first_placed(session: Session) -> dict[str, datetime]:
+    """When the first device was placed at each intersection, by what counts of the register."""
+    found: dict[str, datetime] = {}
+    for one in counted(session.scalars(select(Placement))):
+        if one.intersection is not None:
+            earlier = found.get(one.intersection, one.since)
+            found[one.intersection] = min(earlier, one.since)
+    return found
 
 
 def _at(session: Session, intersection: Intersection, since: datetime, now: datetime) -> Complaints:
@@ -218,7 +225,7 @@ def _at(session: Session, intersection: Intersection, since: datetime, now: date
     first, today = civil_day(since), civil_day(now)
     days = (today - first).days
     span = timedelta(days=days)
-    here = Complaint.intersection == intersection.id
+    here = and_(Complaint.intersection == intersection.id, Complaint.withdrawn.is_(False))
     spans = ((first - span, first - timedelta(days=1)), (first + timedelta(days=1), today))
     before, after = (
         session.scalar(

@@ -6,7 +6,7 @@ import { zhTW } from "../src/lib/i18n/zh-TW";
 
 type Texts = Record<string, string>;
 /** The pages' own dictionary, and that of each domain. */
-const own = import.meta.glob<{ en: Texts; zhTW: Texts }>("../src/domains/*/texts.ts", {
+const own = import.meta.glob<{ en: Texts; zhTW: Texts }>("../src/domains/**/texts.ts", {
   eager: true,
 });
 const DICTIONARIES: [string, { en: Texts; zhTW: Texts }][] = [

@@ -32,7 +32,8 @@ RECORDS = {
     "looks.account", "purpose_consents.account", "search_entries.account",
     "station_hosts.made_by", "noise_rules.recorded_by", "noise_roads.recorded_by",
     "noise_certificates.recorded_by", "noise_placements.recorded_by",
-    "noise_complaints.recorded_by",
+    "noise_complaints.recorded_by", "noise_register_versions.recorded_by",
+    "noise_exceedances.overruled_by",
     "programme_photos.account", "programme_signatures.who", "programme_steps.who",
     # Forgotten after a day.
     "case_requests.account",

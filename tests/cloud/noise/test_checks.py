@@ -112,6 +112,7 @@ class Passage:
             "calibration": calibration(),
         }
     )
+    overruled_by: str | None = None
 
 
 def certificate(kind: str, start: date, end: date) -> Certificate:
@@ -206,6 +207,8 @@ def test_the_limit_is_exceeded_only_beyond_the_uncertainty(
 def test_what_is_no_vehicle_founds_no_fine_and_what_nobody_classified_is_shown_so() -> None:
     siren = replace(Passage(), findings={"classification": heard("siren", vehicle=0.01)})
     assert (verdicts(siren)["sound"], bars(siren)) == ("fail", {"sound"})
+    overruled = replace(siren, overruled_by="ana")
+    assert (verdicts(overruled)["sound"], bars(overruled)) == ("unknown", set())
     # Taken for something else, though not surely: it has not passed, people judge it.
     saw = replace(Passage(), findings={"classification": heard("chainsaw", vehicle=0.15)})
     assert (verdicts(saw)["sound"], bars(saw)) == ("unknown", set())

@@ -1,8 +1,9 @@
 /** Escalation policies between what the server stores and what a form holds. */
 
-import type { Problem } from "../lib/api/client";
 import type { ChannelKind, Policy } from "../lib/api/model";
 import { instantOf, local } from "../lib/localTime";
+
+export { mistakesOf, of, type Mistake } from "../lib/mistakes";
 
 export const CHANNELS: readonly ChannelKind[] = [
   "page",
@@ -154,29 +155,6 @@ export function policyOf(draft: Draft): Policy {
     fallback: step(draft.fallback),
   };
 }
-
-export interface Mistake {
-  place: string;
-  kind: string;
-  value: string;
-}
-
-const strings = (datum: unknown): string[] => (Array.isArray(datum) ? datum.map(String) : []);
-
-/** What a refusal says of single fields. `within`: what the policy is called in the request. */
-export function mistakesOf(problem: Problem | null, within = ""): Mistake[] {
-  if (!problem || !["bad-policy", "invalid-request"].includes(problem.code)) return [];
-  const [kinds, values] = [strings(problem.data["kinds"]), strings(problem.data["values"])];
-  return strings(problem.data["places"]).map((place, index) => ({
-    place: within && place.startsWith(`${within}.`) ? place.slice(within.length + 1) : place,
-    kind: kinds[index] ?? "",
-    value: values[index] ?? "",
-  }));
-}
-
-/** Those of one field, and of what is inside it. */
-export const of = (mistakes: readonly Mistake[], place: string): Mistake[] =>
-  mistakes.filter((one) => one.place === place || one.place.startsWith(`${place}.`));
 
 /** Everybody whom a policy may call, with the channel: whose answers can be tried out. */
 export function callable(draft: Draft): { person: string; channel: ChannelKind }[] {

@@ -2335,6 +2335,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/noise/complaints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Noise Complaints
+         * @description Complaints of noise at the city's intersections; nobody's name is kept.
+         */
+        get: operations["list_noise_complaints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/noise/exceedances": {
         parameters: {
             query?: never;
@@ -2349,6 +2369,27 @@ export interface paths {
         get: operations["list_exceedances"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/noise/overrulings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Overrule Noise Veto
+         * @description Make a case of a passage that the classifier vetoed. The classifier's verdict stays beside;
+         *     whoever overrules does not decide the case.
+         */
+        post: operations["overrule_noise_veto"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2370,9 +2411,30 @@ export interface paths {
         put?: never;
         /**
          * Add To Noise Register
-         * @description Record entries, all or none. What stands there already in the same words is left.
+         * @description Record entries, all or none. What stands there already in the same words is left; what is
+         *     withdrawn or retired stays to be seen.
          */
         post: operations["add_to_noise_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/noise/register/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Noise Register Versions
+         * @description How an intersection, an instrument or a complaint was entered and corrected, and by whom.
+         */
+        get: operations["list_noise_register_versions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2412,6 +2474,48 @@ export interface paths {
          *     after. Of the reader's districts; nothing of what is not decided yet but how many there are.
          */
         get: operations["get_noise_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/noise/statistics/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Noise Statistics
+         * @description Figures by site, or by site and hour, as CSV that spreadsheets open (UTF-8 with a byte order
+         *     mark). Nothing of it is personal.
+         */
+        get: operations["export_noise_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/noise/statistics/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Noise Site Statistics
+         * @description The same by intersection and by hour of the day, and what has changed since the sign stands:
+         *     levels, loud passages, complaints.
+         */
+        get: operations["get_noise_site_statistics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5720,6 +5824,31 @@ export interface components {
             kind: "battery-low";
         };
         /**
+         * BeforeAndSince
+         * @description Two spans of one length: before the site took effect, and since. Whole days.
+         */
+        BeforeAndSince: {
+            before: components["schemas"]["Span"];
+            /**
+             * Days
+             * @description Of each span, at most ``SPAN_DAYS``; the day itself belongs to neither.
+             */
+            days: number;
+            /**
+             * Effect
+             * Format: date
+             * @description The first day of a limit with a warning sign; where none is registered, the day on which the
+             *     first device was placed.
+             */
+            effect: string;
+            /**
+             * Effect Is
+             * @enum {string}
+             */
+            effect_is: "sign" | "placement";
+            since: components["schemas"]["Span"];
+        };
+        /**
          * CallDetail
          * @description The police are called; it names nobody and no place.
          */
@@ -6470,6 +6599,8 @@ export interface components {
              * Format: date
              */
             valid_until: string;
+            /** Withdrawn */
+            withdrawn: boolean;
         };
         /**
          * ChangedSetting
@@ -6702,6 +6833,43 @@ export interface components {
             received: string;
             /** Reference */
             reference: string;
+            /**
+             * Withdrawn
+             * @description The entry of this key counts no more, and an earlier one counts again: it was a mistake.
+             * @default false
+             */
+            withdrawn: boolean;
+        };
+        /**
+         * ComplaintEntry
+         * @description One complaint, as it was recorded last.
+         */
+        ComplaintEntry: {
+            /** Intersection */
+            intersection: string;
+            /**
+             * Received
+             * Format: date
+             */
+            received: string;
+            /** Recorded */
+            recorded: string;
+            /** Recorded By */
+            recorded_by: string;
+            /** Reference */
+            reference: string;
+            /** Withdrawn */
+            withdrawn: boolean;
+        };
+        /**
+         * ComplaintList
+         * @description The latest received first.
+         */
+        ComplaintList: {
+            /** Complaints */
+            complaints: components["schemas"]["ComplaintEntry"][];
+            /** More */
+            more: boolean;
         };
         /**
          * Complaints
@@ -7971,6 +8139,35 @@ export interface components {
             size: number;
         };
         /**
+         * EvidenceStamp
+         * @description Since when a package's files have existed, by the word of a time stamping authority.
+         */
+        EvidenceStamp: {
+            /**
+             * Authority
+             * @description Subject of the certificate that the stamp was signed with.
+             */
+            authority: string;
+            /**
+             * From Sealed S
+             * @description From the gateway's own moment of sealing to the stamp's: what its clock may be off by.
+             */
+            from_sealed_s: number;
+            /**
+             * Serial
+             * @description Of the stamp, hexadecimal: the authority finds it by that.
+             */
+            serial: string;
+            /** Time */
+            time: string;
+            /**
+             * Trusted
+             * @description Whether it was signed by an authority that whoever verifies trusts; null where none was
+             *     named.
+             */
+            trusted: boolean | null;
+        };
+        /**
          * EvidenceStored
          * @description The zip is kept under its digest.
          */
@@ -8014,6 +8211,8 @@ export interface components {
             public_key: string | null;
             /** Sha256 */
             sha256: string;
+            /** @description Of a time stamping authority (RFC 3161); null where it has none. */
+            stamp: components["schemas"]["EvidenceStamp"] | null;
             /** Verified */
             verified: boolean;
             /**
@@ -8162,13 +8361,19 @@ export interface components {
             LAE: number;
             /** Lafmax */
             LAFmax: number;
-            /** Alert Id */
+            /**
+             * Alert Id
+             * @description Null of what founds no case: borderline, not valid or vetoed.
+             */
             alert_id: string | null;
             /** Background Db */
             background_db: number | null;
             /** Calibrated */
             calibrated: boolean;
-            /** Decision */
+            /**
+             * Decision
+             * @description By its gateway, with the uncertainty of measurement; null where it judges nothing.
+             */
             decision: ("exceedance" | "borderline" | "not-valid") | null;
             /** Device */
             device: string;
@@ -8179,15 +8384,28 @@ export interface components {
             findings: components["schemas"]["Findings"] | null;
             /** Gateway */
             gateway: string;
+            /** Id */
+            id: string;
             /** Overload */
             overload: boolean;
+            /**
+             * Overruled By
+             * @description Who made a case of it though it was vetoed.
+             */
+            overruled_by: string | null;
             /** Started */
             started: string;
             /** Threshold Db */
             threshold_db: number;
-            /** Time Quality */
+            /**
+             * Time Quality
+             * @description The device's clock could not be believed: no fine may rest on this.
+             */
             time_quality: ("ahead" | "behind") | null;
-            /** Vetoed */
+            /**
+             * Vetoed
+             * @description Surely no vehicle's sound; null where no classifier looked at it.
+             */
             vetoed: boolean | null;
         };
         /**
@@ -9497,6 +9715,39 @@ export interface components {
             stations: components["schemas"]["HostedStation"][];
         };
         /**
+         * HourCounts
+         * @description Of one hour of the day, by the city's clock.
+         */
+        HourCounts: {
+            /** Borderline */
+            borderline: number;
+            /** Cases */
+            cases: number;
+            /** Decided */
+            decided: number;
+            /**
+             * Exceedances
+             * @description That found a case, with those whose veto was overruled.
+             */
+            exceedances: number;
+            /** Hour */
+            hour: number;
+            /** Not Valid */
+            not_valid: number;
+            /**
+             * Overruled
+             * @description Of the exceedances: the classifier had vetoed them.
+             */
+            overruled: number;
+            /**
+             * Vetoed
+             * @description That were no vehicle by the classifier, and nobody overruled.
+             */
+            vetoed: number;
+            /** Violations */
+            violations: number;
+        };
+        /**
          * HouseholdBody
          * @description What a household is called and where it is; sealed under a key of its own.
          */
@@ -9694,6 +9945,12 @@ export interface components {
              * @default
              */
             model: string;
+            /**
+             * Retired
+             * @description It measures no more. Refused while a device is it.
+             * @default false
+             */
+            retired: boolean;
             /** Serial */
             serial: string;
         };
@@ -9712,6 +9969,12 @@ export interface components {
             name: string;
             /** Name Zh */
             name_zh: string;
+            /**
+             * Retired
+             * @description Nothing is to be placed there any more. Refused while a device stands there.
+             * @default false
+             */
+            retired: boolean;
         };
         /**
          * InvitationEntry
@@ -10932,6 +11195,22 @@ export interface components {
             title_zh: string;
         };
         /**
+         * Overrule
+         * @description Which passage is a vehicle's after all, and why.
+         */
+        Overrule: {
+            /**
+             * Exceedance
+             * @description Its id in the list of exceedances.
+             */
+            exceedance: string;
+            /**
+             * Reason
+             * @description What was heard and seen: it stands in the case's history.
+             */
+            reason: string;
+        };
+        /**
          * OwnApplicationBody
          * @description An application for the reader's own home, whose address is known.
          */
@@ -11206,6 +11485,12 @@ export interface components {
              * Format: date-time
              */
             since: string;
+            /**
+             * Withdrawn
+             * @description The entry of this key counts no more, and an earlier one counts again: it was a mistake.
+             * @default false
+             */
+            withdrawn: boolean;
         };
         /**
          * PlacementEntry
@@ -11226,6 +11511,8 @@ export interface components {
             recorded_by: string;
             /** Since */
             since: string;
+            /** Withdrawn */
+            withdrawn: boolean;
         };
         /**
          * PlainDetail
@@ -11860,7 +12147,8 @@ export interface components {
         };
         /**
          * Register
-         * @description All entries, also those that others have replaced; complaints are in the statistics.
+         * @description All entries, also those that others have replaced or withdrawn; complaints are asked for
+         *     apart (``GET /noise/complaints``).
          */
         Register: {
             /** Certificates */
@@ -12159,6 +12447,12 @@ export interface components {
              * @description The last day.
              */
             valid_until?: string | null;
+            /**
+             * Withdrawn
+             * @description The entry of this key counts no more, and an earlier one counts again: it was a mistake.
+             * @default false
+             */
+            withdrawn: boolean;
         };
         /**
          * RoadEntry
@@ -12188,6 +12482,8 @@ export interface components {
             valid_from: string;
             /** Valid Until */
             valid_until: string | null;
+            /** Withdrawn */
+            withdrawn: boolean;
         };
         /**
          * Role
@@ -12384,6 +12680,12 @@ export interface components {
              * @default 5
              */
             wind_limit_m_s: number;
+            /**
+             * Withdrawn
+             * @description The entry of this key counts no more, and an earlier one counts again: it was a mistake.
+             * @default false
+             */
+            withdrawn: boolean;
         };
         /**
          * RulesEntry
@@ -12409,6 +12711,8 @@ export interface components {
             valid_from: string;
             /** Wind Limit M S */
             wind_limit_m_s: number;
+            /** Withdrawn */
+            withdrawn: boolean;
         };
         /**
          * Screen
@@ -13181,6 +13485,62 @@ export interface components {
             text: string;
         };
         /**
+         * SiteFigures
+         * @description One intersection; or what was measured by devices that stand at none.
+         */
+        SiteFigures: {
+            /** Borderline */
+            borderline: number;
+            /** Cases */
+            cases: number;
+            /** @description Null where nothing was placed yet, or today. */
+            change: components["schemas"]["BeforeAndSince"] | null;
+            /** Days To Decision Median */
+            days_to_decision_median: number | null;
+            /** Decided */
+            decided: number;
+            /**
+             * Devices
+             * @description Placed there now.
+             */
+            devices: string[];
+            /**
+             * Exceedances
+             * @description That found a case, with those whose veto was overruled.
+             */
+            exceedances: number;
+            /**
+             * Hours
+             * @description 24 of them.
+             */
+            hours: components["schemas"]["HourCounts"][];
+            /** Intersection */
+            intersection: string | null;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** Not Valid */
+            not_valid: number;
+            /**
+             * Overruled
+             * @description Of the exceedances: the classifier had vetoed them.
+             */
+            overruled: number;
+            /**
+             * Share
+             * @description Actionable: decided violations per exceedance; null where there is none.
+             */
+            share: number | null;
+            /**
+             * Vetoed
+             * @description That were no vehicle by the classifier, and nobody overruled.
+             */
+            vetoed: number;
+            /** Violations */
+            violations: number;
+        };
+        /**
          * SiteList
          * @description The whole register, with its share that is reachable at all hours.
          */
@@ -13192,6 +13552,20 @@ export interface components {
             reachable: number;
             /** Sites */
             sites: components["schemas"]["SiteEntry"][];
+        };
+        /**
+         * SiteStatistics
+         * @description Of passages that began in the period.
+         */
+        SiteStatistics: {
+            /** Made */
+            made: string;
+            /** Sites */
+            sites: components["schemas"]["SiteFigures"][];
+            /** Start */
+            start: string | null;
+            /** Stop */
+            stop: string | null;
         };
         /**
          * SoundBearing
@@ -13345,6 +13719,46 @@ export interface components {
             start_from: string;
             /** Start Until */
             start_until: string;
+        };
+        /**
+         * Span
+         * @description What was measured and complained of in one span.
+         */
+        Span: {
+            /**
+             * Laeq
+             * @description dB re 20 µPa, mean of the energy over the measured hours.
+             */
+            LAeq: number | null;
+            /**
+             * By Hour
+             * @description The same for each hour of the day.
+             */
+            by_hour: (number | null)[];
+            /** Complaints */
+            complaints: number;
+            /** Complaints A Month */
+            complaints_a_month: number | null;
+            /**
+             * First
+             * Format: date
+             */
+            first: string;
+            /**
+             * Last
+             * Format: date
+             */
+            last: string;
+            /**
+             * Measured Hours
+             * @description Hours of which there are levels; of an hour with several devices, each counts.
+             */
+            measured_hours: number;
+            /**
+             * Passages A Day
+             * @description Louder than the threshold, vetoed ones left out, in 24 measured hours.
+             */
+            passages_a_day: number | null;
         };
         /**
          * StandingAlert
@@ -14024,6 +14438,31 @@ export interface components {
             vehicle?: components["schemas"]["AttributedVehicle"] | null;
         };
         /**
+         * VersionEntry
+         * @description What it was called from then on.
+         */
+        VersionEntry: {
+            /** Recorded */
+            recorded: string;
+            /** Recorded By */
+            recorded_by: string;
+            /**
+             * Said
+             * @description As it was entered.
+             */
+            said: {
+                [key: string]: string | number | boolean;
+            };
+        };
+        /**
+         * VersionList
+         * @description The latest first. Of what was entered before versions were kept there are none.
+         */
+        VersionList: {
+            /** Versions */
+            versions: components["schemas"]["VersionEntry"][];
+        };
+        /**
          * VillageEntry
          * @description One village.
          */
@@ -14349,6 +14788,12 @@ export interface components {
              * @description The last day.
              */
             valid_until: string;
+            /**
+             * Withdrawn
+             * @description The entry of this key counts no more, and an earlier one counts again: it was a mistake.
+             * @default false
+             */
+            withdrawn: boolean;
         };
     };
     responses: never;
@@ -18602,11 +19047,45 @@ export interface operations {
             };
         };
     };
+    list_noise_complaints: {
+        parameters: {
+            query?: {
+                intersection?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComplaintList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_exceedances: {
         parameters: {
             query?: {
                 /** @description only what founds no case: borderline, not valid or vetoed */
                 without_alert?: boolean;
+                /** @description only what the classifier took for no vehicle */
+                vetoed?: boolean;
                 device?: string | null;
                 start?: string | null;
                 stop?: string | null;
@@ -18625,6 +19104,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExceedanceList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    overrule_noise_veto: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Overrule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Case"];
                 };
             };
             /** @description A problem document */
@@ -18700,6 +19215,38 @@ export interface operations {
             };
         };
     };
+    list_noise_register_versions: {
+        parameters: {
+            query: {
+                kind: "intersection" | "instrument" | "complaint";
+                key: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_noise_review: {
         parameters: {
             query?: {
@@ -18756,6 +19303,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NoiseStatistics"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_noise_statistics: {
+        parameters: {
+            query?: {
+                what?: "sites" | "hours";
+                /** @description the first day */
+                start?: string | null;
+                /** @description the day after the last */
+                stop?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One table */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_noise_site_statistics: {
+        parameters: {
+            query?: {
+                /** @description the first day */
+                start?: string | null;
+                /** @description the day after the last */
+                stop?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteStatistics"];
                 };
             };
             /** @description A problem document */
