@@ -7,7 +7,7 @@ in its descriptor; ``vigil_sim.registry`` lists those that are shipped.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -77,6 +77,34 @@ Act = Callable[[Mapping[str, Any], SignIn], str]
 """What people do, given what the timetable says; returns what to say of it."""
 
 
+class Around(Protocol):
+    """What people of the demo can do and see beside the cloud's API."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is played."""
+
+    def sign_in(self, username: str) -> AbstractContextManager[SignedIn]:
+        """As ``SignIn``."""
+
+    def page(self, address: str) -> str:
+        """A page as a browser without an account gets it, in English."""
+
+    def shown(self, username: str) -> Sequence[str]:
+        """Titles of what the phone of this account has shown, oldest first."""
+
+    def unplug(self, gateway: str) -> None:
+        """Its box loses its power."""
+
+    def plug_in(self, gateway: str) -> None:
+        """It has it again."""
+
+
+Errand = Callable[[Mapping[str, Any], Around], Iterator[str | None]]
+"""What people do that takes longer than one act, given what the timetable says. Asked for its next
+step about once a second: what to say of it, or ``None`` while it waits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SimulatedDomain:
     """One domain of the simulated city. Told apart by identity."""
@@ -103,6 +131,8 @@ class SimulatedDomain:
     """Of the demo: scenario, user names of relatives, and until when they may see (RFC 3339)."""
     people: Mapping[str, Act] = field(default_factory=dict)
     """Of the demo: what people do, by the happening's ``what``."""
+    errands: Mapping[str, Errand] = field(default_factory=dict)
+    """Of the demo, whose check waits for each: by the happening's ``what``."""
     phones: Callable[[Scenario], Collection[str]] = lambda _: ()
     """Of the demo: user names of those who are told by Web Push, on a phone of the demo's own."""
     offers: Callable[[SignIn], Sequence[str]] = _nothing_offered

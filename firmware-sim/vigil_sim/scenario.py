@@ -11,7 +11,7 @@ import operator
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar, Final, get_args
 
 from pydantic import Field, ValidationError, create_model, model_validator
 
@@ -20,7 +20,10 @@ from vigil_sim.domain import SimulatedDomain
 from vigil_sim.fault_rules import objection
 from vigil_sim.faults import ScenarioFaultError
 from vigil_sim.registry import DOMAINS
-from vigil_sim.scenario_model import Happening, Scenario, ScenarioError
+from vigil_sim.scenario_model import Happening, Scenario, ScenarioError, Unplugged
+
+_OF_THE_PLATFORM: Final[tuple[type[Happening], ...]] = (Unplugged,)
+"""Happenings that are no domain's."""
 
 
 class CityScenario(Scenario):
@@ -53,6 +56,9 @@ class CityScenario(Scenario):
             wanted = {device.device for device in self.devices_of(domain.key)}
             if named not in wanted:
                 raise ValueError(f"{what} names {named!r}; known: {sorted(wanted)}")
+        gateways = {gateway.id for gateway in self.gateway}
+        if isinstance(happening, Unplugged) and happening.gateway not in gateways:
+            raise ValueError(f"{what} names {happening.gateway!r}; known: {sorted(gateways)}")
         if happening.at_s > self.duration_s:
             raise ValueError(
                 f"{what} is at {happening.at_s} s, after the end of the play at {self.duration_s} s"
@@ -79,17 +85,16 @@ class CityScenario(Scenario):
 def scenario_type(domains: tuple[SimulatedDomain, ...]) -> type[CityScenario]:
     """The model of a scenario in which these domains have their tables."""
     fields: dict[str, Any] = {}
-    kinds: list[type[Happening]] = []
+    kinds: list[type[Happening]] = list(_OF_THE_PLATFORM)
     for domain in domains:
         fields[domain.key] = (tuple[domain.device, ...], ())  # type: ignore[name-defined]  # made at run time
         for key, table in domain.tables.items():
             several = table.default == ()
             fields[key] = (tuple[table.kind, ...] if several else table.kind, table.default)  # type: ignore[name-defined]  # as above
         kinds += domain.happenings
-    if kinds:
-        either = functools.reduce(operator.or_, kinds)
-        entry = either if len(kinds) == 1 else Annotated[either, Field(discriminator="what")]
-        fields["schedule"] = (tuple[entry, ...], ())  # type: ignore[valid-type]  # as above
+    either = functools.reduce(operator.or_, kinds)
+    entry = either if len(kinds) == 1 else Annotated[either, Field(discriminator="what")]
+    fields["schedule"] = (tuple[entry, ...], ())  # type: ignore[valid-type]  # as above
     made = create_model("Scenario", __base__=CityScenario, **fields)
     made.domains = domains
     made.device_tables = tuple(domain.key for domain in domains)
@@ -123,7 +128,8 @@ def parse(
     except ValidationError as error:
         lines = []
         stands = lines_of(text)
-        tags = {tag for domain in domains for kind in domain.happenings for tag in _tags(kind)}
+        own = [kind for domain in domains for kind in domain.happenings]
+        tags = {tag for kind in (*_OF_THE_PLATFORM, *own) for tag in _tags(kind)}
         for mistake in error.errors(include_url=False):
             path = tuple(part for part in mistake["loc"] if part not in tags)
             where = f"{origin}:{line_at(stands, path)}" if path else origin

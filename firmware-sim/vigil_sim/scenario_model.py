@@ -72,6 +72,14 @@ class Happening(Part):
         return self.label or self.what
 
 
+class Unplugged(Happening):
+    """A gateway loses its power. In the demo its box is ended as a pulled plug ends it, and stays
+    so until somebody who was told of it plugs it in again."""
+
+    what: Literal["unplugged"]
+    gateway: GatewayId
+
+
 class FaultOf(Part):
     """Something goes wrong with one device (``vigil_sim.faults`` says what each kind does)."""
 

@@ -46,7 +46,7 @@ def test_the_seed_of_the_compose_file_can_be_applied_and_signed_in_with(empty: C
     with empty.services.sessions() as session:
         tokens = {row.gateway: row.token_sha256 for row in session.scalars(select(GatewayToken))}
     assert tokens == dict.fromkeys(
-        ("gw-zhongshan", "gw-canal", "gw-market", "gw-home"), digest(TOKEN)
+        ("gw-zhongshan", "gw-canal", "gw-market", "gw-home", "gw-shrine"), digest(TOKEN)
     )
 
 

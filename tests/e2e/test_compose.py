@@ -21,7 +21,7 @@ from vigil_sim import scenario
 from vigil_sim.checkin.domain import people
 
 SMALL = str(Path(__file__).with_name("small-night.toml"))
-GATEWAYS = ("gw-canal", "gw-home", "gw-market", "gw-zhongshan")
+GATEWAYS = ("gw-canal", "gw-home", "gw-market", "gw-shrine", "gw-zhongshan")
 
 
 # --- the files -------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vigil_sim.checkin.broken import ADVERT_STYLES, REPORT_STYLES
+from vigil_sim.checkin.hosting import HOST, hosted, told_of_silence
 from vigil_sim.checkin.journey import SEARCH_JOURNEY
 from vigil_sim.checkin.offers import offers
 from vigil_sim.checkin.scenario import Found, Missing, Person, Station, Walk
@@ -13,15 +14,18 @@ from vigil_sim.checkin.searching import end_search, report_missing
 from vigil_sim.domain import ExtraTable, NightAlert, SeedTable, SimulatedDomain
 from vigil_sim.fault_rules import FaultProfile
 from vigil_sim.faults import FaultKind
-from vigil_sim.scenario_model import Scenario
+from vigil_sim.scenario_model import Scenario, Unplugged
 from vigil_sim.site import Site
+
+if TYPE_CHECKING:
+    from vigil_sim.checkin.walks import Walks
 
 
 async def start(site: Site, stations: Sequence[Station]) -> None:
     """One Bluetooth service for each gateway that has radios, and each UHF reader."""
     if not stations:
         return
-    from vigil_sim.checkin.stations import Radios, reader  # D-Bus only where there is a radio
+    from vigil_sim.checkin.stations import Radios  # D-Bus only where there is a radio
     from vigil_sim.checkin.walks import Walks
 
     walks = Walks(site.world.scenario)
@@ -40,10 +44,25 @@ async def start(site: Site, stations: Sequence[Station]) -> None:
                 site.list_device(station, {})
         for station in here:
             if station.driver == "llrp":
-                device = reader(site, walks, station)
-                await site.run(device)
-                site.add_section(gateway, device.section(**site.who(station), **common))
-                site.list_device(station, {"llrp": device.address})
+                await _start_reader(site, walks, station, common)
+
+
+async def _start_reader(site: Site, walks: Walks, station: Station, common: dict[str, Any]) -> None:
+    from vigil_sim.checkin.stations import reader, receiver
+    from vigil_sim.checkin.walks import Drive
+
+    drive = None if station.drive is None else Drive(station.drive, station.drive_m_s)
+    device = reader(site, walks, station, drive)
+    await site.run(device)
+    who, addresses = site.who(station), {"llrp": device.address}
+    if drive is not None:  # it has no place but the one that satellites tell
+        gpsd = receiver(site, drive)
+        await site.run(gpsd)
+        who = {key: value for key, value in who.items() if key not in {"latitude", "longitude"}}
+        who["position"] = {"gpsd": gpsd.address, "max_age_s": 5.0}
+        addresses["gpsd"] = gpsd.address
+    site.add_section(station.gateway, device.section(**who, **common))
+    site.list_device(station, addresses)
 
 
 def faults(station: Station) -> FaultProfile:
@@ -77,11 +96,16 @@ def seed(scenario: Scenario, relatives: Sequence[str], expires: str) -> list[See
             ("consent", {"person": person.key, "account": account, "expires": expires})
             for account in relatives
         ]
-    for station in scenario.tables(CHECKIN.key, Station)[:1]:
+    for station in hosted(scenario):
         place = {"key": "station-place", "name": station.name_zh, "devices": [station.device]}
-        member = {"household": "station-place", "account": "host", "relation": "contact"}
+        member = {"household": "station-place", "account": HOST, "relation": "contact"}
         found += [("household", place), ("member", member)]
     return found
+
+
+def phones(scenario: Scenario) -> tuple[str, ...]:
+    """The host of a station has one where the night needs it."""
+    return (HOST,) if scenario.happenings(Unplugged) else ()
 
 
 CHECKIN: Final = SimulatedDomain(
@@ -101,6 +125,8 @@ CHECKIN: Final = SimulatedDomain(
     listed=listed,
     seed=seed,
     people={"missing": report_missing, "found": end_search},
+    errands={"unplugged": told_of_silence},
+    phones=phones,
     offers=offers,
     alert=NightAlert(moment="arrived"),
     journeys=(SEARCH_JOURNEY,),

@@ -25,9 +25,11 @@ from vigil_schemas.types import isoformat_utc
 from vigil_sim import scenario, streets, toml_text
 from vigil_sim.arguments import port, speed
 from vigil_sim.demo import accounts
+from vigil_sim.demo.around import Outside
 from vigil_sim.demo.city_process import CityCommand, CityProcess
+from vigil_sim.demo.findings import called_119, verify
 from vigil_sim.demo.journeys import Asked, Player, add_arguments, asked
-from vigil_sim.demo.night import Arrived, Console, Night, checked_evidence, watch
+from vigil_sim.demo.night import Arrived, Console, Night, watch
 from vigil_sim.demo.processes import (
     Children,
     DemoFailed,
@@ -40,7 +42,6 @@ from vigil_sim.demo.servers import Influx, server, start_influxdb, start_mosquit
 from vigil_sim.emergency.line import PATH
 from vigil_sim.push.service import Browser, PushService, Told
 
-EVIDENCE_TIMEOUT_S: Final = 60.0
 ALERT_TIMEOUT_S: Final = 90.0
 """After the timetable's end, for the last alert to arrive."""
 PHONE_TIMEOUT_S: Final = 20.0
@@ -108,7 +109,15 @@ class Demo:
         self.phones = PushService(heard=self._phone_rings)
         """Of households: what their push service, which is ours here, hands on to them."""
         self._rung: list[Told] = []
+        self.outside = Outside(
+            self.scenario, self.children, self._signed_in, lambda: list(self.phones.told), self.rate
+        )
         self.began = time.monotonic()
+
+    @property
+    def rate(self) -> float:
+        """World seconds in one of ours."""
+        return self.options.speed or self.scenario.speed
 
     def _player(self, journeys: Asked | None) -> Player | None:
         if journeys is None:
@@ -170,6 +179,7 @@ class Demo:
             "VIGIL_PUBLIC_URL": self.url,
             "VIGIL_EMERGENCY_URL": f"http://127.0.0.1:{self.emergency_port}{PATH}",
             "VIGIL_PUSH_SERVICES": json.dumps([self.phones.origin]),
+            **self.outside.environment(),
             **(self.influx.environment() if self.influx else {}),
         }
         if self.broker_url:
@@ -225,8 +235,7 @@ class Demo:
         for gateway in layout["gateways"]:
             names = f"{gateway['name_zh']} {gateway['name']}"
             self.step(f"starting gateway {gateway['id']} ({names})")
-            command = [program("vigil-edge"), "run", "--config", gateway["config"]]
-            self.children.start(gateway["id"], command, environment=gateway["env"])
+            self.outside.start(gateway["id"], gateway["config"], gateway["env"])
         wanted = {gateway.id for gateway in self.scenario.gateway}
         with Console(self.url, "admin") as admin:
             wait_until("the gateways", lambda: admin.online() >= wanted, self.children.check)
@@ -256,8 +265,7 @@ class Demo:
     def _play_night(self, player: Player | None) -> None:
         with Console(self.url, "duty") as console:
             watch(console, self.night, datetime.now(UTC), self.tell)
-            rate = self.options.speed or self.scenario.speed
-            length = self.scenario.duration_s / rate
+            rate, length = self.rate, self.scenario.duration_s / self.rate
             self.step(
                 f"the night begins: {self.scenario.duration_s:.0f} s of the city in {length:.0f} s"
                 f" (speed {rate:g}; sounds and pictures always in real time)"
@@ -272,7 +280,10 @@ class Demo:
                 self._still_hoping(deadline)
                 time.sleep(0.1)
             self._hear_phones()
-            self._verify(console)
+            verify(console, self.night, self.influx, self.step, _say, self.children.check)
+            while self.options.check and self.outside.under_way:
+                self._follow_city()
+                time.sleep(0.1)
 
     def _hear_phones(self) -> None:
         """A push service may be behind the page: it is waited for a little, and told either way."""
@@ -292,6 +303,8 @@ class Demo:
             told = self._rung.pop(0)
             whose = told.path.rpartition("/")[2]
             self.step(f"📱 the phone of {whose} shows: {told.note.get('title', '')}")
+        for line in self.outside.follow():
+            self.step(f"  {line}")
         while (said := self.city.heard()) is not None:
             if said["kind"] == "emergency":
                 self.step(called_119(said))
@@ -304,9 +317,11 @@ class Demo:
         if self.player is not None and said["type"] in self.player.instead_of:
             return
         for domain in self.domains.values():
-            act = domain.people.get(said["type"])
+            act, errand = domain.people.get(said["type"]), domain.errands.get(said["type"])
             if act is not None:
                 self.step(f"  {act(said, self._signed_in)}")
+            if errand is not None:
+                self.outside.begin(said["what"].replace("_", " "), errand, said)
 
     def _signed_in(self, username: str) -> Console:
         return Console(self.url, username)
@@ -318,28 +333,6 @@ class Demo:
             raise DemoFailed(f"watching the alerts failed{trouble}; not seen: {missing}")
         if time.monotonic() > deadline:
             raise DemoFailed(f"no alert arrived for: {missing}{trouble}")
-
-    def _verify(self, console: Console) -> None:
-        for domain, awaited in self.night.awaited.items():
-            alert = self.night.arrived[domain].alert
-            if awaited.evidence:
-                self._verify_evidence(console, alert, awaited.evidence)
-            if awaited.readings and self.influx is not None:
-                count = self.influx.points(domain, alert["device"])
-                if not count:
-                    raise DemoFailed(f"InfluxDB holds no readings of {alert['device']}")
-                self.step(f"read back from InfluxDB: {count} readings of {alert['device']}")
-        for domain in self.night.awaited:
-            _say(f"alert: {domain} {self.night.arrived[domain].seconds:.2f}")
-
-    def _verify_evidence(
-        self, console: Console, alert: dict[str, Any], wanted: frozenset[str]
-    ) -> None:
-        deadline = time.monotonic() + EVIDENCE_TIMEOUT_S
-        roles = checked_evidence(console, alert["id"], deadline, self.children.check)
-        if missing := wanted - set(roles):
-            raise DemoFailed(f"the sealed evidence lacks: {', '.join(sorted(missing))}")
-        self.step(f"sealed evidence arrived, every digest right: {', '.join(roles)}")
 
     def stay(self) -> None:
         """Leave everything running for people to look at."""
@@ -353,7 +346,7 @@ class Demo:
                 _say(f"vigil: {domain.icon} {line}")
         _say("vigil: Ctrl-C ends everything")
         while True:
-            self.children.check()
+            self._follow_city()
             time.sleep(0.5)
 
     def reason(self, error: Exception) -> str:
@@ -366,13 +359,6 @@ class Demo:
             pass  # it failed before
         code = error.code if isinstance(error, VigilError) else DemoFailed.code
         return f"vigil: {code}: {error if isinstance(error, VigilError) else repr(error)}"
-
-
-def called_119(said: Mapping[str, Any]) -> str:
-    """What the stand-in for 119 got, in one line."""
-    if mistakes := said.get("mistakes"):
-        return f"119 refused what is no CAP 1.2 ({said['answer']}): {'; '.join(mistakes)}"
-    return f"119 {said['msg_type']} ({said['answer']}): {said['headline']}"
 
 
 def _local(environment: Mapping[str, str]) -> dict[str, str]:

@@ -211,6 +211,12 @@ class Children:
             self.check()
         del self._running[name]
 
+    def kill(self, name: str) -> None:
+        """End it at once, with those that it started; it may be started again."""
+        with interrupts.held():
+            _end(self._running.pop(name))
+        interrupts.check()
+
     def log(self, name: str) -> Path:
         """Where a process writes."""
         return self._logs / f"{name}.log"
