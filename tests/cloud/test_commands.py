@@ -66,6 +66,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "amulet list": [],
     "amulet add": ["ibeacon:0123456789abcdef0123456789abcdef:1:7"],
     "amulet add-rotating": ["beacons.csv"],
+    "amulet reprint": [],
     "guardian list": ["p1"],
     "guardian add": ["p1", "li"],
     "guardian remove": ["p1", "li"],

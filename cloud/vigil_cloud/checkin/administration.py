@@ -58,7 +58,16 @@ def take_tag(
 def get_amulet_stock(_staff: Staff, services: ServicesDependency) -> Stock:
     """How many amulets there are for families to register; none of their ids."""
     with services.sessions() as session:
-        return Stock(**amulets.counts(session))
+        return Stock(**amulets.counts(session), void=amulets.count_void(session))
+
+
+@router.post("/amulets/reprint", status_code=201, operation_id="reprint_amulets")
+def reprint_amulets(staff: Staff, services: ServicesDependency) -> NewAmulets:
+    """Another code for each free amulet whose printed one fits no more, 500 at a time."""
+    with writing(services.sessions) as session:
+        cipher = Cipher(services.settings.secret)
+        codes = amulets.reprint(session, cipher, by=staff.username, now=services.now())
+    return NewAmulets(amulets=[NewAmulet(tag=tag, code=code) for tag, code in codes.items()])
 
 
 @router.post("/amulets", status_code=201, operation_id="add_amulets")

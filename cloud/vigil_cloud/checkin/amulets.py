@@ -30,7 +30,7 @@ from vigil_cloud.checkin.models import Amulet, Tag, Visit
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.checkin.tags import is_on_a_thing
 from vigil_cloud.domain.registry import tag_owner
-from vigil_cloud.identity import audit, persons
+from vigil_cloud.identity import audit, kept_keys, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.persons import BadEnrolment
 from vigil_schemas.checkin import DOMAIN, CarriedId
@@ -43,6 +43,8 @@ LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_CHARACTERS: Final = 10
 """50 random bits: with a handful of tries in five minutes nobody guesses one."""
 LONGEST: Final = 300
+MOST_REPRINTED: Final = 500
+"""Codes of one sheet."""
 MOST_CARRIED: Final = 5
 """Amulets of one person that their family registers."""
 _BETWEEN: Final = re.compile(r"[\s\u2010-\u2015\u2212-]")
@@ -139,11 +141,12 @@ def add(
         raise BadEnrolment(f"amulet {tag!r} is on a thing: remove that first")
     if session.get(Tag, tag) is not None or tag_owner(session, tag, beside=DOMAIN) is not None:
         raise BadEnrolment(f"amulet {tag!r} is worn: take it back first")
-    hashed = None if code is None else _code_hash(cipher, read(code))
+    hashed = None if code is None else _code_hash(session, cipher, read(code))
     holder = session.scalar(select(Amulet.tag).where(Amulet.code_hash == hashed))
     if hashed is not None and holder not in {None, tag}:
         raise BadEnrolment(f"amulet {tag!r}: another one has this code")
-    session.merge(Amulet(tag=tag, code_hash=hashed, state="free", changed=now))
+    number = kept_keys.number_of(session, _CODE)
+    session.merge(Amulet(tag=tag, code_hash=hashed, code_number=number, state="free", changed=now))
     session.flush()
     audit.append(session, at=now, account=by, action="amulet.added", subject=tag)
 
@@ -157,6 +160,30 @@ def counts(session: Session) -> dict[str, int]:
     """How many of each state."""
     found = session.execute(select(Amulet.state, func.count()).group_by(Amulet.state)).all()
     return {"free": 0, "carried": 0, "lost": 0, "returned": 0} | {row[0]: row[1] for row in found}
+
+
+def void(session: Session) -> Sequence[Amulet]:
+    """Free ones whose printed code fits no more, by id: its key was given up. Nobody can register
+    one before it has another code."""
+    return session.scalars(select(Amulet).where(_is_void(session)).order_by(Amulet.tag)).all()
+
+
+def count_void(session: Session) -> int:
+    """How many those are."""
+    return session.scalar(select(func.count()).select_from(Amulet).where(_is_void(session))) or 0
+
+
+def reprint(session: Session, cipher: Cipher, *, by: str, now: datetime) -> dict[str, str]:
+    """Another code for each of those, up to ``MOST_REPRINTED``: what is to be printed, by id."""
+    codes = {one.tag: new_code() for one in void(session)[:MOST_REPRINTED]}
+    for tag, code in codes.items():
+        add(session, cipher, tag, by=by, now=now, code=code)
+    return codes
+
+
+def _is_void(session: Session) -> ColumnElement[bool]:
+    earlier = Amulet.code_number < kept_keys.number_of(session, _CODE)
+    return and_(Amulet.code_hash.is_not(None), Amulet.state == "free", earlier)
 
 
 def register(  # noqa: PLR0913 - what, for whom and by whom, all by name
@@ -253,7 +280,7 @@ def _free_or_own(session: Session, cipher: Cipher, said: str, person_key: str | 
     if said.startswith(BEACONS):
         which: ColumnElement[bool] = and_(Amulet.tag == said, Amulet.code_hash.is_(None))
     else:
-        which = Amulet.code_hash == _code_hash(cipher, said)
+        which = Amulet.code_hash == _code_hash(session, cipher, said)
     row = session.scalar(select(Amulet).where(which).with_for_update())
     tag = said if row is None else row.tag
     holder = session.scalar(select(Tag.person_key).where(Tag.tag == tag))
@@ -272,8 +299,9 @@ def _tags(session: Session, person_key: str) -> list[str]:
     return list(session.scalars(query))
 
 
-def _code_hash(cipher: Cipher, code: str) -> str:
-    return cipher.keyed_hash(_CODE, code.encode()).hex()
+def _code_hash(session: Session, cipher: Cipher, code: str) -> str:
+    """What is printed outlives the secret key."""
+    return kept_keys.kept_hash(session, cipher, _CODE, code.encode()).hex()
 
 
 def _printed(code: str) -> str:

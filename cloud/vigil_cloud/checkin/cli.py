@@ -14,7 +14,7 @@ from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_su
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     """Add ``checkin locate``, ``person list|add|rotate-key|erase``, ``tag list|give|take`` and
-    ``amulet list|add|add-rotating``."""
+    ``amulet list|add|add-rotating|reprint``."""
     person = add_subject(commands, "person", "people who carry a beacon")
     add_command(person, "list", _person_list, "one JSON object a line", common)
     make = add_command(person, "add", _person_add, "enrol one, or give another name", common)
@@ -43,6 +43,8 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     stock.add_argument("tag", nargs="+")
     without = "its id is printed on it, and is what it is registered by (weaker: it sends that)"
     stock.add_argument("--without-code", action="store_true", help=without)
+    text = "another code for each free one whose printed code fits no more (secret-key --end-codes)"
+    add_command(amulet, "reprint", _amulet_reprint, text, common)
     text = "beacons whose id rotates (Eddystone-EID) into the stock, from a file; whole or nothing"
     rotating = add_command(amulet, "add-rotating", _amulet_add_rotating, text, common)
     wanted = "CSV: key (32 hex digits), exponent (8-15), the beacon's counter in seconds now"
@@ -124,13 +126,34 @@ def _tag_take(options: argparse.Namespace) -> int:
 
 
 def _amulet_list(options: argparse.Namespace) -> int:
-    from vigil_cloud.checkin.amulets import stock
+    from vigil_cloud.checkin.amulets import stock, void
 
     with opened(options) as services, services.sessions() as session:
+        void_ones = {one.tag for one in void(session)}
         for one in stock(session):
             coded = one.code_hash is not None
-            print(json.dumps({"amulet": one.tag, "state": one.state, "code": coded}))
+            said = {"amulet": one.tag, "state": one.state, "code": coded}
+            print(json.dumps({**said, "void": True} if one.tag in void_ones else said))
+    if void_ones:
+        text = "have a printed code that fits no more: vigil-cloud amulet reprint"
+        print(f"vigil-cloud: {len(void_ones)} {text}", file=sys.stderr)
     return 0
+
+
+def _amulet_reprint(options: argparse.Namespace) -> int:
+    from vigil_cloud.checkin import amulets
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.cipher import Cipher
+
+    with opened(options) as services:
+        cipher = Cipher(services.settings.secret)
+        while True:
+            with writing(services.sessions) as session:
+                codes = amulets.reprint(session, cipher, by=OPERATOR, now=services.now())
+            for tag, code in codes.items():
+                print(json.dumps({"amulet": tag, "code": code}))
+            if not codes:
+                return 0
 
 
 def _amulet_add(options: argparse.Namespace) -> int:

@@ -198,3 +198,5 @@ class Stock(_Answer):
     carried: int
     lost: int
     returned: int
+    void: int
+    """Of the free ones: so many have a printed code that fits no more, and need another."""

@@ -1,6 +1,7 @@
 """Hosts of stations: links that say whether a station works, and where its host is told.
 
-A station has two links, both made of one stored random number under the secret key. The one hangs
+A station has two links, both made of one stored random number under a key that outlives the
+secret key. The one hangs
 at the station as a QR code: whoever scans it sees whether the station works, and changes nothing.
 The other is the host's own: with it messages are stopped, begun again, or sent elsewhere, once that
 mailbox has said yes (``host_address``). Neither shows anything of any visit. Withdrawing ends both,
@@ -26,7 +27,7 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin.models import StationHost, StationSilence
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.service import UnknownDevice
-from vigil_cloud.identity import audit
+from vigil_cloud.identity import audit, kept_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.sessions import digest, same_secret
@@ -168,15 +169,15 @@ def make_links(
     """A station's links, where there are none that still fit. Idempotent. The caller has asked
     the right to the device."""
     row = session.get(StationHost, device)
-    if row is not None and _fits(cipher, row):
+    if row is not None and _fits(session, cipher, row):
         return row
     nonce = secrets.token_hex(NONCE_BYTES)
     row = session.merge(
         StationHost(
             device=device,
             nonce=nonce,
-            status_sha256=digest(_token(cipher, nonce, "status")),
-            host_sha256=digest(_token(cipher, nonce, "host")),
+            status_sha256=digest(_token(session, cipher, nonce, "status")),
+            host_sha256=digest(_token(session, cipher, nonce, "host")),
             made=now,
             made_by=by,
         )
@@ -200,8 +201,11 @@ def withdraw_links(session: Session, device: str, *, by: str, now: datetime) -> 
 
 
 def path_of(cipher: Cipher, row: StationHost, link: Link) -> str | None:
-    """Beneath the city's address; ``None`` after the secret key was changed."""
-    return f"/p/{DOMAIN}/{_token(cipher, row.nonce, link)}" if _fits(cipher, row) else None
+    """Beneath the city's address; ``None`` where its key was given up (``kept_keys``)."""
+    session = kept_keys.session_of(row)
+    if not _fits(session, cipher, row):
+        return None
+    return f"/p/{DOMAIN}/{_token(session, cipher, row.nonce, link)}"
 
 
 def find(session: Session, cipher: Cipher, token: str) -> tuple[StationHost, Link]:
@@ -215,7 +219,7 @@ def find(session: Session, cipher: Cipher, token: str) -> tuple[StationHost, Lin
     # Also against whoever can write to the table and does not know the key.
     if row is not None:
         for link in _PURPOSES:
-            if same_secret(_token(cipher, row.nonce, link), token):
+            if same_secret(_token(session, cipher, row.nonce, link), token):
                 return row, link
     raise StationLinkUnknown
 
@@ -295,10 +299,11 @@ def note(session: Session, device: str, what: str, now: datetime) -> None:
     )
 
 
-def _fits(cipher: Cipher, row: StationHost) -> bool:
-    return same_secret(digest(_token(cipher, row.nonce, "status")), row.status_sha256)
+def _fits(session: Session, cipher: Cipher, row: StationHost) -> bool:
+    return same_secret(digest(_token(session, cipher, row.nonce, "status")), row.status_sha256)
 
 
-def _token(cipher: Cipher, nonce: str, link: Link) -> str:
-    made = cipher.keyed_hash(_PURPOSES[link], nonce.encode())
+def _token(session: Session, cipher: Cipher, nonce: str, link: Link) -> str:
+    """What hangs at a station outlives the secret key."""
+    made = kept_keys.kept_hash(session, cipher, _PURPOSES[link], nonce.encode())
     return base64.urlsafe_b64encode(made).decode().rstrip("=")

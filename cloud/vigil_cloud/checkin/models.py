@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
+from vigil_cloud.database.base import SCHEDULED, SINCE, Base, KeptHash, Sealed
 
 
 class Tag(Base):
@@ -62,6 +62,31 @@ class Visit(Base):
     """Why it may not be who it seems; see ``doubts``."""
     passages: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
     """Of a UHF reader: each passage of its antennas, with the direction."""
+    position_state: Mapped[str | None] = mapped_column(String(12))
+    """Of a station that moves: whether it knew where it was; ``None``: it stands."""
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    within_m: Mapped[float | None] = mapped_column(Float)
+    position_at: Mapped[datetime | None]
+    """Of one that moves: at the strongest sign, and when the satellites said so."""
+
+
+class LateVisit(Base):
+    """What a station said days later of a rotating id, until a job has found out whose it is; see
+    ``late_ids``."""
+
+    __tablename__ = "late_visits"
+    __table_args__ = (Index("ix_late_visits_next", "tries", "block", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    gateway: Mapped[str] = mapped_column(String(63))
+    block: Mapped[int]
+    """Of the tables of ids: those of one block are resolved with one table."""
+    envelope: Mapped[dict[str, Any]] = mapped_column(JSON)
+    marks: Mapped[dict[str, Any]] = mapped_column(JSON)
+    received: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    """In which it failed."""
 
 
 class PhoneReport(Base):
@@ -157,9 +182,12 @@ class Amulet(Base):
     __tablename__ = "amulets"
 
     tag: Mapped[str] = mapped_column(String(140), primary_key=True)
-    code_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    code_hash: Mapped[str | None] = mapped_column(KeptHash(64, "amulet code v1"), unique=True)
     """Of the code that is printed on it and that it does not send: a keyed hash. ``None``: it has
     none, and the id itself is printed on it."""
+    code_number: Mapped[int] = mapped_column(default=1, server_default="1")
+    """Of the key of that hash (``identity.kept_keys``): of an earlier one the printed code fits no
+    more."""
     state: Mapped[str] = mapped_column(String(10), default="free")
     """``free``, ``carried``, ``lost`` or ``returned``; only a free one can be registered."""
     changed: Mapped[datetime]
@@ -241,9 +269,9 @@ class StationHost(Base):
 
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
     nonce: Mapped[str] = mapped_column(String(32))
-    status_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    status_sha256: Mapped[str] = mapped_column(KeptHash(64, "station status v1"), unique=True)
     """Of the link that hangs at the station: it shows whether it works, and changes nothing."""
-    host_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    host_sha256: Mapped[str] = mapped_column(KeptHash(64, "station host v1"), unique=True)
     """Of the host's own: with it messages are stopped and sent elsewhere."""
     made: Mapped[datetime]
     made_by: Mapped[str] = mapped_column(String(64))
@@ -288,12 +316,16 @@ class StationSilence(Base):
 
 
 class Watch(Base):
-    """Somebody is looked for: their tags are on every station's watch list until then."""
+    """Somebody is looked for, or a thing: their tags are on every station's watch list until
+    then."""
 
     __tablename__ = "watches"
 
     case_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     person_key: Mapped[str] = mapped_column(String(64), index=True)
+    """Who is looked for, or whose the thing is."""
+    tag: Mapped[str | None] = mapped_column(String(140))
+    """Of the thing, which alone is looked for then; ``None``: all that the person carries."""
     until: Mapped[datetime]
 
 

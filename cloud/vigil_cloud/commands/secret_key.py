@@ -36,6 +36,12 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     rotate.add_argument(
         "--new-key-file", type=Path, metavar="FILE", help="'-': standard input; one line"
     )
+    rotate.add_argument(
+        "--end-codes",
+        action="store_true",
+        help="the old key was stolen: printed codes of amulets, links on stations and notices and"
+        " the codes of homes fit no more and have to be made anew (they go on fitting otherwise)",
+    )
     add_command(
         actions,
         "adopt",
@@ -66,7 +72,14 @@ def _rotate(options: argparse.Namespace) -> int:
             raise ConfigurationError("the new secret key is the old one; make another")
         old_cipher, now = Cipher(services.settings.secret), services.now()
         with writing(services.sessions) as session:
-            done = rotate(session, old_cipher, Cipher(new), by=OPERATOR, now=now)
+            done = rotate(
+                session,
+                old_cipher,
+                Cipher(new),
+                by=OPERATOR,
+                now=now,
+                end_codes=options.end_codes,
+            )
         forget_deleted(services.engine)
     print(
         json.dumps(
@@ -74,6 +87,7 @@ def _rotate(options: argparse.Namespace) -> int:
                 "rotated": not done.already,
                 "sealed_anew": done.columns,
                 "sessions_ended": done.sessions_ended,
+                "codes_ended": done.codes_ended,
                 "next": "put the new key into VIGIL_SECRET_KEY, then start the services",
             }
         )
@@ -103,6 +117,7 @@ def _adopt(options: argparse.Namespace) -> int:
 
     with _tables(options) as services, writing(services.sessions) as session:
         cipher = Cipher(services.settings.secret)
-        lost = adopt(session, cipher, by=OPERATOR, now=services.now())
-    print(json.dumps({"adopted": True, "unreadable": lost}))
+        done = adopt(session, cipher, by=OPERATOR, now=services.now())
+    said = {"adopted": True, "unreadable": done.lost, "codes_ended": done.codes_ended}
+    print(json.dumps(said))
     return 0

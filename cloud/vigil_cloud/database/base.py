@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import DateTime, Dialect, LargeBinary, MetaData, TypeDecorator
+from sqlalchemy import DateTime, Dialect, LargeBinary, MetaData, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
 SCHEDULED: Final = {"clock": "scheduled"}
@@ -50,6 +50,27 @@ class Sealed(TypeDecorator[bytes]):
     def __init__(self, purpose: str) -> None:
         super().__init__()
         self.purpose = purpose
+
+
+class KeptHash(TypeDecorator[str]):
+    """A keyed hash of what people hold in their hands or know by heart: a printed code, a link on a
+    wall. ``purpose`` names its key (``identity.kept_keys``).
+
+    A change of the secret key finds by this type which keys have to stay, so that no column can be
+    forgotten.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int, purpose: str) -> None:
+        super().__init__(length)
+        self.purpose = purpose
+
+    @property
+    def python_type(self) -> type[str]:
+        """As that of the column that it is."""
+        return str
 
 
 class Base(DeclarativeBase):

@@ -87,14 +87,23 @@ class Cipher:
 
     def keyed_hash(self, purpose: str, content: bytes) -> bytes:
         """32 bytes that nobody can make without the secret key; of no use for another purpose."""
-        digest = HMAC(self._derived(f"vigil {purpose}".encode()), SHA256())
-        digest.update(content)
-        return digest.finalize()
+        return hash_under(self.hash_key(purpose), content)
+
+    def hash_key(self, purpose: str) -> bytes:
+        """The key of ``keyed_hash``."""
+        return self._derived(f"vigil {purpose}".encode())
 
     def _derived(self, purpose: bytes) -> bytes:
         return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=purpose).derive(
             self._secret
         )
+
+
+def hash_under(key: bytes, content: bytes) -> bytes:
+    """HMAC-SHA256, 32 bytes."""
+    digest = HMAC(key, SHA256())
+    digest.update(content)
+    return digest.finalize()
 
 
 class PersonCipher:

@@ -301,6 +301,18 @@ class SecretKeyMark(Base):
     since: Mapped[datetime]
 
 
+class KeptKey(Base):
+    """The key of keyed hashes that outlive a change of the secret key; see ``kept_keys``."""
+
+    __tablename__ = "kept_keys"
+
+    purpose: Mapped[str] = mapped_column(String(60), primary_key=True)
+    number: Mapped[int]
+    """1, and one more with each key that was given up: what was hashed before fits no more."""
+    key: Mapped[bytes] = mapped_column(Sealed("kept.key"))
+    since: Mapped[datetime]
+
+
 class SetupCode(Base):
     """What the first account is made with in a browser, one row: a keyed hash, gone with it."""
 

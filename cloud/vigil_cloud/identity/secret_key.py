@@ -19,7 +19,7 @@ from vigil_cloud.database.base import Sealed
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.registry import metadata
 from vigil_cloud.database.upsert import insert
-from vigil_cloud.identity import audit
+from vigil_cloud.identity import audit, kept_keys
 from vigil_cloud.identity.cipher import BY_SECRET_KEY, Cipher, Undecipherable
 from vigil_cloud.identity.models import AccountSession, SecretKeyMark
 from vigil_schemas.errors import VigilError
@@ -47,6 +47,8 @@ class Rotation:
     columns: dict[str, int] = field(default_factory=dict)
     """Values sealed anew, by ``table.column``."""
     sessions_ended: int = 0
+    codes_ended: dict[str, int] = field(default_factory=dict)
+    """Printed codes and links that fit no more, by ``table.column``."""
 
 
 def sealed_columns() -> list[tuple[Table, Column[Any], str]]:
@@ -124,10 +126,22 @@ def _opens_what_is_there(session: Session, cipher: Cipher) -> None:
         )
 
 
-def adopt(session: Session, cipher: Cipher, *, by: str, now: datetime) -> int:
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What a key that was taken though it does not open everything has cost."""
+
+    lost: int
+    """Sealed values that it does not open."""
+    codes_ended: dict[str, int]
+    """As of ``Rotation``."""
+
+
+def adopt(session: Session, cipher: Cipher, *, by: str, now: datetime) -> Adoption:
     """Take this key as the database's though it may not open everything: what it does not
-    open stays unreadable until it is written anew. Returns how much that is."""
+    open stays unreadable until it is written anew, and printed codes whose key it does not open
+    have to be printed anew."""
     lost = 0
+    noted = session.scalar(select(SecretKeyMark.fingerprint).with_for_update())
     for table, column, purpose in sealed_columns():
         for rows in _pages(session, table, column):
             for row in rows:
@@ -135,18 +149,30 @@ def adopt(session: Session, cipher: Cipher, *, by: str, now: datetime) -> int:
                     cipher.open_bytes(purpose, row[-1])
                 except Undecipherable:
                     lost += 1
+    another = noted not in (None, cipher.fingerprint())
+    ended = kept_keys.give_up_lost(session, cipher, now, other_key=another)
     _note(session, cipher, now)
+    detail = {"lost": lost, "codes": sum(ended.values())}
     audit.append(
-        session, at=now, account=by, action="secret-key.adopted", subject="", detail={"lost": lost}
+        session, at=now, account=by, action="secret-key.adopted", subject="", detail=detail
     )
-    return lost
+    return Adoption(lost, ended)
 
 
-def rotate(session: Session, old: Cipher, new: Cipher, *, by: str, now: datetime) -> Rotation:
+def rotate(
+    session: Session,
+    old: Cipher,
+    new: Cipher,
+    *,
+    by: str,
+    now: datetime,
+    end_codes: bool = False,
+) -> Rotation:
     """Seal everything anew, in the caller's transaction: all of it or nothing.
 
     Sessions end: a key is changed when somebody may have had it. Values under a person's own
-    key stay as they are; that key is sealed anew. Raises ``WrongSecretKey``, ``Undecipherable``.
+    key stay as they are; that key is sealed anew. Printed codes and links go on fitting, unless
+    ``end_codes``. Raises ``WrongSecretKey``, ``Undecipherable``.
     """
     done = Rotation()
     noted = session.scalar(select(SecretKeyMark.fingerprint).with_for_update())
@@ -160,6 +186,9 @@ def rotate(session: Session, old: Cipher, new: Cipher, *, by: str, now: datetime
             _seal_anew(session, table, column, purpose, rows, old, new)
             count += len(rows)
         done.columns[f"{table.name}.{column.name}"] = count
+    kept_keys.keep(session, old, new, now)
+    if end_codes:
+        done.codes_ended = kept_keys.give_up(session, new, now)
     done.sessions_ended = session.scalar(select(func.count()).select_from(AccountSession)) or 0
     session.execute(delete(AccountSession))
     _note(session, new, now)
@@ -169,7 +198,11 @@ def rotate(session: Session, old: Cipher, new: Cipher, *, by: str, now: datetime
         account=by,
         action="secret-key.rotated",
         subject="",
-        detail={"sealed": sum(done.columns.values()), "sessions": done.sessions_ended},
+        detail={
+            "sealed": sum(done.columns.values()),
+            "sessions": done.sessions_ended,
+            "codes": sum(done.codes_ended.values()),
+        },
     )
     return done
 

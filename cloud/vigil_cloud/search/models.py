@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, Sealed
+from vigil_cloud.database.base import Base, KeptHash, Sealed
 
 
 class Search(Base):
@@ -38,7 +38,9 @@ class Search(Base):
     """The alert about the person, for those who may know where they are."""
     link_nonce: Mapped[str | None] = mapped_column(String(32))
     """Of the link for passers-by, while there is one; see ``search.tips``."""
-    link_sha256: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
+    link_sha256: Mapped[str | None] = mapped_column(
+        KeptHash(64, "search tips v1"), unique=True, index=True
+    )
 
 
 class SearchHit(Base):
@@ -59,6 +61,12 @@ class SearchHit(Base):
     """From the watch list; else from a visit."""
     doubts: Mapped[list[str]] = mapped_column(JSON)
     """What is doubtful of it: ``time``, ``owner``."""
+    position_state: Mapped[str | None] = mapped_column(String(12))
+    """Of a station that moves: whether it knew where it was; ``None``: it stands."""
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    within_m: Mapped[float | None] = mapped_column(Float)
+    """Of one that moves: where it was, and how far off that may be, metres."""
 
 
 class SearchEntry(Base):

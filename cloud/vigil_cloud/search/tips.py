@@ -2,9 +2,9 @@
 saw the person, without an account.
 
 The link opens nothing: its page shows the case's number and that somebody is searched for, never
-who. Its token is an HMAC under the secret key of a random number that is stored, as of one-time
-links. It ends with the search, and whoever follows the case can withdraw it. How often something
-may be reported is limited for each network and for each search.
+who. Its token is an HMAC of a random number that is stored, under a key that outlives the secret
+key (``kept_keys``). It ends with the search, and whoever follows the case can withdraw it. How
+often something may be reported is limited for each network and for each search.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vigil_cloud.cases.errors import CaseFull
 from vigil_cloud.cases.history import Said
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.cases.service import Desk, hold, told
-from vigil_cloud.identity import attempts
+from vigil_cloud.identity import attempts, kept_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.sessions import digest, same_secret
 from vigil_cloud.search import calls, checkins
@@ -84,7 +84,7 @@ def make_link(desk: Desk, case_id: str) -> CaseRow:
     if _link_of(desk.cipher, search) is not None:
         return row
     search.link_nonce = secrets.token_hex(NONCE_BYTES)
-    search.link_sha256 = digest(_token(desk.cipher, search.link_nonce))
+    search.link_sha256 = digest(_token(desk.session, desk.cipher, search.link_nonce))
     told(desk, row, "noted", {"entry": "link-made"})
     return row
 
@@ -117,8 +117,8 @@ def path_of(cipher: Cipher, search: Search) -> str | None:
 def _link_of(cipher: Cipher, search: Search) -> str | None:
     if search.link_nonce is None or search.ended is not None:
         return None
-    token = _token(cipher, search.link_nonce)
-    # Not after the secret key was changed: then another one is made.
+    token = _token(kept_keys.session_of(search), cipher, search.link_nonce)
+    # Not where its key was given up: then another one is made.
     return token if same_secret(digest(token), search.link_sha256 or "") else None
 
 
@@ -175,6 +175,7 @@ def take(session: Session, cipher: Cipher, token: str, tip: Tip, now: datetime) 
         calls.tell_tip(session, search, count + 1, now)
 
 
-def _token(cipher: Cipher, nonce: str) -> str:
-    made = cipher.keyed_hash(_PURPOSE, nonce.encode())
+def _token(session: Session, cipher: Cipher, nonce: str) -> str:
+    """A notice that hangs somewhere outlives the secret key."""
+    made = kept_keys.kept_hash(session, cipher, _PURPOSE, nonce.encode())
     return base64.urlsafe_b64encode(made).decode().rstrip("=")

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.at_home import Proof
-from vigil_cloud.identity import audit, passwords
-from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity import audit, kept_keys, passwords
+from vigil_cloud.identity.cipher import Cipher, hash_under
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.services import Services
 from vigil_cloud.smoke import homes
@@ -79,12 +79,18 @@ class Verified:
     household: str
 
 
-def hashed(cipher: Cipher, household: str, code: str) -> str:
-    """As it is kept; takes long on purpose, so outside of transactions. Raises ``CodeWeak``."""
+def key_of(session: Session, cipher: Cipher) -> bytes:
+    """Of the keyed hash: people know their code by heart, so it outlives the secret key."""
+    return kept_keys.key_of(session, cipher, _PURPOSE)
+
+
+def hashed(key: bytes, household: str, code: str) -> str:
+    """As it is kept, under ``key_of``; takes long on purpose, so outside of transactions. Raises
+    ``CodeWeak``."""
     if not re.fullmatch(DIGITS, code) or len(set(code)) < 2 or code in "0123456789876543210":
         raise CodeWeak("This code is easily guessed.")
     with passwords.turn():
-        return passwords.hash_password(_keyed(cipher, household, code))
+        return passwords.hash_password(_keyed(key, household, code))
 
 
 def put(session: Session, household: str, code_hash: str, *, by: str, now: datetime) -> None:
@@ -135,11 +141,11 @@ def check(
             _audit(session, who, "home.code-locked", household, now)
         else:
             row.wrong += 1
-        code_hash, wrong = row.code_hash, row.wrong
+        code_hash, wrong, key = row.code_hash, row.wrong, key_of(session, cipher)
     if refused is not None:
         raise refused
     with passwords.turn():
-        right = passwords.verify(code_hash, _keyed(cipher, household, code))
+        right = passwords.verify(code_hash, _keyed(key, household, code))
     with writing(services.sessions) as session:
         row = homes.safety(session, household, lock=True)
         locked = row.locked_until is not None and row.locked_until > now
@@ -171,6 +177,6 @@ def _counts(row: HomeSafety, began: datetime | None) -> bool:
     return began is None or (row.code_set is not None and row.code_set < began)
 
 
-def _keyed(cipher: Cipher, household: str, code: str) -> str:
-    """Of no use without the secret key, and in no other home."""
-    return cipher.keyed_hash(_PURPOSE, f"{household}\0{code}".encode()).hex()
+def _keyed(key: bytes, household: str, code: str) -> str:
+    """Of no use without the key, and in no other home."""
+    return hash_under(key, f"{household}\0{code}".encode()).hex()

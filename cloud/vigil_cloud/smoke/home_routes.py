@@ -70,9 +70,10 @@ def set_code(
     with services.sessions() as session:
         row = session.get(HomeSafety, household)
         there = row is not None and row.code_hash is not None
+        key = codes.key_of(session, Cipher(services.settings.secret))
     if there:
         codes.check(services, household, body.current, who=reader.username, began=None)
-    kept = codes.hashed(Cipher(services.settings.secret), household, body.code)
+    kept = codes.hashed(key, household, body.code)
     with writing(services.sessions) as session:
         codes.put(session, household, kept, by=reader.username, now=services.now())
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import JSON, Float, ForeignKey, Index, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import SCHEDULED, SINCE, Base, Sealed
+from vigil_cloud.database.base import SCHEDULED, SINCE, Base, KeptHash, Sealed
 from vigil_cloud.smoke import programme_models as programme
 
 PROGRAMME: Final = programme
@@ -124,7 +124,7 @@ class HomeSafety(Base):
     window_s: Mapped[int] = mapped_column(default=60)
     particulars: Mapped[bytes | None] = mapped_column(Sealed("home.safety"))
     """Floor, who needs help, telephone numbers, keys: under the household's own key."""
-    code_hash: Mapped[str | None] = mapped_column(String(255))
+    code_hash: Mapped[str | None] = mapped_column(KeptHash(255, "home safety code v1"))
     """argon2id of a keyed hash: a copy of the database tells no code, however short."""
     code_set: Mapped[datetime | None]
     code_set_by: Mapped[str | None] = mapped_column(String(64))

@@ -78,7 +78,7 @@ def test_a_family_enrols_somebody_without_a_technician(stocked: City) -> None:
     assert (listed["state"], listed["used_by"], listed["link"]) == ("used", "daughter", None)
     assert MOTHER not in str(listed)
     stock = city.client("registrar").get("/api/v1/amulets").json()
-    assert stock == {"free": 2, "carried": 1, "lost": 0, "returned": 0}
+    assert stock == {"free": 2, "carried": 1, "lost": 0, "returned": 0, "void": 0}
 
 
 def test_a_relative_joins_and_sees_nothing_before_the_guardian_consents(city: City) -> None:
