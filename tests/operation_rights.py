@@ -252,6 +252,7 @@ TABLE = [
     Row("PUT /api/v1/people/{key}/rules", GUARD, {"rule": {"kind": "unseen", "hours": 12}}),
     Row("DELETE /api/v1/people/{key}/rules/{kind}", GUARD, None, "/api/v1/people/p1/rules/unseen"),
     Row("GET /api/v1/amulets", ENROL),
+    Row("POST /api/v1/amulets/reprint", ENROL),
     Row("POST /api/v1/amulets", ENROL, {"tags": [f"ibeacon:{'e' * 32}:1:1"]}),
     Row("GET /api/v1/stations", LISTS_GATEWAYS | {Role.HOST}),
     *[

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vigil_schemas.commands import WatchList
 from vigil_schemas.contract import DomainContract
@@ -37,6 +37,31 @@ CarriedId = Annotated[
 ]
 """What somebody may carry under the identity that it sends: of either version, and for good."""
 MOST_PASSAGES: Final = 20
+PositionState = Literal["fixed", "too-old", "no-fix", "no-receiver"]
+"""``too-old``: the newest fix lies further back than the station's settings allow. ``no-fix``: its
+receiver sees too few satellites, or guesses. ``no-receiver``: it cannot be asked."""
+
+
+class StationPosition(Model):
+    """Where a station that moves was at a sighting: from satellites, or why that is not known.
+    WGS 84, degrees."""
+
+    state: PositionState
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+    within_m: Annotated[float, Field(ge=0, le=100_000)] | None = None
+    """How far off it may be horizontally, as the receiver says, metres."""
+    at: UtcDatetime | None = None
+    """Of the fix, by the gateway's clock."""
+
+    @model_validator(mode="after")
+    def _a_place_where_it_is_known(self) -> StationPosition:
+        known = self.latitude is not None and self.longitude is not None and self.at is not None
+        if (self.state == "fixed") != known:
+            raise ValueError("a fix has a latitude, a longitude and a time; nothing else has")
+        if not known and (self.latitude, self.longitude) != (None, None):
+            raise ValueError("what is no fix has no coordinates")
+        return self
 
 
 class Passage(Model):
@@ -48,6 +73,8 @@ class Passage(Model):
     """That read it."""
     ordered: bool
     """``antennas`` are in the order in which it passed them: the direction."""
+    position: StationPosition | None = None
+    """Of a station that moves, at the strongest read."""
 
 
 class CheckinVisit(Model):
@@ -78,6 +105,9 @@ class CheckinVisit(Model):
     """Since when its level has not moved, if that is an hour or more: nobody carries it."""
     passages: Annotated[list[Passage], Field(max_length=MOST_PASSAGES)] | None = None
     """Of a UHF reader: each time that it passed the antennas, as far as the visit goes."""
+    position: StationPosition | None = None
+    """Of a station that moves, at the strongest sighting so far; absent: it stands where its
+    description says."""
 
 
 class CheckinVisitV2(CheckinVisit):
@@ -106,6 +136,8 @@ class CheckinSighting(Model):
     seen: UtcDatetime
     rssi_dbm: Annotated[float, Field(ge=-130, le=20)] | None = None
     antenna: Annotated[int, Field(ge=0, le=255)] | None = None
+    position: StationPosition | None = None
+    """Of a station that moves."""
 
 
 class CheckinSightingV2(CheckinSighting):

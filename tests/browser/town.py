@@ -31,7 +31,7 @@ from browser.town_seed import (
     settle,
 )
 from gateways import EPOCH, Gateway, birth, event
-from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.checkin import CheckinVisit, StationPosition
 from vigil_schemas.contract import observation_type
 from vigil_schemas.control import RefusalReason
 from vigil_schemas.envelope import encode
@@ -188,6 +188,28 @@ class Town:
                 ),
                 station,
             )
+
+    def met_on_the_move(self, tag: str, station: str, position: StationPosition) -> None:
+        """A station on a car met a tag just now, and was there or does not know where it was."""
+        now = datetime.now(UTC)
+        said = CheckinVisit(
+            visit_id=uuid.uuid4().hex,
+            phase="arrived",
+            tag=tag,
+            carrier="uhf",
+            arrived=now,
+            last_seen=now,
+            sightings=4,
+            position=position,
+        )
+        self.send(said, station)
+
+    def printed_code(self, tag: str) -> str:
+        """A beacon or sticker is put into the city's stock; the code to print on it."""
+        with self._administrator() as http:
+            made = http.post("/amulets", json={"tags": [tag]}).raise_for_status().json()
+        code: str = made["amulets"][0]["code"]
+        return code
 
     def fire(self, alarm_id: str | None = None, *, active: bool = True) -> str:
         """A fire begins, or the one of this id is over; its id."""

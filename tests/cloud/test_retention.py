@@ -427,6 +427,7 @@ REMOVED = {
     "reply_links": "job reply-links-forgotten",
     "push_subscriptions": "with the sign-out, the account, or by the push service",
     "phone_reports": "job phone-reports, within seconds",
+    "late_visits": "job late-rotating-ids, within minutes",
     "taken_events": "job old-messages-forgotten",
     "water_probe_hours": "with each hour",
     "watches": "with their end",
@@ -444,6 +445,7 @@ KEPT = {
     ),
     "street_maps": "the drawn one and the one before it",
     **dict.fromkeys(["case_counters", "write_probe", "work_dropped"], "a few rows that only count"),
+    "kept_keys": "one row for each kind of printed code",
     **dict.fromkeys(
         (
             *("devices", "gateways", "gateway_keys", "gateway_tokens", "gateway_revocations"),

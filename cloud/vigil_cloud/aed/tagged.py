@@ -19,7 +19,7 @@ from vigil_cloud.alerts import feed, outbox
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.places import Place, place_of
+from vigil_cloud.alerts.places import Place, place_then
 from vigil_cloud.alerts.service import Occurrence, count_as_new, record
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.domain.presence import TagSeen
@@ -76,7 +76,7 @@ def seen(session: Session, sign: TagSeen) -> None:
     news = site.tag_station != sign.device
     site.tag_seen, site.tag_station = sign.last, sign.device
     session.flush()
-    place = place_of(session, sign.device)
+    place = place_then(session, sign.device, sign.position)
     if site.taken:
         _tell_where(session, site, sign, place, again=news)
     elif (away_m := _distance_m(site, place)) is not None and away_m > AWAY_M:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from fastapi import Request
+from sqlalchemy.orm import Session
 
 from vigil_cloud.checkin import amulets
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import attempts
+from vigil_cloud.identity import attempts, consents
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.services import Services
 
@@ -23,6 +26,27 @@ def limit_codes(services: Services, request: Request, reader: Reader) -> None:
     wanted = attempts.posts(KIND, str(reader.account_id), address, each=OF_ONE, together=OF_ONE)
     with writing(services.sessions) as session:
         attempts.count(session, wanted, services.now())
+
+
+@contextmanager
+def registering(
+    services: Services, request: Request, reader: Reader, person_key: str, code: str
+) -> Iterator[Session]:
+    """A transaction of the person's guardian, in which what this printed code is on is registered:
+    the code is read, and the try is counted, before it begins. Raises ``NoConsent``, ``BadAmulet``,
+    ``TooManyAttempts``."""
+    with services.sessions() as session:
+        consents.require_guardian(session, reader, person_key)
+    amulets.read(code)
+    limit_codes(services, request, reader)
+    try:
+        with writing(services.sessions) as session:
+            consents.require_guardian(session, reader, person_key)
+            yield session
+    except amulets.AmuletRefused:
+        note_refused_code(services, reader, person_key)
+        raise
+    services.changed.announce()
 
 
 def note_refused_code(services: Services, reader: Reader, person_key: str | None) -> None:

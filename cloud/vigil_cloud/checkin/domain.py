@@ -17,6 +17,7 @@ from vigil_cloud.checkin.host_address import address_job
 from vigil_cloud.checkin.host_pages import router as host_pages
 from vigil_cloud.checkin.host_routes import router as stations_router
 from vigil_cloud.checkin.host_watch import BACK, Rules, host_job
+from vigil_cloud.checkin.late_job import late_job
 from vigil_cloud.checkin.models import Invitation, PhoneSighting, Visit
 from vigil_cloud.checkin.news import VISITS
 from vigil_cloud.checkin.personal import Joining, TagsAndVisits
@@ -55,6 +56,7 @@ def _jobs(settings: Settings) -> Sequence[Job]:
         address_job(),
         rule_job(offline_after),
         phone_job(),
+        late_job(),
     )
 
 
@@ -75,6 +77,7 @@ DOMAIN: Final = CloudDomain(
     title="Check-in",
     title_zh="平安",
     consent_roles=frozenset({Role.FAMILY}),
+    case_roles=frozenset({Role.FAMILY, Role.POLICE}),  # of a stolen thing that is seen
     household_roles=frozenset({Role.HOST}),  # of the place on whose wall the station hangs
     device_roles=PUBLIC_VIEW,  # stations stand in public view
     details=(VisitDetail, RuleDetail, StationSilentDetail, ThingDetail),

@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 BLOCK_S: Final = 1 << 16
+KEPT_BLOCKS: Final = 3
+"""Of the past, that are kept ready: an id of the last two days is found, so that a replay of one is
+known as such."""
 LEAST_EXPONENT: Final = 8
 MOST_EXPONENT: Final = 15
 """Beacons change their id every 4 minutes to 9 hours; below, a table would hold too much."""

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil_cloud.checkin.eid import BLOCK_S, LAST_BLOCK, Key, Match, block_of
+from vigil_cloud.checkin.eid import BLOCK_S, KEPT_BLOCKS, LAST_BLOCK, Key, Match, block_of
 
 _BLOCKS: Final = 10
 """Of the table at once: two days back, and what comes next."""
@@ -21,7 +21,7 @@ def _around(heard: float, now: float) -> tuple[set[int], set[int]]:
     here = int(heard // BLOCK_S)
     # A beacon's own block of a moment ends in this one of ours or in the next.
     needed = {here - 1, here}
-    return needed, {int(now // BLOCK_S) + step for step in (-3, -2, -1, 0, 1)} - needed
+    return needed, {int(now // BLOCK_S) + step for step in range(-KEPT_BLOCKS, 2)} - needed
 
 
 class _Block(NamedTuple):

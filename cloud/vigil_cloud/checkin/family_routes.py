@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.checkin import amulets, invitations, notice
-from vigil_cloud.checkin.code_tries import limit_codes, note_refused_code
+from vigil_cloud.checkin.code_tries import limit_codes, note_refused_code, registering
 from vigil_cloud.checkin.family_schema import (
     Agreement,
     AmuletEntry,
@@ -249,27 +249,17 @@ def register_amulet(
 ) -> None:
     """Give the person an amulet of the city's, also in place of a lost one (guardian)."""
     cipher, now = Cipher(services.settings.secret), services.now()
-    with services.sessions() as session:
-        consents.require_guardian(session, reader, key)
-    amulets.read(body.code)
-    limit_codes(services, request, reader)
-    try:
-        with writing(services.sessions) as session:
-            consents.require_guardian(session, reader, key)
-            amulets.register(
-                session,
-                cipher,
-                body.code,
-                key,
-                by=reader.username,
-                now=now,
-                replaces=body.replaces,
-            )
-            invitations.agree(session, key, _agreed(body), by=reader.username, now=now)
-    except amulets.AmuletRefused:
-        note_refused_code(services, reader, key)
-        raise
-    services.changed.announce()
+    with registering(services, request, reader, key, body.code) as session:
+        amulets.register(
+            session,
+            cipher,
+            body.code,
+            key,
+            by=reader.username,
+            now=now,
+            replaces=body.replaces,
+        )
+        invitations.agree(session, key, _agreed(body), by=reader.username, now=now)
 
 
 @router.post("/people/{key}/amulets/{amulet}/end", status_code=204, operation_id="end_amulet")

@@ -15,6 +15,7 @@ from vigil_cloud.alerts.places import places_of
 from vigil_cloud.checkin import phones
 from vigil_cloud.checkin.models import StationSilence, Visit
 from vigil_cloud.checkin.news import PRESENT_WITHIN, visit_entry
+from vigil_cloud.checkin.positions import place_of_visit
 from vigil_cloud.checkin.schema import LastPlaceEntry, LastSign, PhoneSign, UsualPlace
 from vigil_cloud.checkin.visits import note_look
 from vigil_cloud.city_time import CITY_ZONE
@@ -76,7 +77,7 @@ def _by_phone(
 
 
 def _sign(session: Session, visit: Visit, now: datetime) -> LastSign:
-    place = places_of(session, {visit.device})[visit.device]
+    place = place_of_visit(session, visit)
     entry = visit_entry(visit, place, now)
     at = visit.departed or visit.last_seen
     station = _station(session, visit, now)
@@ -136,6 +137,7 @@ def usual_places(session: Session, person_key: str, now: datetime) -> list[Usual
             Visit.person_key == person_key,
             Visit.arrived >= now - USUAL,
             Visit.doubt.is_(None),  # where a copy of the amulet was is no habit
+            Visit.position_state.is_(None),  # nor is a station that moves a place
         )
         .order_by(Visit.arrived.desc())
         .limit(_MOST_VISITS)

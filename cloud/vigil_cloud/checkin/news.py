@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.places import Place, place_of
+from vigil_cloud.alerts.places import Place
 from vigil_cloud.checkin.doubts import Doubt
 from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin.positions import place_of_visit, position_entry
 from vigil_cloud.checkin.schema import VisitEntry, VisitNews
 from vigil_cloud.checkin.stays import merged
 from vigil_cloud.checkin.visits import visits_between
@@ -36,6 +37,7 @@ def visit_entry(visit: Visit, place: Place, now: datetime) -> VisitEntry:
         name_zh=place.name_zh,
         latitude=place.latitude,
         longitude=place.longitude,
+        position=position_entry(visit),
         arrived=visit.arrived,
         last_seen=visit.last_seen,
         departed=visit.departed,
@@ -73,7 +75,7 @@ def _render(services: Services, session: Session, numbers: Mapping[str, int]) ->
         own = (stay for stay in stays if visit.id in {stay.visit_id, *stay.merged})
         # Of a flood of visits not all are read: then it stands for itself.
         entry = next(own, None) or visit_entry(
-            visit, place_of(session, visit.device), services.now()
+            visit, place_of_visit(session, visit), services.now()
         )
         news = VisitNews(person_key=visit.person_key or "", **entry.model_dump())
         json = news.model_dump_json()

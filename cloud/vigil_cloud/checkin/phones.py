@@ -22,11 +22,12 @@ from typing import ClassVar, Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.places import Place, places_of
+from vigil_cloud.alerts.places import Place
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin import rotating
 from vigil_cloud.checkin.doubts import NEAR_IN_TIME, Stay, conflicts
 from vigil_cloud.checkin.models import PhoneReport, PhoneSighting, Tag, Visit
+from vigil_cloud.checkin.positions import places_of_visits
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.domain.port import prepared
@@ -221,11 +222,10 @@ def _conflict(session: Session, tag: str, person: str, row: PhoneReport) -> str 
         Visit.arrived <= row.at + NEAR_IN_TIME,
     )
     visits = session.scalars(near).all()
-    places = places_of(session, {visit.device for visit in visits})
+    places = places_of_visits(session, visits)
     own = Stay("phone", row.at, row.at, (row.latitude, row.longitude))
     others = [
-        Stay(visit.id, visit.arrived, visit.last_seen, _where(places[visit.device]))
-        for visit in visits
+        Stay(visit.id, visit.arrived, visit.last_seen, _where(places[visit.id])) for visit in visits
     ]
     return conflicts(own, others).get("phone")
 

@@ -10,9 +10,10 @@ from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.places import Place, place_of, places_of
+from vigil_cloud.alerts.places import Place, places_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.checkin.models import PersonRule, Visit
+from vigil_cloud.checkin.positions import place_of_visit
 from vigil_cloud.checkin.rule_titles import DOUBTFUL
 from vigil_cloud.checkin.rules import quiet
 from vigil_cloud.checkin.stays import NEIGHBOURS_M, PAUSE
@@ -37,8 +38,8 @@ def is_told(session: Session, rule: PersonRule | None, visit: Visit, now: dateti
 def _goes_on(session: Session, visit: Visit, place: Place) -> bool:
     """Whether people were told of the stay that this visit is part of (``stays``): whoever sits
     between two stations, or whose beacon's id rotates, makes many visits of one."""
-    if visit.doubt is not None:
-        return False
+    if visit.doubt is not None or visit.position_state is not None:
+        return False  # a station that moves is at another place each time
     told = (
         select(Visit.device, Visit.last_seen)
         .join(AlertRow, AlertRow.key == literal(f"{DOMAIN}:") + Visit.id)
@@ -47,6 +48,7 @@ def _goes_on(session: Session, visit: Visit, place: Place) -> bool:
             Visit.last_seen >= visit.arrived - PAUSE,
             Visit.arrived < visit.arrived,
             Visit.doubt.is_(None),
+            Visit.position_state.is_(None),
             Visit.id != visit.id,
         )
         .order_by(Visit.last_seen.desc())
@@ -81,7 +83,7 @@ def tell_relatives(
 
     The caller holds ``feed.lock``.
     """
-    place = place_of(session, visit.device)
+    place = place_of_visit(session, visit)
     goes_on = _goes_on(session, visit, place)
     ended = visit.departed or visit.silent_since
     title, title_zh = _titles(visit, place.name, place.name_zh, now)

@@ -22,6 +22,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.checkin.doubts import Doubt
 from vigil_cloud.checkin.eid import (
+    BLOCK_S,
+    KEPT_BLOCKS,
     LEAST_EXPONENT,
     MOST_EXPONENT,
     SLACK_S,
@@ -61,7 +63,12 @@ class _Made(NamedTuple):
     table: Table
 
 
-_tables: WeakKeyDictionary[Engine, _Made] = WeakKeyDictionary()
+_Kept = WeakKeyDictionary[Engine, _Made]
+LATE: Final = "late rotating ids"
+"""In the ``info`` of a session that resolves what is days old: with a table of its own, so that
+those of the moment stay."""
+_tables: Final[_Kept] = WeakKeyDictionary()
+_late_tables: Final[_Kept] = WeakKeyDictionary()
 _building = threading.Lock()
 """Held by whoever makes one; nobody waits for it with anything else locked."""
 
@@ -165,10 +172,13 @@ def resolve(
     """Whose the id is that was heard from ``first`` to ``last``; ``None``: nobody's. Raises
     ``Unprepared`` where the table has to be made first: whoever asks holds locks. ``learn``: what
     it says of the beacon's clock is kept; not of whom anybody can be."""
-    begin, end, now = first.timestamp(), last.timestamp(), received.timestamp()
-    made = _tables.get(session.get_bind().engine)
+    late = bool(session.info.get(LATE))
+    kept = _late_tables if late else _tables
+    begin, end = first.timestamp(), last.timestamp()
+    now = end if late else received.timestamp()
+    made = kept.get(session.get_bind().engine)
     if made is None or made.state != _state(session) or made.table.missing(end, now):
-        raise Unprepared(partial(_prepare, end, now))
+        raise Unprepared(partial(_prepare, kept, end, now))
     names, table = made.tags, made.table
     found = table.find(bytes.fromhex(said.removeprefix(SENT)), end, now)
     known: Known | None = None
@@ -180,6 +190,23 @@ def resolve(
             return Known(row.tag, None)
         known = Known(row.tag, "replayed")
     return known
+
+
+def forget_late(sessions: sessionmaker[Session]) -> None:
+    """Nothing old waits any more: its table is not kept."""
+    with sessions() as session:
+        _late_tables.pop(session.get_bind().engine, None)
+
+
+def block_of_moment(moment: datetime) -> int:
+    """Of the tables of ids: those of one block are made at once."""
+    return int(moment.timestamp() // BLOCK_S)
+
+
+def is_late(last: datetime, received: datetime) -> bool:
+    """Whether an id that was heard until ``last`` is in none of the blocks that are kept of the two
+    days before its receipt: others would have to be made for it alone."""
+    return block_of_moment(last) - 1 < block_of_moment(received) - KEPT_BLOCKS
 
 
 def _can_be(
@@ -230,7 +257,7 @@ def _state(session: Session) -> tuple[int, datetime | None]:
     return int(many), newest
 
 
-def _prepare(heard: float, now: float, sessions: sessionmaker[Session]) -> None:
+def _prepare(kept: _Kept, heard: float, now: float, sessions: sessionmaker[Session]) -> None:
     """Make the table of all beacons, and of it what an id of this time is looked for in."""
     # Not at the top: numpy is for whoever resolves, not for every process and command.
     from vigil_cloud.checkin.eid_table import Table
@@ -238,12 +265,12 @@ def _prepare(heard: float, now: float, sessions: sessionmaker[Session]) -> None:
     with _building:
         with sessions() as session:
             engine = session.get_bind().engine
-            state, made = _state(session), _tables.get(engine)
+            state, made = _state(session), kept.get(engine)
             rows = [] if made is not None and made.state == state else _keys(session)
         if made is None or made.state != state:
             made = _Made(state, [tag for tag, _ in rows], Table([key for _, key in rows]))
         made.table.make(made.table.missing(heard, now))
-        _tables[engine] = made
+        kept[engine] = made
 
 
 def _keys(session: Session) -> list[tuple[str, Key]]:

@@ -22,9 +22,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.places import NOWHERE, Place, place_of
+from vigil_cloud.alerts.places import NOWHERE, Place
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.checkin.models import PersonRule, Visit
+from vigil_cloud.checkin.positions import place_of_visit
 from vigil_cloud.checkin.rule_kinds import (
     NIGHT,
     PRESET,
@@ -216,9 +217,9 @@ def _holds(session: Session, rule: Rule, visit: Visit) -> bool | None:
         case Unusual():
             return visit.departed is None and _unusual(session, visit)
         case LeftZone():
-            return _outside(rule, place_of(session, visit.device))
+            return _outside(rule, place_of_visit(session, visit))
         case AtNight():
-            away = _outside(rule, place_of(session, visit.device))
+            away = _outside(rule, place_of_visit(session, visit))
             night = within(visit.last_seen, rule.night_from, rule.night_until)
             return away and night if away is not None else None
         case _:
@@ -245,7 +246,10 @@ def _outside(zone: Zone, place: Place) -> bool | None:
 
 
 def _unusual(session: Session, visit: Visit) -> bool:
-    """Asked once for each visit: what is usual does not change while it goes on."""
+    """Asked once for each visit: what is usual does not change while it goes on. Of a station that
+    moves nothing is usual, and nothing unusual."""
+    if visit.position_state is not None:
+        return False
     lately = (
         Visit.person_key == visit.person_key,
         Visit.arrived >= visit.arrived - _HABIT,
@@ -273,7 +277,7 @@ def raise_for(  # noqa: PLR0913 - what is told of one rule
     row.held = None
     if row.reference is not None:
         return
-    place = NOWHERE if visit is None else place_of(session, visit.device)
+    place = NOWHERE if visit is None else place_of_visit(session, visit)
     row.reference = _reference(row, now)
     of_place = not isinstance(rule, Unseen | AmuletSilent | BatteryLow | NotWorn)
     stale = of_place and visit is not None and now - visit.last_seen > FRESH

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_cloud.checkin.doubts import Doubt
+from vigil_schemas.checkin import PositionState
 from vigil_schemas.types import UtcDatetime
 
 
@@ -34,6 +35,19 @@ class EnrolledList(BaseModel):
     people: list[Enrolled]
 
 
+class PositionEntry(BaseModel):
+    """Of a station that moves: how well it knew where it was. Its coordinates are the visit's."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    state: PositionState
+    """``fixed``; else why the place is not known."""
+    within_m: float | None
+    """As good as its receiver says it is, metres; ``None``: it does not say."""
+    at: UtcDatetime | None
+    """Of the satellites' fix."""
+
+
 class VisitEntry(BaseModel):
     """One stay, at one station or between several."""
 
@@ -45,6 +59,8 @@ class VisitEntry(BaseModel):
     name_zh: str
     latitude: float | None
     longitude: float | None
+    position: PositionEntry | None = None
+    """Of a station that moves; ``None``: it stands there."""
     arrived: UtcDatetime
     last_seen: UtcDatetime
     departed: UtcDatetime | None

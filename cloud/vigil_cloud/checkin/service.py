@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.checkin import rotating, visits
+from vigil_cloud.checkin import late_ids, rotating, visits
 from vigil_cloud.checkin.models import Amulet, PersonRule, Tag
+from vigil_cloud.checkin.positions import position_of, position_of_visit
 from vigil_cloud.checkin.relatives import SEEN, is_told, tell_relatives
 from vigil_cloud.checkin.rules import begin, tell_of_visit
 from vigil_cloud.checkin.tags import is_on_a_thing
@@ -61,6 +62,10 @@ class CheckinHandler:
             _tell_sighting(session, message, event)
             return None
         assert isinstance(event, CheckinVisit)  # noqa: S101 - ingest decodes by type
+        if event.tag.startswith(rotating.SENT):
+            _, last, _ = visits.corrected(session, message, event.arrived, event.last_seen)
+            if late_ids.is_for_later(session, event.tag, last, message.received):
+                return late_ids.put_aside(session, message, last)
         # With the person's row, which an alert needs as well: one statement for all.
         found = _carrier(session, message, event.tag, event.arrived, event.last_seen)
         if found is None:
@@ -85,6 +90,7 @@ class CheckinHandler:
                 device=visit.device,
                 last=visit.last_seen,
                 received=now,
+                position=position_of_visit(visit),
                 marks=message.marks,
             )
             aside.do("tag-seen", lambda: tell_tag_seen(session, thing), None)
@@ -106,6 +112,7 @@ class CheckinHandler:
             last=visit.last_seen,
             received=now,
             at_once=False,
+            position=position_of_visit(visit),
             marks=_marks(message, visit.doubt),
         )
         aside.do("person-seen", lambda: tell_person_seen(session, seen), None)
@@ -147,11 +154,28 @@ def _carrier(
 
 
 def _tell_sighting(session: Session, message: Received, event: CheckinSighting) -> None:
-    """For whoever looks for this person. Nothing of it is kept here: the visit comes by itself."""
-    found = _carrier(session, message, event.tag, event.seen, event.seen)
-    if found is None or found.carried.person_key is None:
-        return
+    """For whoever looks for this person, or this thing. Nothing of it is kept here: the visit comes
+    by itself."""
     _, seen, _ = visits.corrected(session, message, event.seen, event.seen)
+    if late_ids.is_for_later(session, event.tag, seen, message.received):
+        return  # nobody is found by where they were days ago; the visit tells it
+    found = _carrier(session, message, event.tag, event.seen, event.seen)
+    if found is None:
+        return
+    marks, position = _marks(message, found.carried.doubt), position_of(event.position)
+    if found.carried.person_key is None:
+        thing = TagSeen(
+            tag=found.carried.tag,
+            gateway=message.gateway,
+            device=message.envelope.subject,
+            last=seen,
+            received=message.received,
+            at_once=True,
+            position=position,
+            marks=marks,
+        )
+        tell_tag_seen(session, thing)
+        return
     told = PersonSeen(
         person_key=found.carried.person_key,
         gateway=message.gateway,
@@ -160,7 +184,8 @@ def _tell_sighting(session: Session, message: Received, event: CheckinSighting) 
         last=seen,
         received=message.received,
         at_once=True,
-        marks=_marks(message, found.carried.doubt),
+        position=position,
+        marks=marks,
     )
     tell_person_seen(session, told)
 

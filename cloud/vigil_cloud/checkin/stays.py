@@ -4,6 +4,7 @@ A visit is what one station heard without a longer pause. Somebody who sits betw
 or behind a wall, is heard by one and the other in turn, and was at one place all the time:
 
 * visits to one station with a pause of at most ``PAUSE`` are one;
+* a station that moves (``position``) is at another place with each of its visits;
 * stays at neighbouring stations (``NEIGHBOURS_M``) that overlap in time are one. Who walks from
   one to the next is heard by the first, then by the second, and was at two places.
 
@@ -29,7 +30,9 @@ def merged(visits: Iterable[VisitEntry]) -> list[VisitEntry]:
     groups: list[list[VisitEntry]] = []
     newest: dict[tuple[str, str | None], list[VisitEntry]] = {}
     for visit in ordered:
-        key = (visit.device, visit.doubt)
+        # A station that moves is at another place with each visit.
+        where = visit.device if visit.position is None else visit.visit_id
+        key = (where, visit.doubt)
         group = newest.get(key)
         if group is not None and visit.arrived - _end(group) <= PAUSE:
             group.append(visit)

@@ -1,33 +1,35 @@
-"""A stolen thing as a kind of case: its owner reports it, and the police see where stations see it,
-for a time and with a reason, while the case is open."""
+"""A stolen thing as a kind of case: its owner reports it, every station looks out for it, and the
+police see where stations see it, for a time and with a reason, while the case is open."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.cases import deadlines
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.cases.opening import Wanted, open_case
-from vigil_cloud.cases.port import CaseKind, Choice, Fact, Facts, Happened, Outcome, Section, Words
-from vigil_cloud.cases.rules import OneDecides
+from vigil_cloud.cases.port import CaseKind, Choice, Fact, Facts, Happened, Section, Words
+from vigil_cloud.cases.reported import WATCH_ENDS, reported, watched
 from vigil_cloud.cases.service import Desk, find
+from vigil_cloud.checkin import watching
 from vigil_cloud.checkin.models import Thing
 from vigil_cloud.checkin.thing_alerts import WORDS, end_moved
-from vigil_cloud.identity import consents
+from vigil_cloud.identity import audit, consents, disclosures
 from vigil_cloud.identity.roles import Role
 from vigil_schemas.checkin import DOMAIN
 
 KIND: Final = "theft"
-ACCESS: Final = timedelta(hours=24)
+WATCHED_FOR: Final = timedelta(days=30)
+"""From the report, and again each time that the police look."""
 _REPORTED: Final = "stolen-thing"
 """In a session's ``info``: which thing the case is opened for."""
-_FAMILY: Final = frozenset({Role.FAMILY})
-_POLICE: Final = frozenset({Role.POLICE})
-_BOTH: Final = _FAMILY | _POLICE
 
 
 class ReportOnThing(ApiError):
@@ -66,9 +68,7 @@ def of_case(desk: Desk, case_id: str) -> tuple[CaseRow, Thing]:
     """The stolen thing of a case that the reader sees. Raises ``NotFound`` and what ``find``
     raises."""
     case, _ = find(desk, case_id)
-    thing = desk.session.scalar(
-        select(Thing).where(Thing.case_id == case_id, Thing.stolen.is_not(None))
-    )
+    thing = _of(desk.session, case_id)
     if thing is None:
         raise NotFound("Nothing is looked for in this case any more.")
     return case, thing
@@ -76,72 +76,127 @@ def of_case(desk: Desk, case_id: str) -> tuple[CaseRow, Thing]:
 
 def happened(event: Happened) -> None:
     """What follows from an event of such a case."""
+    match event.action:
+        case "opened":
+            _begin(event)
+        case "access-given":
+            _let_know(event)
+        case "closed":
+            _end(event)
+
+
+def _begin(event: Happened) -> None:
+    """Every station looks out for it, and whoever guards its owner is told of each hit."""
+    session, now = event.session, event.now
+    thing = session.get(Thing, session.info.get(_REPORTED, ""))
+    if thing is None:
+        raise ReportOnThing
+    end_moved(session, thing, now)
+    thing.stolen, thing.case_id = now, event.case.id
+    session.flush()
+    for guardian in consents.guardians_of(session, thing.person_key):
+        _disclose(event, thing, guardian, Role.FAMILY, now + WATCHED_FOR)
+    _watch(event, thing)
+    _note(event, thing, "thing.watched")
+
+
+def _let_know(event: Happened) -> None:
+    """A police account has said why: it is told of each hit, as long as it may look."""
+    thing = _of(event.session, event.case.id)
+    if thing is None or event.account is None:
+        return
+    until = datetime.fromisoformat(event.detail["until"])
+    _disclose(event, thing, event.account, Role.POLICE, until)
+    for guardian in consents.guardians_of(event.session, thing.person_key):
+        _disclose(event, thing, guardian, Role.FAMILY, event.now + WATCHED_FOR)
+    _watch(event, thing)
+
+
+def _end(event: Happened) -> None:
+    """Nobody looks for it any more, and the police see and hear no more of it."""
     session = event.session
-    if event.action == "opened":
-        thing = session.get(Thing, session.info.get(_REPORTED, ""))
-        if thing is None:
-            raise ReportOnThing
-        end_moved(session, thing, event.now)
-        thing.stolen, thing.case_id = event.now, event.case.id
-        session.flush()
-    elif event.action == "closed":
-        for thing in session.scalars(select(Thing).where(Thing.case_id == event.case.id)):
-            thing.stolen = None  # the police see no more of it
-        session.flush()
+    thing = _of(session, event.case.id)
+    watching.unwatch(session, event.case.id)
+    disclosures.end(session, event.case.id, event.now)
+    if thing is None:
+        return
+    thing.stolen = None
+    session.flush()
+    _note(event, thing, "thing.unwatched")
 
 
-def sections(facts: Facts) -> list[Section]:
-    """What it is; where it is seen is looked at by itself."""
+def _of(session: Session, case_id: str) -> Thing | None:
+    return session.scalar(select(Thing).where(Thing.case_id == case_id, Thing.stolen.is_not(None)))
+
+
+def _watch(event: Happened, thing: Thing) -> None:
+    until = event.now + WATCHED_FOR
+    watching.watch(
+        event.session, thing.person_key, case_id=event.case.id, until=until, tag=thing.tag
+    )
+    deadlines.prolong(event.session, event.case, WATCH_ENDS, until, event.now)
+
+
+def _disclose(event: Happened, thing: Thing, account: str, role: Role, until: datetime) -> None:
+    disclosures.disclose(
+        event.session,
+        person_key=thing.person_key,
+        account=account,
+        role=role,
+        case_id=event.case.id,
+        until=until,
+        now=event.now,
+    )
+
+
+def _note(event: Happened, thing: Thing, action: str) -> None:
+    audit.append(
+        event.session,
+        at=event.now,
+        account=event.account or "vigil",
+        action=action,
+        subject=thing.id,
+        person_key=thing.person_key,
+        detail={"case": event.case.number},
+    )
+
+
+def sections(facts: Facts) -> Iterator[Section]:
+    """What it is, and whether stations look out for it; where it is seen is looked at by itself."""
     thing = facts.session.scalar(select(Thing).where(Thing.case_id == facts.case.id))
     if thing is None:
-        return []
+        return
     word, word_zh = WORDS[thing.kind]
     looked_for = thing.stolen is not None
-    return [
-        Section(
-            code="thing",
-            words=Words("Thing", "物品"),
-            facts=[
-                Fact(Words("What", "種類"), word, word_zh),
-                Fact(
-                    Words("Where it is seen", "感測位置"),
-                    "shown to the police with a reason" if looked_for else "not shown any more",
-                    "警員敘明理由後可查看" if looked_for else "不再提供查看",
-                ),
-            ],
-            data={"thing": thing.kind, "looked_for": looked_for},
-        )
-    ]
+    yield Section(
+        code="thing",
+        words=Words("Thing", "物品"),
+        facts=[
+            Fact(Words("What", "種類"), word, word_zh),
+            Fact(*watched(looked_for)),
+            Fact(
+                Words("Where it is seen", "感測位置"),
+                "shown to the police with a reason" if looked_for else "not shown any more",
+                "警員敘明理由後可查看" if looked_for else "不再提供查看",
+            ),
+        ],
+        data={"thing": thing.kind, "looked_for": looked_for},
+    )
 
 
 def theft() -> CaseKind:
     """Opened by whoever guards the owner; the police see it for a time and with a reason."""
-    return CaseKind(
-        name=KIND,
-        domain=DOMAIN,
-        words=Words("Stolen thing", "物品失竊"),
-        rule=OneDecides(),
+    return reported(
+        KIND,
+        DOMAIN,
+        Words("Stolen thing", "物品失竊"),
         outcomes=(
-            Outcome("recovered", Words("Recovered", "尋回"), follows=False),
-            Outcome("not-stolen", Words("Was not stolen", "並未失竊"), follows=False),
-            Outcome("not-recovered", Words("Not recovered", "未尋回"), follows=False),
+            ("recovered", Words("Recovered", "尋回")),
+            ("not-stolen", Words("Was not stolen", "並未失竊")),
+            ("not-recovered", Words("Not recovered", "未尋回")),
         ),
-        resolutions=(Choice("ended", Words("Search ended", "結束協尋")),),
-        rights={
-            "open": _FAMILY,
-            "note": _BOTH,
-            "photograph": _BOTH,
-            "take": _POLICE,
-            "assign": _POLICE,
-            "decide": _BOTH,
-            "close": _BOTH,
-            "dossier": _POLICE,
-        },
-        on_request=_POLICE,
-        access_for=ACCESS,
-        by_hand=True,
-        about_person=True,
-        kept_for=timedelta(days=3650),
+        ended=Choice("ended", Words("Search ended", "結束協尋")),
+        watched_for=WATCHED_FOR,
         sections=sections,
         happened=happened,
     )

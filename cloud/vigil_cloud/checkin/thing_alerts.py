@@ -1,13 +1,15 @@
-"""What is told of a thing, to those who may know where its owner is: that it moved, and where a
-stolen one is seen."""
+"""What is told of a thing: that it moved, to those who may know where its owner is; where a stolen
+one is seen, to the people of its case as well."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.checkin.models import Thing
@@ -74,10 +76,24 @@ def end_moved(session: Session, thing: Thing, now: datetime) -> None:
 def tell_seen(session: Session, thing: Thing, sign: TagSeen, place: Place) -> None:
     """A stolen one was seen at another station than before, or for the first time since."""
     word, word_zh = WORDS[thing.kind]
-    reference = f"thing:{thing.id}:seen:{isoformat_utc(sign.last)}"
+    reference = f"{_seen_prefix(thing)}{isoformat_utc(sign.last)}"
     title = f"The stolen {word} of {{person}} was seen at {place.name}"
     title_zh = f"{{person}} 失竊的{word_zh}出現在 {place.name_zh}"
     _tell(session, thing, sign, place, (SEEN, reference, title, title_zh), None)
+
+
+def told_at(session: Session, thing: Thing) -> tuple[float, float] | None:
+    """Where it was as its people were told of it last; ``None``: nowhere, or nobody knows."""
+    of_it = AlertRow.key.startswith(f"{DOMAIN}::{_seen_prefix(thing)}", autoescape=True)
+    query = select(AlertRow.latitude, AlertRow.longitude).where(of_it)
+    row = session.execute(query.order_by(AlertRow.event_time.desc()).limit(1)).one_or_none()
+    if row is None or row.latitude is None or row.longitude is None:
+        return None
+    return row.latitude, row.longitude
+
+
+def _seen_prefix(thing: Thing) -> str:
+    return f"thing:{thing.id}:seen:"
 
 
 def _tell(
@@ -111,6 +127,7 @@ def _tell(
         detail=detail,
         marks=sign.marks,
         person_key=thing.person_key,
+        case_id=thing.case_id if kind == SEEN else None,
         person_name=persons.sealed_name(session, thing.person_key),
         latitude=place.latitude,
         longitude=place.longitude,

@@ -3,6 +3,8 @@ is seen by the police in its case."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
 
@@ -11,21 +13,26 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.places import place_of
 from vigil_cloud.cases import idempotency
 from vigil_cloud.cases.routes import BenchDependency, CaseId, asked
-from vigil_cloud.checkin import amulets, theft, things
-from vigil_cloud.checkin.code_tries import limit_codes, note_refused_code
+from vigil_cloud.checkin import theft, things, watching
+from vigil_cloud.checkin.code_tries import registering
 from vigil_cloud.checkin.family_schema import NO_NUL, Name, Typed
 from vigil_cloud.checkin.models import Thing
+from vigil_cloud.checkin.schema import PositionEntry
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import consents, looks
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
+from vigil_cloud.identity.reader import Reader
 from vigil_cloud.parameters import Truth
+from vigil_cloud.services import Services
 from vigil_schemas.types import UtcDatetime
 
 router = APIRouter(tags=["things"])
+Refresh = Annotated[
+    Truth, Query(description="an open page asks again by itself: its look lasts on")
+]
 ThingId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")]
 
 
@@ -101,12 +108,16 @@ class ThingList(BaseModel):
 class ThingSign(BaseModel):
     """It was at a station. WGS 84, degrees."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     arrived: UtcDatetime
     last_seen: UtcDatetime
     name: str
     name_zh: str
     latitude: float | None
     longitude: float | None
+    position: PositionEntry | None = None
+    """Of a station that moves; ``None``: it stands there."""
 
 
 class ThingSigns(BaseModel):
@@ -114,6 +125,26 @@ class ThingSigns(BaseModel):
 
     kind: things.Kind
     signs: list[ThingSign]
+
+
+class ThingWatch(BaseModel):
+    """How far the watch list has come, on which its tag is."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    stations: int
+    watching: int
+    waiting: int
+    unable: int
+    """Of an earlier release: their visits are looked at when they come."""
+    listed: bool
+    """Whether it has found room on the list, where people come first."""
+
+
+class StolenThing(ThingSigns):
+    """Where a stolen thing was seen, and whether stations look out for it."""
+
+    watch: ThingWatch
 
 
 class TheftReported(BaseModel):
@@ -128,9 +159,7 @@ def list_things(
     key: PersonKey,
     reader: CurrentAccount,
     services: ServicesDependency,
-    refresh: Annotated[
-        Truth, Query(description="an open page asks again by itself: its look lasts on")
-    ] = False,
+    refresh: Refresh = False,
 ) -> ThingList:
     """What the person owns, and where each was seen last (guardian). The look is written down."""
     with writing(services.sessions) as session:
@@ -152,22 +181,11 @@ def add_thing(
 ) -> ThingEntry:
     """Register one under the code on its sticker (guardian)."""
     cipher, now = Cipher(services.settings.secret), services.now()
-    with services.sessions() as session:
-        consents.require_guardian(session, reader, key)
-    amulets.read(body.code)
-    limit_codes(services, request, reader)
-    try:
-        with writing(services.sessions) as session:
-            consents.require_guardian(session, reader, key)
-            row = things.register(
-                session, cipher, key, body.kind, body.name, body.code, by=reader.username, now=now
-            )
-            entry = _entry(session, cipher, row)
-    except amulets.AmuletRefused:
-        note_refused_code(services, reader, key)
-        raise
-    services.changed.announce()
-    return entry
+    with registering(services, request, reader, key, body.code) as session:
+        row = things.register(
+            session, cipher, key, body.kind, body.name, body.code, by=reader.username, now=now
+        )
+        return _entry(session, cipher, row)
 
 
 @router.delete("/people/{key}/things/{thing}", status_code=204, operation_id="remove_thing")
@@ -175,12 +193,8 @@ def remove_thing(
     key: PersonKey, thing: ThingId, reader: CurrentAccount, services: ServicesDependency
 ) -> None:
     """It is followed no more (guardian)."""
-    with writing(services.sessions) as session:
-        feed.lock(session)
-        consents.require_guardian(session, reader, key)
-        row = things.find(session, key, thing)
+    with _changing(services, reader, key, thing) as (session, row):
         things.remove(session, row, by=reader.username, now=services.now())
-    services.changed.announce()
 
 
 @router.get("/people/{key}/things/{thing}/signs", operation_id="get_thing_signs")
@@ -205,12 +219,8 @@ def guard_thing(
 ) -> None:
     """Its people are told when it is seen away from where it is parked (guardian)."""
     where = things.Guard(body.latitude, body.longitude, body.radius_m)
-    with writing(services.sessions) as session:
-        feed.lock(session)
-        consents.require_guardian(session, reader, key)
-        row = things.find(session, key, thing)
+    with _changing(services, reader, key, thing) as (session, row):
         things.guard(session, row, where, by=reader.username, now=services.now())
-    services.changed.announce()
 
 
 @router.delete("/people/{key}/things/{thing}/guard", status_code=204, operation_id="release_thing")
@@ -218,12 +228,8 @@ def release_thing(
     key: PersonKey, thing: ThingId, reader: CurrentAccount, services: ServicesDependency
 ) -> None:
     """It may move again (guardian). Idempotent."""
-    with writing(services.sessions) as session:
-        feed.lock(session)
-        consents.require_guardian(session, reader, key)
-        row = things.find(session, key, thing)
+    with _changing(services, reader, key, thing) as (session, row):
         things.leave(session, row, by=reader.username, now=services.now())
-    services.changed.announce()
 
 
 @router.post("/things/{thing}/theft", status_code=201, operation_id="report_theft")
@@ -242,7 +248,9 @@ def report_theft(
 
 
 @router.get("/things/cases/{case_id}", operation_id="get_stolen_thing")
-def get_stolen_thing(case_id: CaseId, bench: BenchDependency) -> ThingSigns:
+def get_stolen_thing(
+    case_id: CaseId, bench: BenchDependency, refresh: Refresh = False
+) -> StolenThing:
     """Where a stolen thing was seen since a day before it was reported, for whoever sees its case.
     The look is written down."""
     with bench.writing() as desk:
@@ -257,8 +265,34 @@ def get_stolen_thing(case_id: CaseId, bench: BenchDependency) -> ThingSigns:
             person_key=thing.person_key,
             now=desk.now,
             detail={"case": case.number, "what": "thing"},
+            automatic=refresh,
         )
-        return _signs(desk.session, thing, thing.stolen - things.BEFORE_THEFT)
+        signs = _signs(desk.session, thing, thing.stolen - things.BEFORE_THEFT)
+        now = watching.coverage_of(desk.session, {thing.tag}, desk.now)
+    return StolenThing(
+        kind=signs.kind,
+        signs=signs.signs,
+        watch=ThingWatch(
+            stations=now.stations,
+            watching=now.watching,
+            waiting=now.waiting,
+            unable=now.unable,
+            listed=not now.left_out,
+        ),
+    )
+
+
+@contextmanager
+def _changing(
+    services: Services, reader: Reader, key: str, thing: str
+) -> Iterator[tuple[Session, Thing]]:
+    """A transaction of the owner's guardian with the thing, locked. Raises ``NoConsent``,
+    ``NotFound``."""
+    with writing(services.sessions) as session:
+        feed.lock(session)
+        consents.require_guardian(session, reader, key)
+        yield session, things.find(session, key, thing)
+    services.changed.announce()
 
 
 def _note_look(
@@ -287,6 +321,7 @@ def _signs(session: Session, row: Thing, since: datetime | None) -> ThingSigns:
                 name_zh=one.place.name_zh,
                 latitude=one.place.latitude,
                 longitude=one.place.longitude,
+                position=one.position,
             )
             for one in things.signs(session, row, since)
         ],
@@ -294,7 +329,7 @@ def _signs(session: Session, row: Thing, since: datetime | None) -> ThingSigns:
 
 
 def _entry(session: Session, cipher: Cipher, row: Thing) -> ThingEntry:
-    place = place_of(session, row.seen_device) if row.seen_device else None
+    place = things.last_place(session, row)
     guarded = None
     if row.guard_latitude is not None and row.guard_longitude is not None:
         guarded = Parked(

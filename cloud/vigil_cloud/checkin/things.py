@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, cast
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.places import Place, place_of, places_of
+from vigil_cloud.alerts.places import Place, place_of, place_then
 from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.checkin import amulets
 from vigil_cloud.checkin.models import Amulet, Thing, Visit
-from vigil_cloud.checkin.thing_alerts import end_moved, tell_moved, tell_seen
+from vigil_cloud.checkin.positions import place_of_visit, places_of_visits, position_entry
+from vigil_cloud.checkin.schema import PositionEntry
+from vigil_cloud.checkin.thing_alerts import end_moved, tell_moved, tell_seen, told_at
 from vigil_cloud.domain.presence import TagSeen
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity import audit, persons
@@ -37,6 +39,8 @@ MOST_THINGS: Final = 10
 MOST_SIGNS: Final = 500
 SEEN_AGAIN: Final = timedelta(hours=1)
 """A stolen thing is told of anew at the same station after so long without a sign."""
+ELSEWHERE_M: Final = 200.0
+"""From where its people were told of it last: a station that moves tells of it anew."""
 BEFORE_THEFT: Final = timedelta(days=1)
 """So far back the police see where a stolen thing was: it is often missed hours later."""
 
@@ -91,6 +95,8 @@ class Sign:
     last_seen: datetime
     device: str
     place: Place
+    position: PositionEntry | None
+    """Of a station that moves."""
 
 
 def register(  # noqa: PLR0913 - what, whose and by whom, all by name
@@ -156,7 +162,7 @@ def guard(session: Session, thing: Thing, where: Guard, *, by: str, now: datetim
     """Its people are told when it is seen away from there. Raises ``ThingNotSeen``."""
     latitude, longitude = where.latitude, where.longitude
     if latitude is None or longitude is None:
-        place = place_of(session, thing.seen_device) if thing.seen_device else None
+        place = last_place(session, thing)
         if place is None or place.latitude is None or place.longitude is None:
             raise ThingNotSeen
         latitude, longitude = place.latitude, place.longitude
@@ -188,24 +194,58 @@ def signs(session: Session, thing: Thing, since: datetime | None = None) -> list
         .limit(MOST_SIGNS)
     )
     found = session.scalars(query).all()
-    places = places_of(session, {visit.device for visit in found})
+    places = places_of_visits(session, found)
     return [
-        Sign(max(visit.arrived, begin), visit.last_seen, visit.device, places[visit.device])
+        Sign(
+            max(visit.arrived, begin),
+            visit.last_seen,
+            visit.device,
+            places[visit.id],
+            position_entry(visit),
+        )
         for visit in found
     ]
+
+
+def last_place(session: Session, thing: Thing) -> Place | None:
+    """Where it was seen last; ``None``: nowhere yet."""
+    if thing.seen_device is None:
+        return None
+    newest = (
+        select(Visit)
+        .where(
+            Visit.tag == thing.tag,
+            Visit.person_key.is_(None),
+            Visit.device == thing.seen_device,
+            Visit.last_seen > thing.added,
+        )
+        .order_by(Visit.last_seen.desc())
+        .limit(1)
+    )
+    visit = session.scalar(newest)
+    if visit is None:  # its visit is on its way
+        return place_of(session, thing.seen_device)
+    return place_of_visit(session, visit)
 
 
 def seen(session: Session, sign: TagSeen) -> None:
     """A station has seen a tag that no person carries. The caller holds the feed's lock."""
     thing = session.scalar(select(Thing).where(Thing.tag == sign.tag).with_for_update())
-    if thing is None or (thing.seen is not None and thing.seen >= sign.last):
+    if thing is None:
+        return
+    if sign.at_once and thing.stolen is not None and sign.last < thing.stolen:
+        # No station was asked to tell of it before: its clock is behind.
+        marks = {**sign.marks, "time_quality": "behind"}
+        sign = replace(sign, last=sign.received, marks=marks)
+    if thing.seen is not None and thing.seen >= sign.last:
         return
     before, elsewhere = thing.seen, thing.seen_device != sign.device
     thing.seen, thing.seen_device = sign.last, sign.device
     session.flush()
-    place = place_of(session, sign.device)
+    place = place_then(session, sign.device, sign.position)
     if thing.stolen is not None:
-        if elsewhere or _anew(thing.stolen, before, sign.last):
+        driven = sign.position is not None and _is_away(told_at(session, thing), place)
+        if elsewhere or driven or _anew(thing.stolen, before, sign.last):
             tell_seen(session, thing, sign, place)
         return
     away_m = _away_m(thing, place)
@@ -217,6 +257,13 @@ def seen(session: Session, sign: TagSeen) -> None:
         tell_moved(session, thing, sign, place, away_m)
     else:
         end_moved(session, thing, sign.received)
+
+
+def _is_away(told: tuple[float, float] | None, place: Place) -> bool:
+    """Whether a station that moves has met it at another place than its people know of."""
+    if place.latitude is None or place.longitude is None:
+        return False
+    return told is None or distance_m(told, (place.latitude, place.longitude)) > ELSEWHERE_M
 
 
 def _anew(stolen: datetime, before: datetime | None, last: datetime) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.alerts.places import Place, places_of
+from vigil_cloud.alerts.places import Place
+from vigil_cloud.checkin import positions
 from vigil_cloud.checkin.doubts import NEAR_IN_TIME, Doubt, Stay, conflicts
 from vigil_cloud.checkin.models import Visit
 from vigil_cloud.devices.models import Gateway
@@ -71,6 +72,7 @@ def merge(
         before = _said(visit)
     if last_seen >= visit.last_seen:
         visit.still_since = event.still_since  # ``None``: it has moved since
+        positions.keep(visit, positions.position_of(event.position))
     visit.arrived = min(visit.arrived, arrived)
     visit.last_seen = max(visit.last_seen, last_seen)
     if visit.departed is None and departed is not None:
@@ -118,7 +120,8 @@ def _known(
 def _said(visit: Visit) -> tuple[object, ...]:
     """What people are shown of it."""
     ends = (visit.arrived, visit.last_seen, visit.departed, visit.silent_since)
-    return (*ends, visit.sightings, visit.doubt, visit.still_since)
+    where = (visit.position_state, visit.latitude, visit.longitude)
+    return (*ends, visit.sightings, visit.doubt, visit.still_since, *where)
 
 
 def corrected(
@@ -152,7 +155,7 @@ def mark_conflicts(session: Session, merged: Merged) -> list[Visit]:
     visit, near = merged
     if not near:
         return []
-    places = places_of(session, {one.device for one in (visit, *near)})
+    places = positions.places_of_visits(session, (visit, *near))
     found = conflicts(_stay(visit, places), [_stay(one, places) for one in near])
     marked = [one for one in (visit, *near) if one.id in found and one.doubt is None]
     for one in marked:
@@ -160,8 +163,8 @@ def mark_conflicts(session: Session, merged: Merged) -> list[Visit]:
     return marked
 
 
-def _stay(visit: Visit, places: dict[str, Place]) -> Stay:
-    place = places[visit.device]
+def _stay(visit: Visit, places: Mapping[str, Place]) -> Stay:
+    place = places[visit.id]
     known = place.latitude is not None and place.longitude is not None
     where = (place.latitude or 0.0, place.longitude or 0.0) if known else None
     return Stay(visit.id, visit.arrived, visit.last_seen, where)
@@ -229,8 +232,8 @@ def visits_between(
         .limit(MOST_VISITS)
     )
     found = list(reversed(list(visits)))
-    places = places_of(session, {visit.device for visit in found})
-    return [(visit, places[visit.device]) for visit in found]
+    places = positions.places_of_visits(session, found)
+    return [(visit, places[visit.id]) for visit in found]
 
 
 def _period(start: datetime, stop: datetime, now: datetime) -> str:

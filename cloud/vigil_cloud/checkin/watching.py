@@ -1,4 +1,4 @@
-"""The watch list: tags of people who are looked for, on every station while they are.
+"""The watch list: tags of people and of stolen things, on every station while they are looked for.
 
 What is wanted stands in ``watches``; a job compares it with what each station was told and sends
 the whole list as one command, which waits for a gateway that is away. The list carries tags and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -48,18 +48,21 @@ _log = structlog.get_logger(__name__)
 _Telling = tuple[str, Gateway, WatchStation | None, WatchList]
 
 
-def watch(session: Session, person_key: str, *, case_id: str, until: datetime) -> None:
-    """Look for a person until then, or for longer; never for a shorter time. Idempotent."""
+def watch(
+    session: Session, person_key: str, *, case_id: str, until: datetime, tag: str | None = None
+) -> None:
+    """Look for a person until then, or for longer; never for a shorter time. Idempotent. ``tag``:
+    for this thing of theirs alone."""
     row = session.get(Watch, case_id)
     if row is None:
-        session.add(Watch(case_id=case_id, person_key=person_key, until=until))
+        session.add(Watch(case_id=case_id, person_key=person_key, until=until, tag=tag))
     else:
         row.until = max(row.until, until)
     session.flush()
 
 
 def unwatch(session: Session, case_id: str) -> None:
-    """This case looks for nobody any more. Idempotent."""
+    """This case looks for nobody and nothing any more. Idempotent."""
     session.execute(delete(Watch).where(Watch.case_id == case_id))
 
 
@@ -198,16 +201,25 @@ def _entries(session: Session, now: datetime) -> tuple[Sequence[Watched], int]:
 
 def _wanted(session: Session, now: datetime) -> list[tuple[str, Watched]]:
     """Each tag that is looked for with what it sends: of a rotating one what it sends now and
-    next. Those whose search has been prolonged least come last."""
+    next. Things come after people, and those whose search has been prolonged least last."""
     until = func.max(Watch.until).label("until")
-    query = (
+    of_people = (
         select(Tag.tag, until)
         .join(Watch, Watch.person_key == Tag.person_key)
-        .where(Watch.until > now)
+        .where(Watch.until > now, Watch.tag.is_(None))
         .group_by(Tag.tag)
         .order_by(until.desc(), Tag.tag)
     )
-    rows = session.execute(query).all()
+    of_things = (
+        select(Watch.tag, until)
+        .where(Watch.until > now, Watch.tag.is_not(None))
+        .group_by(Watch.tag)
+        .order_by(until.desc(), Watch.tag)
+    )
+    # Where the list is full it is people who must be on it.
+    rows = [
+        (str(tag), at) for query in (of_people, of_things) for tag, at in session.execute(query)
+    ]
     names = [tag for tag, _ in rows if tag.startswith(rotating.OWN)]
     sent = rotating.sent_soon(session, names, now) if names else {}
     found: list[tuple[str, Watched]] = []
@@ -367,15 +379,20 @@ class Coverage:
     unable: int
     """Of an earlier release: what they tell later of a visit is looked at when it comes."""
     left_out: int
-    """Tags of the person that found no room on the list."""
+    """Tags of the person, or of the thing, that found no room on the list."""
 
 
 def coverage(session: Session, person_key: str, now: datetime) -> Coverage:
     """Of the list as it now is, for one person on it."""
+    own = set(session.scalars(select(Tag.tag).where(Tag.person_key == person_key)))
+    return coverage_of(session, own, now)
+
+
+def coverage_of(session: Session, own: Set[str], now: datetime) -> Coverage:
+    """The same, for these tags."""
     head = session.get(WatchListHead, 1)
     revision = head.revision if head is not None else 0
     listed = {tag for tag, _ in _wanted(session, now)[:MOST]}
-    own = set(session.scalars(select(Tag.tag).where(Tag.person_key == person_key)))
     rows = session.execute(
         select(Device.commands, WatchStation.revision, Downlink.accepted)
         .outerjoin(WatchStation, _here())

@@ -46,6 +46,8 @@ PHONES_SINCE: Final = timedelta(hours=12)
 """Before the report: what citizens' phones heard since then is evidence."""
 _REPORT: Final = "report"
 _REPORT_M: Final = 150.0
+_MOVING: Final = "on-the-move "
+_MOST_MOVING: Final = 50
 _SIGNS_APART: Final = timedelta(minutes=10)
 
 
@@ -141,7 +143,7 @@ def _known(session: Session, search: Search, now: datetime) -> Asked | None:
         if one.doubt != "replayed"  # whoever replays an id is not who it was
         for at in _signs(one.arrived, one.last_seen)
     ]
-    hits = session.scalars(select(SearchHit).where(SearchHit.case_id == search.case_id))
+    hits = session.scalars(select(SearchHit).where(SearchHit.case_id == search.case_id)).all()
     signs += [
         (at, one.device)
         for one in hits
@@ -155,10 +157,35 @@ def _known(session: Session, search: Search, now: datetime) -> Asked | None:
         stations.append(
             Listed(_REPORT, search.latitude, search.longitude, _REPORT_M, inf, inf, 0.0)
         )
+    for number, (at, place, within_m) in enumerate(_on_the_move(visits, hits)):
+        name = f"{_MOVING}{number}"
+        signs.append((at, name))
+        names.add(name)
+        reach_m = max(RANGE_M, within_m)
+        stations.append(Listed(name, *place, reach_m, inf, inf, 0.0))
     seen = [Seen(at.timestamp(), name) for at, name in sorted(signs) if name in names and at <= now]
     if not seen:
         return None
     return Asked(stations, seen, now.timestamp(), streets(session), _brought(session, search, now))
+
+
+def _on_the_move(
+    visits: Sequence[checkins.VisitEntry], hits: Sequence[SearchHit]
+) -> list[tuple[datetime, tuple[float, float], float]]:
+    """What stations that move have heard where they knew where they were: when, where (degrees),
+    within how many metres; the newest of it."""
+    found = [
+        (one.last_seen, (one.latitude, one.longitude), one.position.within_m or 0.0)
+        for one in visits
+        if one.position is not None and one.doubt != "replayed"
+        if one.latitude is not None and one.longitude is not None
+    ]
+    found += [
+        (one.last, (one.latitude, one.longitude), one.within_m or 0.0)
+        for one in hits
+        if one.latitude is not None and one.longitude is not None and "identity" not in one.doubts
+    ]
+    return sorted(found)[-_MOST_MOVING:]
 
 
 def _signs(first: datetime, last: datetime) -> list[datetime]:

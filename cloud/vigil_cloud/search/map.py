@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from vigil_cloud.alerts.places import Place, places_of
+from vigil_cloud.alerts.places import Place, moved, places_of
 from vigil_cloud.cases import sealing
 from vigil_cloud.cases.models import CaseAccess, CaseRow
 from vigil_cloud.cases.service import Desk
@@ -31,7 +31,7 @@ from vigil_cloud.search.schema import (
     TaskEntry,
     WatchState,
 )
-from vigil_cloud.search.service import CLOTHES, ENTRY, LATE, PLACE
+from vigil_cloud.search.service import CLOTHES, ENTRY, LATE, PLACE, position_of
 from vigil_schemas.types import isoformat_utc
 
 FOOTPRINT: Final = timedelta(days=7)
@@ -130,7 +130,7 @@ def _hits(desk: Desk, search: Search) -> list[HitEntry]:
         select(SearchHit).where(SearchHit.case_id == search.case_id).order_by(SearchHit.first)
     ).all()
     places = places_of(desk.session, {row.device for row in rows})
-    return [_hit(row, places[row.device]) for row in rows]
+    return [_hit(row, moved(places[row.device], position_of(row))) for row in rows]
 
 
 def _hit(row: SearchHit, place: Place) -> HitEntry:

@@ -11,13 +11,14 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.places import place_of
+from vigil_cloud.alerts.places import place_then
 from vigil_cloud.cases import deadlines, sealing, work
 from vigil_cloud.cases.models import CaseAlert, CaseRow
 from vigil_cloud.cases.opening import Wanted, open_case
 from vigil_cloud.cases.port import Happened
+from vigil_cloud.cases.reported import WATCH_ENDS
 from vigil_cloud.cases.service import Desk, admit, find, hold, told
-from vigil_cloud.domain.presence import PersonSeen
+from vigil_cloud.domain.presence import PersonSeen, Position
 from vigil_cloud.identity import consents, disclosures
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.situation import situation_of
@@ -36,8 +37,6 @@ ONE_STAY: Final = timedelta(minutes=10)
 LATE: Final = timedelta(minutes=10)
 CLOTHES, PLACE, ENTRY = "search.clothes", "search.place", "search.entry"
 RESOLUTION: Final = "ended"
-DEADLINE: Final = "watch"
-"""The case's deadline that reminds of the end of the watch list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +188,7 @@ def watch_for(session: Session, case: CaseRow, search: Search, now: datetime) ->
     """``WATCHED_FOR`` from now on: at every station, and in the deadline that reminds of it."""
     search.watch_until = max(search.watch_until, now + WATCHED_FOR)
     checkins.watch(session, search.person_key, case_id=search.case_id, until=search.watch_until)
-    deadlines.prolong(session, case, DEADLINE, search.watch_until, now)
+    deadlines.prolong(session, case, WATCH_ENDS, search.watch_until, now)
 
 
 def _disclose(session: Session, search: Search, account: str, now: datetime) -> None:
@@ -253,6 +252,7 @@ def person_seen(session: Session, seen: PersonSeen) -> None:
     if known is not None:
         before = (known.first, known.last)
         known.first, known.last = min(known.first, seen.first), max(known.last, seen.last)
+        _keep_position(known, seen)
         if (known.first, known.last) != before:
             show(session, search, seen.received)
         return
@@ -266,6 +266,7 @@ def person_seen(session: Session, seen: PersonSeen) -> None:
         at_once=seen.at_once,
         doubts=_doubts(seen),
     )
+    _keep_position(hit, seen)
     newest = session.scalar(
         select(SearchHit.id).where(SearchHit.case_id == search.case_id, SearchHit.last > seen.last)
     )
@@ -274,9 +275,25 @@ def person_seen(session: Session, seen: PersonSeen) -> None:
     if newest is None:  # what is told late of before another hit stands on the map alone
         case = session.get_one(CaseRow, search.case_id)
         late = seen.received - seen.last > LATE
-        place = place_of(session, seen.device)
+        place = place_then(session, seen.device, seen.position)
         calls.tell_hit(session, case, hit, place, late=late, now=seen.received)
     show(session, search, seen.received)
+
+
+def _keep_position(hit: SearchHit, seen: PersonSeen) -> None:
+    """Of a station that moves. A place that is known gives way to no sign without one."""
+    position = seen.position
+    if position is None or (position.state != "fixed" and hit.position_state == "fixed"):
+        return
+    hit.position_state, hit.within_m = position.state, position.within_m
+    hit.latitude, hit.longitude = position.latitude, position.longitude
+
+
+def position_of(hit: SearchHit) -> Position | None:
+    """Where the station was, if it is one that moves."""
+    if hit.position_state is None:
+        return None
+    return Position(hit.position_state, hit.latitude, hit.longitude, hit.within_m)
 
 
 def show(session: Session, search: Search, now: datetime) -> None:

@@ -14,7 +14,9 @@ RADIOS: Final = Path("/sys/class/bluetooth")
 
 
 def look(settings: BleSettings | LlrpSettings, subject: Text) -> Iterator[Finding]:
-    """Each radio, or the reader's port."""
+    """Each radio, or the reader's port; of a station that moves gpsd as well."""
+    if settings.position is not None:
+        yield tcp(subject, settings.position.host, settings.position.port)
     if isinstance(settings, LlrpSettings):
         yield tcp(subject, settings.host, settings.port)
     elif settings.backend == "bluez":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from vigil_edge.checkin.gpsd import Receiver
 from vigil_edge.checkin.llrp import ReaderClient, seen_at
 from vigil_edge.checkin.llrp_codec import TagReport
 from vigil_edge.checkin.radios import Radios
@@ -70,8 +71,28 @@ class Station:
         """Derived, and not yet in the outbox."""
         self.delayed = False
         """Whether the outbox refused the last time; said as ``degraded``."""
+        self._receiver = None if settings.position is None else Receiver(settings.position, context)
+        self._following: asyncio.Task[None] | None = None
         self._observed = self._kept = context.monotonic()
         self._looked = (context.now(), context.monotonic())
+
+    @asynccontextmanager
+    async def moving(self) -> AsyncIterator[None]:
+        """While its receiver is followed, where it has one."""
+        if self._receiver is None:
+            yield
+            return
+        self._following = asyncio.create_task(self._receiver.run(), name="position")
+        try:
+            yield
+        finally:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+
+    @property
+    def trouble(self) -> tuple[str, str] | None:
+        """Code and words of what is wrong with its position."""
+        return None if self._receiver is None else self._receiver.trouble
 
     async def take(
         self, sightings: Sequence[Sighting], adverts: int, *, deaf: bool = False
@@ -89,6 +110,7 @@ class Station:
             self._visits.unheard(timedelta(seconds=self._context.monotonic() - looked))
         # Heard just before the clock was set back: not of the future.
         heard = [s if s.time <= now else replace(s, time=now) for s in sightings]
+        heard = self._placed(heard)
         over = self._watch.forget(now)
         # First of all: somebody is being looked for.
         self._waiting += [self._seen(sighting, now) for sighting in self._watch.take(heard)]
@@ -100,6 +122,14 @@ class Station:
         checkpoint = bool(self._visits.present) and moment - self._kept >= _CHECKPOINT_S
         if self._waiting or checkpoint or over:
             await self._hand_over(moment)
+
+    def _placed(self, heard: list[Sighting]) -> list[Sighting]:
+        """Of a station that moves: each with where it was then."""
+        if self._receiver is None:
+            return heard
+        if self._following is not None and self._following.done():
+            self._following.result()  # it ends by a mistake of ours alone, which ends the station
+        return [replace(s, position=self._receiver.at(s.time)) for s in heard]
 
     async def command(self, _device: str, arguments: CommandArguments) -> str:
         """``WatchList``: on the disk before it is answered. Raises ``CommandRefused``."""
@@ -219,16 +249,17 @@ class BlePipeline(_Listens):
         station = self._station
         radios = Radios(self._settings, self._context)
         try:
-            await radios.open()
-            self._context.report("ok")
-            while True:
-                await asyncio.sleep(_TICK_S)
-                await station.take(*radios.take(), deaf=radios.deaf)
-                trouble = await radios.watch()
-                if trouble is not None:
-                    self._context.report("degraded", *trouble)
-                elif not station.delayed:
-                    self._context.report("ok")
+            async with station.moving():
+                await radios.open()
+                self._context.report("ok")
+                while True:
+                    await asyncio.sleep(_TICK_S)
+                    await station.take(*radios.take(), deaf=radios.deaf)
+                    trouble = await radios.watch() or station.trouble
+                    if trouble is not None:
+                        self._context.report("degraded", *trouble)
+                    elif not station.delayed:
+                        self._context.report("ok")
         finally:
             await radios.close()
 
@@ -248,19 +279,25 @@ class LlrpPipeline(_Listens):
         station = self._station
         client = ReaderClient(self._settings, self._context)
         listening: asyncio.Task[None] | None = None
+        troubled = False
         try:
-            await client.open()
-            self._context.report("ok")
-            listening = asyncio.create_task(self._listen(client))
-            while not listening.done():
-                await asyncio.wait({listening}, timeout=_TICK_S)
-                taken, self._waiting = self._waiting, []
-                reports, self._reports = self._reports, 0
-                delayed = station.delayed
-                await station.take(taken, reports)
-                if delayed and not station.delayed:
-                    self._context.report("ok")
-            listening.result()
+            async with station.moving():
+                await client.open()
+                self._context.report("ok")
+                listening = asyncio.create_task(self._listen(client))
+                while not listening.done():
+                    await asyncio.wait({listening}, timeout=_TICK_S)
+                    taken, self._waiting = self._waiting, []
+                    reports, self._reports = self._reports, 0
+                    delayed = station.delayed
+                    await station.take(taken, reports)
+                    trouble = station.trouble
+                    if trouble is not None:
+                        self._context.report("degraded", *trouble)
+                    elif (delayed or troubled) and not station.delayed:
+                        self._context.report("ok")
+                    troubled = trouble is not None
+                listening.result()
         finally:
             if listening is not None:
                 listening.cancel()

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from vigil_edge.configuration.addresses import HostPort, host_and_port
 from vigil_edge.configuration.device import DeviceSettings
 
 LLRP_PORT = 5084
+GPSD_PORT = 2947
 
 
 _KINDS = ("ibeacon:", "eddystone-uid:", "eddystone-eid:", "altbeacon:", "epc:")
@@ -31,6 +39,27 @@ def _tag_prefix(text: str) -> str:
 TagPrefix = Annotated[str, AfterValidator(_tag_prefix)]
 
 
+class PositionSettings(BaseModel):
+    """``[checkin.position]``: the station moves, and gpsd says where it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gpsd: HostPort = f"127.0.0.1:{GPSD_PORT}"
+    """``host:port``; port 2947 where none is given."""
+    max_age_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """A fix counts for sightings this near to it in time; else their place is not known."""
+
+    @property
+    def host(self) -> str:
+        """Of ``gpsd``."""
+        return host_and_port(self.gpsd, GPSD_PORT)[0]
+
+    @property
+    def port(self) -> int:
+        """Of ``gpsd``; its own where it names none."""
+        return host_and_port(self.gpsd, GPSD_PORT)[1]
+
+
 class _Station(DeviceSettings):
     absence_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     """Not seen for this long: departed. Bodies and walls hide a beacon for minutes."""
@@ -40,6 +69,14 @@ class _Station(DeviceSettings):
     """Prefixes of tag ids (``ibeacon:``, ``epc:3014``) that are taken; others are only counted."""
     observation_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     """How often the numbers of tags and adverts are sent."""
+    position: PositionSettings | None = None
+    """Of a station that moves, such as a reader on a car; absent: it stands."""
+
+    @model_validator(mode="after")
+    def _moves_or_stands(self) -> Self:
+        if self.position is not None and (self.latitude, self.longitude) != (None, None):
+            raise ValueError("a station with a position moves: leave out latitude and longitude")
+        return self
 
     def allows(self, tag: str) -> bool:
         """Whether sightings of this tag become visits."""

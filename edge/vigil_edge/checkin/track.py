@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from vigil_schemas.checkin import MOST_PASSAGES, Passage
+from vigil_schemas.checkin import MOST_PASSAGES, Passage, StationPosition
 from vigil_schemas.senml import instant, microseconds
 
 _WINDOW_US: Final = 600_000_000
@@ -40,6 +40,44 @@ class Sighting:
     antenna: int | None = None
     count: int = 1
     health: TagHealth | None = None
+    position: StationPosition | None = None
+    """Of a station that moves: where it was then."""
+
+
+@dataclass(slots=True)
+class Strongest:
+    """Where a station that moves was at its strongest read: a place that is known goes before one
+    that is not."""
+
+    position: StationPosition | None = None
+    level: float = -200.0
+
+    def add(self, sighting: Sighting) -> None:
+        """One read."""
+        if sighting.position is None:
+            return
+        level = -200.0 if sighting.rssi is None else sighting.rssi
+        if self.position is None or self._rank(sighting.position, level) > self._rank(
+            self.position, self.level
+        ):
+            self.position, self.level = sighting.position, level
+
+    @staticmethod
+    def _rank(position: StationPosition, level: float) -> tuple[bool, float]:
+        return position.state == "fixed", level
+
+    def kept(self) -> list[Any] | None:
+        """For ``restored``, as JSON."""
+        if self.position is None:
+            return None
+        return [self.position.model_dump(mode="json", exclude_none=True), self.level]
+
+    @classmethod
+    def restored(cls, kept: list[Any] | None) -> Strongest:
+        """As it was kept."""
+        if not kept:
+            return cls()
+        return cls(StationPosition.model_validate(kept[0]), kept[1])
 
 
 @dataclass(slots=True)
@@ -82,10 +120,12 @@ class Crossing:
     last_us: int
     peaks: dict[int, tuple[float, int]] = field(default_factory=dict)
     """Of each antenna: its strongest level, and when."""
+    place: Strongest = field(default_factory=Strongest)
 
     def add(self, time_us: int, sighting: Sighting) -> None:
         """One read."""
         self.first_us, self.last_us = min(self.first_us, time_us), max(self.last_us, time_us)
+        self.place.add(sighting)
         if sighting.antenna is None:
             return
         level = -200.0 if sighting.rssi is None else sighting.rssi
@@ -104,6 +144,7 @@ class Crossing:
             last=instant(self.last_us),
             antennas=order[:16] if clear else sorted(order)[:16],
             ordered=clear and len(order) > 1,
+            position=self.place.position,
         )
 
 
@@ -120,6 +161,7 @@ class Track:
     rssi: float | None = None
     antenna: int | None = None
     health: TagHealth | None = None
+    place: Strongest = field(default_factory=Strongest)
     told_us: int = 0
     """When the cloud last heard of it, by the time of the sightings."""
     crossings: list[Crossing] = field(default_factory=list)
@@ -135,6 +177,7 @@ class Track:
         self.last_us = max(self.last_us, time_us)
         self.heard_us = max(self.heard_us, time_us)
         self.health = sighting.health or self.health
+        self.place.add(sighting)
         if sighting.rssi is not None:
             self.still.add(time_us, sighting.rssi)
         if sighting.rssi is not None and (self.rssi is None or sighting.rssi > self.rssi):
@@ -180,10 +223,14 @@ class Track:
             {
                 "still": [s.since_us, s.level, s.window_us, s.total, s.reads],
                 "crossings": [
-                    [c.first_us, c.last_us, [[a, *peak] for a, peak in c.peaks.items()]]
+                    [
+                        c.first_us, c.last_us, [[a, *peak] for a, peak in c.peaks.items()],
+                        c.place.kept(),
+                    ]
                     for c in self.crossings
                 ],
                 "health": self.health,
+                "place": self.place.kept(),
             },
         ]  # fmt: skip
 
@@ -199,9 +246,11 @@ class Track:
             track.still = Stillness(*more["still"])
         if more.get("health"):
             track.health = TagHealth(*more["health"])
-        for first_us, then_us, peaks in more.get("crossings", []):
+        track.place = Strongest.restored(more.get("place"))
+        for first_us, then_us, peaks, *place in more.get("crossings", []):
             found = {antenna: (level, at) for antenna, level, at in peaks}
-            track.crossings.append(Crossing(first_us, then_us, found))
+            where = Strongest.restored(place[0] if place else None)
+            track.crossings.append(Crossing(first_us, then_us, found, where))
         return tag, track
 
 

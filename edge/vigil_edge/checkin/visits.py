@@ -182,6 +182,7 @@ class Visits:
             temperature_c=track.health.temperature_c if track.health else None,
             still_since=None if still_us is None else instant(still_us),
             passages=[crossing.told() for crossing in crossings] or None,
+            position=track.place.position,
         )
 
     def _restore(self, state: bytes, now: datetime | None) -> None:

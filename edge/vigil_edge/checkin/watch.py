@@ -94,4 +94,5 @@ class Watch:
             seen=instant(seen_us),
             rssi_dbm=None if rssi is None else min(max(rssi, -130.0), 20.0),
             antenna=sighting.antenna,
+            position=sighting.position,
         )

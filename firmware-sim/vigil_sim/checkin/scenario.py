@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vigil_schemas.checkin import TagId
 from vigil_sim.scenario_model import Device, Happening, Name, Part
+
+Way = tuple[tuple[float, float] | tuple[float, float, float], ...]
+"""East, north and, optionally, how many seconds to stay there."""
 
 
 class Station(Device):
@@ -15,6 +18,16 @@ class Station(Device):
 
     driver: Literal["ble", "llrp"] = "ble"
     range_m: Annotated[float, Field(gt=0, le=200)] = 30.0
+    drive: Annotated[Way, Field(min_length=2)] | None = None
+    """Of a reader on a car: its way, from the beginning on; a receiver behind gpsd says where it
+    is. Where it stands otherwise says ``at``."""
+    drive_m_s: Annotated[float, Field(gt=0, le=40)] = 8.0
+
+    @model_validator(mode="after")
+    def _readers_drive(self) -> Station:
+        if self.drive is not None and self.driver != "llrp":
+            raise ValueError("only a reader (llrp) drives")
+        return self
 
 
 class Person(Part):
@@ -57,7 +70,4 @@ class Walk(Happening):
     what: Literal["walk"]
     tag: TagId
     speed_m_s: Annotated[float, Field(gt=0, le=15)] = 1.0
-    path: Annotated[
-        tuple[tuple[float, float] | tuple[float, float, float], ...], Field(min_length=2)
-    ]
-    """East, north and, optionally, how many seconds to stay there."""
+    path: Annotated[Way, Field(min_length=2)]

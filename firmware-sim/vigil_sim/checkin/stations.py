@@ -10,11 +10,12 @@ from typing import Any
 
 from vigil_sim.checkin.advert_socket import AdvertSocket
 from vigil_sim.checkin.bluez import BluezStandIn, available
+from vigil_sim.checkin.gpsd import GpsdServer, Place
 from vigil_sim.checkin.reader import LlrpReader, TagInField
 from vigil_sim.checkin.scenario import Station
 from vigil_sim.checkin.street import Beacon, Street, Walker
 from vigil_sim.checkin.street import Station as HearingStation
-from vigil_sim.checkin.walks import Walks
+from vigil_sim.checkin.walks import Drive, Walks
 from vigil_sim.scenario_model import ScenarioError
 from vigil_sim.site import Site
 
@@ -120,13 +121,25 @@ class Radios:
         await self._service.stop()
 
 
-def reader(site: Site, walks: Walks, station: Station) -> LlrpReader:
-    """A UHF reader that sees the tags within its range."""
+def receiver(site: Site, drive: Drive) -> GpsdServer:
+    """Gpsd on a gateway that drives."""
+
+    def place() -> Place:
+        t = site.clock.world()
+        latitude, longitude = site.world.geographic(drive.at(t))
+        return Place(latitude, longitude, speed_m_s=drive.speed(t) * site.clock.speed)
+
+    return GpsdServer(place, period_s=max(0.1, 1.0 / site.clock.speed))
+
+
+def reader(site: Site, walks: Walks, station: Station, drive: Drive | None = None) -> LlrpReader:
+    """A UHF reader that sees the tags within its range, wherever it is."""
     tags = [tag for tag in walks.tags if tag.startswith("epc:")]
 
     def field(t: float) -> Iterable[TagInField]:
         for tag in tags:
-            metres = walks.distance(tag, station.at, t)
+            at = station.at if drive is None else drive.at(t)
+            metres = walks.distance(tag, at, t)
             if metres is not None and metres <= station.range_m:
                 # The way there and back: twice the loss of one way.
                 rssi = -40.0 - 40.0 * math.log10(max(metres, 0.5))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from vigil_sim.checkin.scenario import Walk
+from vigil_sim.checkin.scenario import Walk, Way
 from vigil_sim.scenario_model import Metres, Scenario
 
 
@@ -30,22 +30,47 @@ class Leg:
 
 
 def legs(walk: Walk) -> list[Leg]:
-    """A walk as legs in time: each way at its speed, each stay where it was asked for."""
+    """A walk as legs in time."""
+    return legs_of(walk.path, walk.at_s, walk.speed_m_s)
+
+
+def legs_of(path: Way, begins_s: float, speed_m_s: float) -> list[Leg]:
+    """Each way at its speed, each stay where it was asked for."""
     result: list[Leg] = []
-    t = walk.at_s
-    points = [(point[0], point[1], point[2] if len(point) == 3 else 0.0) for point in walk.path]
+    t = begins_s
+    points = [(point[0], point[1], point[2] if len(point) == 3 else 0.0) for point in path]
     if points[0][2]:
         here = points[0][:2]
         result.append(Leg(t, t + points[0][2], here, here))
         t += points[0][2]
     for (east, north, _), (to_east, to_north, stay_s) in pairwise(points):
-        takes = math.hypot(to_east - east, to_north - north) / walk.speed_m_s
+        takes = math.hypot(to_east - east, to_north - north) / speed_m_s
         result.append(Leg(t, t + takes, (east, north), (to_east, to_north)))
         t += takes
         if stay_s:
             result.append(Leg(t, t + stay_s, (to_east, to_north), (to_east, to_north)))
             t += stay_s
     return result
+
+
+class Drive:
+    """Where a station that moves is: before its way at its begin, after it at its end."""
+
+    def __init__(self, path: Way, speed_m_s: float) -> None:
+        self._legs = legs_of(path, 0.0, speed_m_s)
+        self._speed_m_s = speed_m_s
+
+    def at(self, t: float) -> Metres:
+        """At world time ``t``."""
+        for leg in self._legs:
+            if t <= leg.ends_s:
+                return leg.at(max(t, leg.begins_s))
+        return self._legs[-1].stop
+
+    def speed(self, t: float) -> float:
+        """Metres a second, then."""
+        leg = next((one for one in self._legs if one.begins_s <= t <= one.ends_s), None)
+        return 0.0 if leg is None or leg.start == leg.stop else self._speed_m_s
 
 
 class Walks:

@@ -10,7 +10,7 @@ import pytest
 from aed_town import alert_of, tell
 from cloud_city import TAG, City
 from vigil_schemas.aed import AedRemoval
-from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.checkin import CheckinVisit, StationPosition
 
 STICKER = "epc:3034257bf400b7800004cb30"
 NEAR, FAR = "station-1", "station-2"
@@ -33,7 +33,13 @@ def put(city: City, tag: str | None, site: str = "hall") -> dict[str, Any]:
     return found
 
 
-def sighted(city: City, station: str, id: str, tag: str = STICKER) -> None:
+def sighted(
+    city: City,
+    station: str,
+    id: str,
+    tag: str = STICKER,
+    position: StationPosition | None = None,
+) -> None:
     city.send(
         CheckinVisit(
             visit_id=id,
@@ -43,6 +49,7 @@ def sighted(city: City, station: str, id: str, tag: str = STICKER) -> None:
             arrived=city.time,
             last_seen=city.time,
             sightings=3,
+            position=position,
         ),
         station,
     )
@@ -117,3 +124,15 @@ def test_one_tag_is_on_one_thing_or_person(tagged: City) -> None:
     assert (given.status_code, given.json()["code"]) == (409, "tag-of-a-thing")
     put(tagged, None)
     assert put(tagged, STICKER, "other")["tag"] == STICKER
+
+
+def test_what_a_station_on_the_move_meets_is_away_only_where_that_is_known(tagged: City) -> None:
+    """A car without a satellite fix may stand right beside the cabinet."""
+    tagged.later(minutes=1)
+    sighted(tagged, FAR, "visit-0001", position=StationPosition(state="no-fix"))
+    assert [one for one in tagged.listed("police") if one["domain"] == "aed"] == []
+    tagged.later(minutes=1)
+    away = StationPosition(state="fixed", latitude=23.60, longitude=120.44, at=tagged.time)
+    sighted(tagged, FAR, "visit-0002", position=away)
+    alert = alert_of(tagged, "police")
+    assert (alert["kind"], alert["detail"]["seen_at"]) == ("away", "Market (on the move)")

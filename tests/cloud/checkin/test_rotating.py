@@ -20,7 +20,8 @@ from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.checkin import rotating
 from vigil_cloud.checkin.eid import DRIFT, SLACK_S, Key, Offset, ids, judged
 from vigil_cloud.checkin.eid_table import Table
-from vigil_cloud.checkin.models import RotatingBeacon, Visit, Watch
+from vigil_cloud.checkin.late_job import LateVisitsFailed, resolve_late
+from vigil_cloud.checkin.models import LateVisit, RotatingBeacon, Visit, Watch
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.checkin.watching import _entries
 from vigil_cloud.database.engine import writing
@@ -28,7 +29,8 @@ from vigil_cloud.domain.port import Unprepared
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.secret_key import rotate
-from vigil_schemas.checkin import CheckinVisit, visit_model
+from vigil_cloud.jobs.port import Turn
+from vigil_schemas.checkin import CheckinVisit, sighting_model, visit_model
 
 ZERO = NOON.timestamp() - 1_000_000.0
 SECRET = bytes(range(16))
@@ -132,12 +134,22 @@ def test_replays_outside_of_their_window_are_known_as_such() -> None:
 @pytest.fixture
 def worn(city: City) -> tuple[City, Key]:
     """A city in which the person also carries a beacon whose id rotates."""
+    return with_beacon(city, 1_000_000)
+
+
+@pytest.fixture
+def worn_long(city: City) -> tuple[City, Key]:
+    """The same; it has counted for four months."""
+    return with_beacon(city, 10_000_000)
+
+
+def with_beacon(city: City, counter_s: int) -> tuple[City, Key]:
     with writing(city.services.sessions) as session:
-        beacon = rotating.NewBeacon(SECRET, 10, 1_000_000)
+        beacon = rotating.NewBeacon(SECRET, 10, counter_s)
         tag = rotating.add(session, beacon, city.time)
         give_tag(session, tag, "p1", by="operator", now=city.time)
     city.consent("family")
-    return city, Key(SECRET, 10, city.time.timestamp() - 1_000_000)
+    return city, Key(SECRET, 10, city.time.timestamp() - counter_s)
 
 
 def heard(city: City, key: Key, moment: datetime, length_s: float = 60, **fields: object) -> None:
@@ -304,31 +316,144 @@ def test_a_message_of_the_second_version_is_the_first_ones_kind() -> None:
     assert visit_model("epc:00112233").TYPE == "city.vigil.checkin.visit.v1"
 
 
-def test_old_visits_of_many_days_hold_up_no_other_event(worn: tuple[City, Key]) -> None:
-    """The table keeps the ids of some days at once: a batch that needs more is stored in parts."""
-    city, key = worn
+def counted_blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The blocks of ids that are made from now on."""
+    made: list[int] = []
+    make = Table._make
+
+    def counting(table: Table, number: int) -> object:
+        made.append(number)
+        return make(table, number)
+
+    monkeypatch.setattr(Table, "_make", counting)
+    return made
+
+
+def store(city: City, said: list[tuple[str, datetime]]) -> Bench:
+    """One batch of visits in the event lane, by the writer itself."""
     bench = Bench(city.services, Recorder(), [city.time])
-    said = [
-        (f"eddystone-eid:{sent(key, at.timestamp()).hex()}", at)
-        for at in (city.time - timedelta(days=3 + n % 6, minutes=n) for n in range(25))
-    ]
-    said.insert(13, ("ibeacon:0123456789abcdef0123456789abcdef:1:99", city.time))
     arrived = [
         bench.arrived(f"vigil/v1/{GATEWAY}/event", _departed(n, tag, at))
         for n, (tag, at) in enumerate(said, 1)
     ]
-    writer = bench.writer(
-        [one for one in city.handlers if visit_model(said[0][0]).TYPE in one.types]
-    )
+    takes = visit_model("eddystone-eid:0011223344556677").TYPE
+    writer = bench.writer([one for one in city.handlers if takes in one.types])
     given_up = threading.Timer(30.0, writer.ask_to_stop)
     given_up.start()
     writer.store(arrived)
     given_up.cancel()
     assert bench.dead_letters() == []
-    assert bench.recorder.told[-1][:3] == (f"/{GATEWAY}/event/{EPOCH}", 26, ())
+    assert bench.recorder.told[-1][:3] == (f"/{GATEWAY}/event/{EPOCH}", len(said), ())
+    return bench
+
+
+def backdated(city: City, key: Key, many: int) -> list[tuple[str, datetime]]:
+    """Ids of many days, of three to sixty-two days ago."""
+    return [
+        (f"eddystone-eid:{sent(key, at.timestamp()).hex()}", at)
+        for at in (city.time - timedelta(days=3 + n % 60, minutes=n) for n in range(many))
+    ]
+
+
+def by_tag(city: City) -> list[int]:
     with city.services.sessions() as session:
         many = select(Visit.tag, func.count()).group_by(Visit.tag)
-        assert sorted(count for _, count in session.execute(many)) == [1, 25]
+        return sorted(count for _, count in session.execute(many))
+
+
+def turn_of(city: City) -> Turn:
+    return Turn(city.services, city.time)
+
+
+def test_old_visits_of_many_days_hold_up_no_other_event(
+    worn_long: tuple[City, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many days a batch goes back, the event lane makes the tables of the last two alone:
+    what is older waits for a job."""
+    city, key = worn_long
+    made = counted_blocks(monkeypatch)
+    said = backdated(city, key, 90)
+    said.insert(13, ("ibeacon:0123456789abcdef0123456789abcdef:1:99", city.time))
+    said.append((f"eddystone-eid:{sent(key, city.time.timestamp()).hex()}", city.time))
+    store(city, said)
+    newest = rotating.block_of_moment(city.time)
+    assert set(made) <= set(range(newest - 3, newest + 2)), "of the last two days, and the next"
+    assert len(made) == len(set(made)), "each once"
+    assert by_tag(city) == [1, 1], "what is of now is stored at once"
+
+    made.clear()
+    resolve_late(turn_of(city))
+    assert by_tag(city) == [1, 91]
+    assert len(made) <= 2 * 7 * 60, "a few for each of the days"
+    with city.services.sessions() as session:
+        assert session.scalars(select(LateVisit)).all() == []
+
+
+def test_a_job_with_old_ids_leaves_the_tables_of_the_moment_alone(
+    worn_long: tuple[City, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, key = worn_long
+    heard(city, key, city.time)
+    store(city, backdated(city, key, 40))
+    resolve_late(turn_of(city))
+    made = counted_blocks(monkeypatch)
+    heard(city, key, city.time)
+    assert made == []
+
+
+def test_an_old_id_of_nobodys_is_gone_once_the_job_has_looked(worn_long: tuple[City, Key]) -> None:
+    city, _ = worn_long
+    stranger = Key(b"another city key", 10, ZERO)
+    store(city, backdated(city, stranger, 5))
+    resolve_late(turn_of(city))
+    with city.services.sessions() as session:
+        assert session.scalars(select(LateVisit)).all() == []
+        assert session.scalars(select(Visit)).all() == []
+
+
+def test_an_old_sighting_of_a_rotating_id_asks_for_no_table(
+    worn_long: tuple[City, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, key = worn_long
+    made = counted_blocks(monkeypatch)
+    at = city.time - timedelta(days=9)
+    tag = f"eddystone-eid:{sent(key, at.timestamp()).hex()}"
+    seen = sighting_model(tag)(sighting_id="sighting-1", tag=tag, carrier="ble", seen=at)
+    city.send(seen, "station-1")
+    assert made == []
+
+
+def test_one_old_visit_that_fails_keeps_no_other_waiting(
+    worn_long: tuple[City, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, key = worn_long
+    store(city, backdated(city, key, 6))
+    with writing(city.services.sessions) as session:
+        first = session.scalars(select(LateVisit).order_by(LateVisit.id)).first()
+        assert first is not None
+        first.envelope = {**first.envelope, "time": "never"}
+    with pytest.raises(LateVisitsFailed):
+        resolve_late(turn_of(city))
+    with city.services.sessions() as session:
+        (left,) = session.scalars(select(LateVisit)).all()
+        assert left.tries >= 1
+    assert by_tag(city) == [5]
+
+
+def test_more_old_ids_than_are_kept_are_refused_with_their_reason(
+    worn_long: tuple[City, Key], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city, key = worn_long
+    monkeypatch.setattr("vigil_cloud.checkin.late_ids.MOST", 2)
+    bench = Bench(city.services, Recorder(), [city.time])
+    arrived = [
+        bench.arrived(f"vigil/v1/{GATEWAY}/event", _departed(n, tag, at))
+        for n, (tag, at) in enumerate(backdated(city, key, 5), 1)
+    ]
+    takes = visit_model("eddystone-eid:0011223344556677").TYPE
+    bench.writer([one for one in city.handlers if takes in one.types]).store(arrived)
+    assert {letter.reason for letter in bench.dead_letters()} == {"late-ids-full"}
+    assert len(bench.dead_letters()) == 2
 
 
 def _departed(number: int, tag: str, at: datetime) -> bytes:

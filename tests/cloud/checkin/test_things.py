@@ -9,15 +9,19 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from cloud_city import City, visit
+from cloud_city import TAG, City, visit
 from vigil_cloud.checkin import amulets
 from vigil_cloud.checkin.models import Amulet, Thing, Visit
+from vigil_cloud.checkin.watching import tell_stations
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.models import Device
+from vigil_cloud.devices.models import Device, Downlink
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
-from vigil_schemas.checkin import CheckinVisit
+from vigil_schemas.checkin import CheckinSighting, CheckinVisit
+from vigil_schemas.commands import WatchList
+from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.types import isoformat_utc
 
 STICKER = "epc:30340789000c0e42dfdc1c35"
 CODE = "A7K3M-92MDT"
@@ -231,6 +235,131 @@ def test_a_stolen_thing_is_seen_by_the_police_with_a_reason_while_its_case_is_op
     assert left["stolen"] is None
     looks = client.get("/api/v1/people/p1/audit").json()["entries"]
     assert any(line["account"] == "police" for line in looks)
+
+
+def stolen(city: City) -> tuple[str, str]:
+    """A bicycle that is reported stolen: its id and that of its case."""
+    thing = bicycle(city)
+    city.later(minutes=1)
+    told_case = city.client("family").post(f"/api/v1/things/{thing}/theft", json={})
+    assert told_case.status_code == 201, told_case.text
+    return thing, told_case.json()["case_id"]
+
+
+def able(city: City) -> None:
+    """One station takes the watch list."""
+    described = DeviceDescription(
+        device="station-2",
+        domain="checkin",
+        driver="llrp",
+        name="Market",
+        commands=[WatchList.ACTION],
+        latitude=23.50,
+        longitude=120.44,
+    )
+    city.birth(session=2, devices=[described])
+
+
+def listed(city: City) -> list[str]:
+    """The tags that stations are asked to watch for now."""
+    with writing(city.services.sessions) as session:
+        while tell_stations(session, city.time):
+            pass
+        waiting = select(Downlink).where(Downlink.answered.is_(None))
+        return [
+            one["id"]
+            for row in session.scalars(waiting)
+            for one in row.payload["arguments"]["entries"]
+        ]
+
+
+def heard_at_once(city: City, device: str, id: str) -> None:
+    """As a station tells of a tag that it was asked to watch for."""
+    seen_now = CheckinSighting(sighting_id=id, tag=STICKER, carrier="uhf", seen=city.time)
+    city.send(seen_now, device)
+
+
+def close(city: City, case: str) -> None:
+    client = city.client("family")
+    shown = client.get(f"/api/v1/cases/{case}").json()
+    decided = client.post(
+        f"/api/v1/cases/{case}/decisions",
+        json={"version": shown["version"], "outcome": "recovered", "reason": "found"},
+    ).json()
+    closed = client.post(
+        f"/api/v1/cases/{case}/close",
+        json={"version": decided["version"], "resolution": "ended"},
+    )
+    assert closed.is_success, closed.text
+
+
+def test_a_stolen_thing_is_on_every_stations_watch_list_until_its_case_ends(owned: City) -> None:
+    able(owned)
+    thing, case = stolen(owned)
+    assert listed(owned) == [STICKER], "the thing's tag, and none of its owner's"
+    police = owned.client("police")
+    police.post(f"/api/v1/cases/{case}/access", json={"reason": "report 110-5"})
+    watch = police.get(f"/api/v1/things/cases/{case}").json()["watch"]
+    assert watch == {"stations": 1, "watching": 0, "waiting": 1, "unable": 0, "listed": True}
+    close(owned, case)
+    owned.later(seconds=2)
+    assert listed(owned) == []
+    with owned.services.sessions() as session:
+        actions = session.scalars(
+            select(AuditEntry.action).where(
+                AuditEntry.subject == thing, AuditEntry.person_key == "p1"
+            )
+        )
+        assert list(actions)[-2:] == ["thing.watched", "thing.unwatched"]
+
+
+def test_a_sighting_of_a_stolen_thing_is_told_before_any_visit(owned: City) -> None:
+    """To the family, and to the police who have given a reason; to nobody else."""
+    _, case = stolen(owned)
+    owned.account("police-2", Role.POLICE)
+    reason = {"reason": "report 110-5"}
+    assert owned.client("police").post(f"/api/v1/cases/{case}/access", json=reason).is_success
+    owned.later(minutes=1)
+    heard_at_once(owned, "station-2", "sighting-1")
+    for who in ("family", "police"):
+        (alert,) = [one for one in owned.listed(who) if one["kind"] == "thing-seen"]
+        assert "was seen at Market" in alert["title"]
+    for who in ("police-2", "administrator", "maintainer", "host"):
+        assert [one for one in owned.listed(who) if one["kind"] == "thing-seen"] == []
+    # Its visit, and what the station tells each minute, are the same sign of it.
+    passes(owned, "station-2", seconds=5)
+    owned.later(minutes=1)
+    heard_at_once(owned, "station-2", "sighting-2")
+    assert len([one for one in owned.listed("police") if one["kind"] == "thing-seen"]) == 1
+    with owned.services.sessions() as session:
+        assert len(session.scalars(select(Visit)).all()) == 1, "a sighting keeps nothing"
+    close(owned, case)
+    assert [one for one in owned.listed("police") if one["kind"] == "thing-seen"] == []
+
+
+def test_a_station_whose_clock_is_behind_tells_of_a_stolen_thing_too(owned: City) -> None:
+    stolen(owned)
+    behind = CheckinSighting(
+        sighting_id="sighting-1",
+        tag=STICKER,
+        carrier="uhf",
+        seen=owned.time - timedelta(hours=3),
+    )
+    owned.later(minutes=1)
+    owned.send(behind, "station-2")
+    (alert,) = [one for one in owned.listed("family") if one["kind"] == "thing-seen"]
+    assert alert["event_time"] == isoformat_utc(owned.time)
+
+
+def test_people_go_before_things_where_the_watch_list_is_full(
+    owned: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able(owned)
+    monkeypatch.setattr("vigil_cloud.checkin.watching.MOST", 1)
+    stolen(owned)
+    missed = owned.client("family").post("/api/v1/search/reports", json={"person_key": "p1"})
+    assert missed.status_code == 201, missed.text
+    assert listed(owned) == [TAG]
 
 
 def test_a_case_of_a_theft_is_of_a_thing(owned: City) -> None:

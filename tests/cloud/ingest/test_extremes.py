@@ -17,7 +17,12 @@ from gateways import EPOCH, birth, death, event
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_schemas.aed import AedCall, AedCondition, AedDoor, AedPrompt, AedRemoval
-from vigil_schemas.checkin import CheckinSighting, CheckinSightingV2, CheckinVisitV2
+from vigil_schemas.checkin import (
+    CheckinSighting,
+    CheckinSightingV2,
+    CheckinVisitV2,
+    StationPosition,
+)
 from vigil_schemas.contract import DOWNWARD, PAYLOADS
 from vigil_schemas.control import RefusalReason
 from vigil_schemas.evidence import EvidenceReference
@@ -43,6 +48,7 @@ INTEGERS = [2**31, 2**53, 2**63 - 1, 2**63, 2**64, 10**40, -1, -(2**63) - 1]
 NUMBERS = [1e308, -1e308, 5e-324]
 TEXTS = ["", "x" * 5000, "a\0b", "\ud800", "𝄞" * 200]
 TIMES = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
+FIX = StationPosition(state="fixed", latitude=23.5, longitude=120.4, within_m=4.0, at=NOON)
 SOURCE = SourceHealth(device="alarm-1", state="failed", since=NOON, code="c", message="m")
 
 
@@ -53,7 +59,7 @@ def examples() -> dict[str, tuple[str, str, Model]]:
     )
     water = excursion(NOON, "end")
     full_visit = visit(NOON).model_copy(
-        update={"antenna": 1, "battery_mv": 3000, "temperature_c": 20.0}
+        update={"antenna": 1, "battery_mv": 3000, "temperature_c": 20.0, "position": FIX}
     )
     fire = alarm(NOON).model_copy(
         update={"battery_percent": 50.0, "link_quality": 100, "model": "m", "raw": "r"}
@@ -85,7 +91,13 @@ def examples() -> dict[str, tuple[str, str, Model]]:
         {k: v for k, v in fire.model_dump().items() if k in SmokeAlarmV1.model_fields}
     )
     seen = CheckinSighting(
-        sighting_id="sighting-1", tag=TAG, carrier="uhf", seen=NOON, rssi_dbm=-60.0, antenna=1
+        sighting_id="sighting-1",
+        tag=TAG,
+        carrier="uhf",
+        seen=NOON,
+        rssi_dbm=-60.0,
+        antenna=1,
+        position=FIX,
     )
     old_noise = NoiseExceedanceV1.model_validate(
         {k: v for k, v in noise.model_dump().items() if k in NoiseExceedanceV1.model_fields}

@@ -1,6 +1,6 @@
 """printed codes outlive the secret key; those that do not fit any more are known
 
-Revision: 0062, after 0056
+Revision: 0062, after 0061
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 import vigil_cloud.database.base
 
 revision = '0062'
-down_revision = '0056'
+down_revision = '0061'
 branch_labels = None
 depends_on = None
 

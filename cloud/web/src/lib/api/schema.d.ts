@@ -582,6 +582,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/amulets/reprint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reprint Amulets
+         * @description Another code for each free amulet whose printed one fits no more, 500 at a time.
+         */
+        post: operations["reprint_amulets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cases": {
         parameters: {
             query?: never;
@@ -10304,6 +10324,8 @@ export interface components {
             name: string;
             /** Name Zh */
             name_zh: string;
+            /** @description Of a station that moves; ``None``: it stands there. */
+            position?: components["schemas"]["PositionEntry"] | null;
             /**
              * Present
              * @description Whether it goes on as far as can be known: a sign within half an hour, and no departure.
@@ -11847,6 +11869,28 @@ export interface components {
             latitude: number;
             /** Longitude */
             longitude: number;
+        };
+        /**
+         * PositionEntry
+         * @description Of a station that moves: how well it knew where it was. Its coordinates are the visit's.
+         */
+        PositionEntry: {
+            /**
+             * At
+             * @description Of the satellites' fix.
+             */
+            at: string | null;
+            /**
+             * State
+             * @description ``fixed``; else why the place is not known.
+             * @enum {string}
+             */
+            state: "fixed" | "too-old" | "no-fix" | "no-receiver";
+            /**
+             * Within M
+             * @description As good as its receiver says it is, metres; ``None``: it does not say.
+             */
+            within_m: number | null;
         };
         /**
          * ProbeHourEntry
@@ -13986,6 +14030,25 @@ export interface components {
             lost: number;
             /** Returned */
             returned: number;
+            /**
+             * Void
+             * @description Of the free ones: so many have a printed code that fits no more, and need another.
+             */
+            void: number;
+        };
+        /**
+         * StolenThing
+         * @description Where a stolen thing was seen, and whether stations look out for it.
+         */
+        StolenThing: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "bicycle" | "scooter" | "car" | "wheelchair" | "aed" | "other";
+            /** Signs */
+            signs: components["schemas"]["ThingSign"][];
+            watch: components["schemas"]["ThingWatch"];
         };
         /**
          * StoredPolicy
@@ -14292,6 +14355,8 @@ export interface components {
             name: string;
             /** Name Zh */
             name_zh: string;
+            /** @description Of a station that moves; ``None``: it stands there. */
+            position?: components["schemas"]["PositionEntry"] | null;
         };
         /**
          * ThingSigns
@@ -14305,6 +14370,28 @@ export interface components {
             kind: "bicycle" | "scooter" | "car" | "wheelchair" | "aed" | "other";
             /** Signs */
             signs: components["schemas"]["ThingSign"][];
+        };
+        /**
+         * ThingWatch
+         * @description How far the watch list has come, on which its tag is.
+         */
+        ThingWatch: {
+            /**
+             * Listed
+             * @description Whether it has found room on the list, where people come first.
+             */
+            listed: boolean;
+            /** Stations */
+            stations: number;
+            /**
+             * Unable
+             * @description Of an earlier release: their visits are looked at when they come.
+             */
+            unable: number;
+            /** Waiting */
+            waiting: number;
+            /** Watching */
+            watching: number;
         };
         /**
          * TokenEntry
@@ -14646,6 +14733,8 @@ export interface components {
             name: string;
             /** Name Zh */
             name_zh: string;
+            /** @description Of a station that moves; ``None``: it stands there. */
+            position?: components["schemas"]["PositionEntry"] | null;
             /**
              * Present
              * @description Whether it goes on as far as can be known: a sign within half an hour, and no departure.
@@ -15801,6 +15890,35 @@ export interface operations {
                 "application/json": components["schemas"]["AddAmulets"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewAmulets"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reprint_amulets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             201: {
@@ -22371,7 +22489,10 @@ export interface operations {
     };
     get_stolen_thing: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description an open page asks again by itself: its look lasts on */
+                refresh?: boolean;
+            };
             header?: {
                 /** @description made up by the client; the same request with it does nothing more */
                 "Idempotency-Key"?: string | null;
@@ -22389,7 +22510,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ThingSigns"];
+                    "application/json": components["schemas"]["StolenThing"];
                 };
             };
             /** @description A problem document */

@@ -535,6 +535,7 @@ export const en = {
   "gateways.reason.decoding-failed": "Could not be decoded",
   "gateways.reason.handler-failed": "Could not be handled",
   "gateways.reason.beside-failed": "Taken; what should follow from it failed in part",
+  "gateways.reason.late-ids-full": "Too many old rotating ids wait",
   "gateways.reason.shape-doubtful": "Understood in part",
   "letters.alarm": "Alarm",
   "letters.replay": "Process again",

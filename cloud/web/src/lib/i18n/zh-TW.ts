@@ -528,6 +528,7 @@ export const zhTW: Record<Key, string> = {
   "gateways.reason.decoding-failed": "解碼失敗",
   "gateways.reason.handler-failed": "處理失敗",
   "gateways.reason.beside-failed": "已接收，但部分後續處理失敗",
+  "gateways.reason.late-ids-full": "待處理的舊輪替識別碼過多",
   "gateways.reason.shape-doubtful": "僅部分判讀",
   "letters.alarm": "警報",
   "letters.replay": "重新處理",
