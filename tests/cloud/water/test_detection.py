@@ -157,6 +157,33 @@ def test_only_water_that_dilutes_explains_turbidity(stage: float, cond: float, r
     assert bool(found) is not rain
 
 
+def in_a_flood(ph: float) -> set[str]:
+    """What is told as water where conductance and pH change within three hours of rain."""
+    random = np.random.default_rng(4)
+    rows = START + 24
+    values = np.stack(
+        [1.5 + random.normal(0, 0.01, rows), quiet()[:rows, 1], quiet()[:rows, 2]], axis=1
+    )
+    values[START:, 0] += 0.4
+    values[START : START + 10, 1] *= 0.8
+    rises = np.minimum(np.arange(12) / 4, 1.0)
+    values[START + 12 :, 1] += 250 * rises
+    values[START + 12 :, 2] += ph * rises
+    detector = Detector(["stage", "cond", "ph"])
+    return {
+        one.signal
+        for at, row in zip(times(rows).tolist(), values.tolist(), strict=True)
+        for one in detector.step(at, row).findings
+        if at >= times(rows)[START + 12] and one.type == "water"
+    }
+
+
+def test_what_rain_does_not_explain_beside_it_is_no_rain() -> None:
+    """The first water of a flood may raise conductance as far; it does not take the pH along."""
+    assert in_a_flood(-0.1) == set()
+    assert in_a_flood(-0.9) == {"cond", "ph"}
+
+
 def waits(at_s: float, *signals: str) -> Verdict:
     return verdict_of([Finding(one, "excursion", "water", 2.0, at_s, 3.0) for one in signals])
 
@@ -178,6 +205,31 @@ def test_what_nothing_refutes_is_told_after_an_hour() -> None:
     (told,) = restored.weigh(4500, Verdict(), gone, ()).findings
     assert (told.signal, told.type) == ("cond", "water")
     assert restored.state()["held"] == {}
+
+
+def suspected(interval_s: float, readings: int) -> list[tuple[str, str, str]]:
+    """What is told of a conductance that shows 200 more for so many suspect readings and returns."""
+    detector = Detector(["cond"], interval_s)
+    rows = quiet()[: 8 * DAY, 1]
+    told = []
+    for number, value in enumerate(rows.tolist()):
+        out = 7 * DAY <= number < 7 * DAY + readings
+        verdict = detector.step(
+            1.7e9 + interval_s * number, [value + 200 * out], {0} if out else frozenset()
+        )
+        if number >= 7 * DAY:
+            told += [(one.signal, one.reason, one.type) for one in verdict.findings]
+    return told
+
+
+def test_two_suspect_readings_a_quarter_of_an_hour_apart_are_believed() -> None:
+    """Four would be longer than many a discharge; one by itself returns as a spike does."""
+    assert ("cond", "excursion", "water") in suspected(900.0, 2)
+    assert suspected(900.0, 1) == [("cond", "spike", "sensor")]
+
+
+def test_where_readings_are_close_two_suspect_ones_that_return_are_a_spike() -> None:
+    assert {type_ for *_, type_ in suspected(60.0, 2)} <= {"sensor"}
 
 
 def test_rain_and_a_calibration_are_no_discharge() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Final
 
 from vigil_cloud.water.detection.ledger import OVER_S
@@ -18,6 +18,8 @@ from vigil_cloud.water.detection.verdict import Finding, Verdict, verdict_of
 
 BELIEVED: Final = 4
 """So many suspect readings in a row are believed."""
+AGREED_S: Final = 600.0
+"""So are two that lie so far apart."""
 _SEVERAL: Final = 2
 _STAYED: Final = 0.5
 """Share of the change that has to be left of it."""
@@ -39,17 +41,30 @@ class Doubts:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = list(names)
         self._runs = [0] * len(self._names)
+        self._began = [inf] * len(self._names)
+        """When the first of them was, s."""
         self._held: dict[str, _Held] = {}
 
-    def take(self, values: Sequence[float | None], suspect: Collection[int]) -> frozenset[int]:
+    def take(
+        self, at_s: float, values: Sequence[float | None], suspect: Collection[int]
+    ) -> frozenset[int]:
         """Count a row; the places of the signals whose reading is doubted."""
         if not suspect and not any(self._runs):
             return frozenset()
         for place, value in enumerate(values):
             if value is None:
                 continue
-            self._runs[place] = self._runs[place] + 1 if place in suspect else 0
-        return frozenset(place for place in suspect if 0 < self._runs[place] < BELIEVED)
+            if place not in suspect:
+                self._runs[place] = 0
+                continue
+            if not self._runs[place]:
+                self._began[place] = at_s
+            self._runs[place] += 1
+        return frozenset(
+            place
+            for place in suspect
+            if 0 < self._runs[place] < BELIEVED and at_s - self._began[place] < AGREED_S
+        )
 
     def weigh(
         self,
@@ -105,12 +120,19 @@ class Doubts:
             name: [*_row(one.finding), str(one.base), str(one.at_s)]
             for name, one in self._held.items()
         }
-        return {"runs": runs, "held": held}
+        began = {
+            name: at
+            for name, at, run in zip(self._names, self._began, self._runs, strict=True)
+            if run and isfinite(at)
+        }
+        return {"runs": runs, "began": began, "held": held}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """As it was stored; of a state of before there was any, nothing."""
         runs = state.get("runs", {})
         self._runs = [int(runs.get(name, 0)) for name in self._names]
+        began = state.get("began", {})
+        self._began = [float(began.get(name, inf)) for name in self._names]
         held = state.get("held", {})
         self._held = {
             name: _Held(_finding(name, row), float(row[4]), float((row[5:] or row[2:])[0]))

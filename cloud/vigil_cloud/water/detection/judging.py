@@ -259,14 +259,14 @@ class Judge:
         return one.kind.share_of > 0 and one.value < left * min(one.usual, base)
 
     def _supported(self, number: int) -> bool:
-        """Whether another signal moves as a discharge moves it at the same time: a calibration is
-        of one sensor, and rain dilutes."""
+        """Whether another signal moves as a discharge moves it at the same time, and by more than
+        rain does: a calibration is of one sensor, and rain moves several a little."""
         for other, one in enumerate(self.series):
             if other == number or not self._quality(other) or one.since < self._last:
                 continue
             if not (one.kind.rises if one.residual > 0 else one.kind.falls):
                 continue
-            if abs(one.residual) <= one.little:
+            if abs(one.residual) <= one.little or self._weather.explains(one, one.residual):
                 continue
             share = max(abs(one.z) / one.away_by.threshold, one.jump / one.jumping.threshold)
             if share > _SUPPORTS:
@@ -305,7 +305,9 @@ class Judge:
         louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
         alone = size / tail.threshold
         joint = self._together / _AGREE if alone > _LISTED else 0.0
-        if max(alone, joint) > louder and self._weather.moved(one, apart, joint > louder):
+        if max(alone, joint) > louder and self._weather.moved(
+            one, apart, joint > louder, supported=self._supported(number)
+        ):
             one.away_since = at_s
             if one.teaches:
                 tail.highest = max(tail.highest, size)

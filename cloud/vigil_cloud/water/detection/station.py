@@ -92,7 +92,7 @@ class Detector(Judge):
             self.began_s = at_s
         if not self.series:
             return self._learn(at_s, values)
-        doubted = self._doubts.take(values, suspect)
+        doubted = self._doubts.take(at_s, values, suspect)
         verdict = self._taken(at_s, values, doubted)
         return self._doubts.weigh(at_s, verdict, values, doubted)
 

@@ -15,7 +15,7 @@ class Finding:
 
     signal: str
     reason: str
-    """missing, empty, held, stuck, spike, step, noise, excursion."""
+    """missing, empty, held, stuck, spike, step, collapsed, noise, excursion."""
     type: Type
     score: float
     """Times the threshold."""

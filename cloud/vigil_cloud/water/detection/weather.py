@@ -94,14 +94,17 @@ class Weather:
 
     def is_water(self, one: Series, size: float, base: float, *, supported: bool = False) -> bool:
         """Whether a change is in a direction and of a size that a discharge has; ``supported``:
-        another signal says the same, so that it is no calibration."""
+        another signal says the same and no rain explains that, so that it is neither a calibration
+        nor rain."""
         kind = one.kind
         if not (kind.rises if size > 0 else kind.falls):
             return False
-        if self._raining(one, size) or (one.value - one.usual) * size <= 0:
+        if (one.value - one.usual) * size <= 0:
             return False
         if supported:
             return True
+        if self.explains(one, size):
+            return False
         if kind.share_alone > 0 and not self._more_than_by_itself(one):
             return False
         return abs(size) > max(kind.calibration, kind.calibration_share * abs(base))
@@ -112,11 +115,11 @@ class Weather:
         share = max(100 * one.kind.share_alone, min(one.rising.threshold, _DOUBLED))
         return 100 * (one.value - one.usual) > share * abs(one.usual)
 
-    def moved(self, one: Series, apart: float, joint: bool) -> bool:
+    def moved(self, one: Series, apart: float, joint: bool, *, supported: bool = False) -> bool:
         """Whether a lasting change is large enough for a discharge: half of that of a step, which
-        may be a calibration, and less where several signals agree."""
+        may be a calibration, and less where several signals agree. ``supported`` as above."""
         kind = one.kind
-        if self._raining(one, apart):
+        if not supported and self.explains(one, apart):
             return False
         beyond = one.value - one.usual
         share = kind.share_of if joint else kind.share_alone
@@ -129,7 +132,7 @@ class Weather:
         least = max(kind.calibration, kind.calibration_share * abs(one.level)) / 2
         return abs(apart) > max(least, kind.share_alone * abs(one.level))
 
-    def _raining(self, one: Series, size: float) -> bool:
+    def explains(self, one: Series, size: float) -> bool:
         """Whether rain explains a change: more water, diluted, what it washes in, and the way back
         to what was before."""
         kind, raining = one.kind, self.flooded or self.diluted
