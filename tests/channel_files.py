@@ -28,6 +28,38 @@ def point(name: str, kind: str, on: str, offset: float) -> dict[str, Any]:
     return {"type": "Feature", "geometry": place, "properties": tags}
 
 
+class Fen(NamedTuple):
+    """The discharge into the Fen River of the published inversions: an instantaneous release into
+    one channel, of which the velocity and the dispersion are known."""
+
+    mass_g: float = 4.32e6
+    start_s: float = 7_200.0
+    above_m: float = 16_000.0
+    """Of the outfall above the station."""
+    area_m2: float = 25.0
+    velocity_m_s: float = 0.8
+    dispersion_m2_s: float = 10.0
+
+    def channels(self) -> dict[str, Any]:
+        """One channel with an outfall each kilometre, named by its distance above the station."""
+        where = 30_000.0
+        stream = (50_000, self.area_m2, self.velocity_m_s, self.dispersion_m2_s)
+        outfalls = [point(str(km), "outfall", "r", where - 1_000.0 * km) for km in range(8, 25)]
+        known = {"velocity_within": 0.01, "dispersion_within": 0.01}
+        return network(reach("r", "a", "b", *stream), *outfalls,
+                       point("s", "station", "r", where)) | known  # fmt: skip
+
+    def seen(self, times: NDArray[np.float64], noise: float, seed: int) -> NDArray[np.float64]:
+        """g/m³ at the station: the analytic release, with noise of a share of it."""
+        since = np.maximum(times - self.start_s, 1e-9)
+        spread = 4 * self.dispersion_m2_s * since
+        gone = self.above_m - self.velocity_m_s * since
+        value = self.mass_g / (self.area_m2 * np.sqrt(np.pi * spread)) * np.exp(-(gone**2) / spread)
+        random = np.random.default_rng(seed)
+        shown: NDArray[np.float64] = value * (1 + noise * random.standard_normal(len(times)))
+        return shown
+
+
 def network(*features: dict[str, Any]) -> dict[str, Any]:
     """A FeatureCollection."""
     return {"type": "FeatureCollection", "features": list(features)}

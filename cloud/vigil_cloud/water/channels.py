@@ -23,6 +23,9 @@ POINTS: Final = ("station", "outfall")
 SHORTEST_M: Final = 1e-3
 """Places nearer to each other than this are one: rounding alone keeps them apart."""
 _SHOWN: Final = 5
+_WITHIN: Final = 0.2
+_LEAST_OFF: Final = 0.001
+"""Nothing is known better: below it the search for a source would divide by nearly nothing."""
 
 
 class BadChannels(VigilError):
@@ -97,6 +100,10 @@ class Channels:
     velocity_factor: Sequence[tuple[float, float]] = ()
     """Where the velocity is a series: moments (s) and how many times as fast as its reaches say
     all water runs then. Ascending; empty: always as they say."""
+    velocity_within: float = _WITHIN
+    """The share by which velocities may be off, in common and each by itself."""
+    dispersion_within: float = _WITHIN
+    """The same of dispersion."""
 
     def point(self, name: str, kind: str) -> Point:
         """Raises ``BadChannels`` where there is no such."""
@@ -165,10 +172,26 @@ def read(document: Any) -> Channels:
         series = _series(document.get("velocity_factor"))
     except _Wrong as error:
         mistakes.append(error.at("velocity_factor", "velocity_factor"))
+    within = {}
+    for key in ("velocity_within", "dispersion_within"):
+        try:
+            within[key] = _share(document, key)
+        except _Wrong as error:
+            mistakes.append(error.note)
     if mistakes:
         raise BadChannels(mistakes)
     placed = {name: _along(point, reaches[point.reach]) for name, point in points.items()}
-    return Channels(reaches, placed, series)
+    return Channels(reaches, placed, series, **within)
+
+
+def _share(document: Mapping[str, Any], key: str) -> float:
+    value = _number(document, key, _WITHIN)
+    if not _LEAST_OFF <= value <= 1:
+        raise _Wrong(
+            f"{key} is {value:g}: a share from {_LEAST_OFF:g} to 1 is wanted",
+            f"{key} 為 {value:g}，應為 {_LEAST_OFF:g} 到 1 的比例",
+        )
+    return value
 
 
 def _series(given: Any) -> list[tuple[float, float]]:

@@ -112,13 +112,17 @@ def beside(channels: Channels, first_s: float, last_s: float) -> str | None:
 
 
 def trace_in(
-    channels: Channels, observed: Mapping[str, Observed], prior: Prior | None = None
+    channels: Channels,
+    observed: Mapping[str, Observed],
+    prior: Prior | None = None,
+    lasting_s: tuple[float, float] | None = None,
 ) -> Traced:
     """``trace`` where the velocity may be a series; times are clock times again."""
     pace = pace_of(channels)
     if pace is None:
-        return trace(channels, observed, prior)
-    traced = trace(channels, {name: pace.observed(one) for name, one in observed.items()}, prior)
+        return trace(channels, observed, prior, lasting_s=lasting_s)
+    on_water = {name: pace.observed(one) for name, one in observed.items()}
+    traced = trace(channels, on_water, prior, lasting_s=lasting_s)
     return traced._replace(
         suspects=[
             replace(one, start_s=(float(pace.clock_s(one.start_s[0])),

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from math import exp, sqrt
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,15 @@ _DRAWN: Final = 1.6
 """So many times the flow that leaves a node must come to it for the rest to be drawn there."""
 
 
+class Spread(NamedTuple):
+    """Parts of a variance, s²: they go with different powers of how slow the water is."""
+
+    dispersion: float
+    """With the third."""
+    storage: float
+    """Of standing water beside the stream: with the first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """Of one station to one gram at time 0, by the nominal velocities."""
@@ -40,6 +49,8 @@ class Response:
     """Concentration summed over time per gram: s/m³."""
     travel_s: Mapping[str, float]
     """The mean time by reach."""
+    spread_s2: Mapping[str, Spread]
+    """What each reach adds to the variance."""
     cumulated: NDArray[np.float64]
     """``gain`` as it grows with time, on the grid that ``Responses`` was made for."""
 
@@ -85,7 +96,7 @@ class Responses:
         for node in reversed(self._order):
             if any(self._asked(one) for one in self._starts[node]):
                 self._beyond.add(node)
-        self._whole: dict[str, tuple[_Spectrum, float, float, float]] = {}
+        self._whole: dict[str, _Passage] = {}
 
     def _asked(self, reach: Reach) -> bool:
         """Whether a station is on it or below it."""
@@ -96,7 +107,7 @@ class Responses:
         found: dict[str, Response] = {}
         source = self._channels.reaches[reach]
         flow = source.flow_m3_s + source.inflow_m3_s * offset_m / source.length_m
-        begun = _Wave(self._entry(source, flow), 1.0, 0.0, 0.0, {})
+        begun = _Wave(self._entry(source, flow), 1.0, 0.0, {}, {})
         for station in self._stations.get(reach, ()):
             if station.offset_m >= offset_m:
                 self._see(found, station, begun, station.offset_m - offset_m, offset_m)
@@ -131,8 +142,8 @@ class Responses:
         root = np.sqrt(u * u + 4 * reach.dispersion_m2_s * _rate(reach, self._s))
         spectrum = wave.spectrum * np.exp(-(u + root) / (2 * reach.dispersion_m2_s) * metres)
         left = exp(-u * metres / reach.dispersion_m2_s)
-        spread = 2 * reach.dispersion_m2_s * metres / u**3
-        return _Wave(spectrum, wave.gain * left, metres / u, spread, {reach.id: metres / u})
+        spread = {reach.id: Spread(2 * reach.dispersion_m2_s * metres / u**3, 0.0)}
+        return _Wave(spectrum, wave.gain * left, metres / u, {reach.id: metres / u}, spread)
 
     def _see(
         self, found: dict[str, Response], station: Point, wave: _Wave, metres: float, from_m: float
@@ -149,7 +160,12 @@ class Responses:
         value = np.maximum(summed[:half] * np.exp(self._damping * grid), 0.0)
         cumulated = np.maximum.accumulate(value)
         found[station.id] = Response(
-            there.mean_s, there.variance_s2, there.gain, there.travel_s, cumulated
+            there.mean_s,
+            there.apart_s2 + sum(map(sum, there.spread_s2.values())),
+            there.gain,
+            there.travel_s,
+            there.spread_s2,
+            cumulated,
         )
 
     def _along(self, reach: Reach, wave: _Wave, metres: float, from_m: float) -> _Wave:
@@ -159,20 +175,17 @@ class Responses:
             passed = known
         else:
             passed = self._whole[reach.id] = self._passed(reach, metres)
-        spectrum, left, mean, variance = passed
         return _Wave(
-            wave.spectrum * spectrum,
-            wave.gain * left,
-            wave.mean_s + mean,
-            wave.variance_s2 + variance,
-            {**wave.travel_s, reach.id: mean},
+            wave.spectrum * passed.spectrum,
+            wave.gain * passed.left,
+            wave.mean_s + passed.mean_s,
+            {**wave.travel_s, reach.id: passed.mean_s},
+            {**wave.spread_s2, reach.id: passed.spread_s2},
+            wave.apart_s2,
         )
 
-    def _passed(
-        self, reach: Reach, metres: float, from_m: float = 0.0
-    ) -> tuple[_Spectrum, float, float, float]:
-        """Of a load and a part of a reach: its transfer, what withdrawal and decay leave of it,
-        mean and variance of the time."""
+    def _passed(self, reach: Reach, metres: float, from_m: float = 0.0) -> _Passage:
+        """Of a load and a part of a reach."""
         begin = reach.flow_m3_s + reach.inflow_m3_s * from_m / reach.length_m
         end = begin + reach.inflow_m3_s * metres / reach.length_m
         u = (begin + end) / 2 / reach.area_m2
@@ -181,7 +194,9 @@ class Responses:
         root = np.sqrt(u * u + 4 * reach.dispersion_m2_s * rate)
         spectrum = np.asarray(stays * np.exp(-2 * rate / (u + root) * metres))
         left, mean, variance = moments(reach, u, metres)
-        return spectrum, stays * left, mean, variance
+        exchanged = moments(replace(reach, dispersion_m2_s=0.0), u, metres)[2]
+        spread = Spread(max(variance - exchanged, 0.0), exchanged)
+        return _Passage(spectrum, stays * left, mean, spread)
 
     def _share(self, reach: Reach) -> float:
         """Of the load that comes to its beginning."""
@@ -198,19 +213,28 @@ class Responses:
         at[reach.end] = wave if before is None else before.joined(wave)
 
 
+class _Passage(NamedTuple):
+    """Of a load: its transfer, what withdrawal and decay leave of it, time and its spread."""
+
+    spectrum: _Spectrum
+    left: float
+    mean_s: float
+    spread_s2: Spread
+
+
 @dataclass(frozen=True, slots=True)
 class _Wave:
     spectrum: _Spectrum
     gain: float
     mean_s: float
-    variance_s2: float
     travel_s: Mapping[str, float]
+    spread_s2: Mapping[str, Spread]
+    apart_s2: float = 0.0
+    """Variance of the way itself, where there were several."""
 
     def part(self, share: float) -> _Wave:
         """So much of it."""
-        return _Wave(
-            self.spectrum * share, self.gain * share, self.mean_s, self.variance_s2, self.travel_s
-        )
+        return replace(self, spectrum=self.spectrum * share, gain=self.gain * share)
 
     def joined(self, other: _Wave) -> _Wave:
         """Two ways of the same water that meet again."""
@@ -218,9 +242,16 @@ class _Wave:
         a, b = self.gain / gain, other.gain / gain
         mean = a * self.mean_s + b * other.mean_s
         apart = a * (self.mean_s - mean) ** 2 + b * (other.mean_s - mean) ** 2
-        variance = a * self.variance_s2 + b * other.variance_s2 + apart
+        apart += a * self.apart_s2 + b * other.apart_s2
         travel = dict(_blend(self.travel_s, a, other.travel_s, b))
-        return _Wave(self.spectrum + other.spectrum, gain, mean, variance, travel)
+        none = Spread(0.0, 0.0)
+        spread = {
+            name: Spread(*(a * p + b * q for p, q in zip(
+                self.spread_s2.get(name, none), other.spread_s2.get(name, none), strict=True
+            )))
+            for name in travel
+        }  # fmt: skip
+        return _Wave(self.spectrum + other.spectrum, gain, mean, travel, spread, apart)
 
 
 def _blend(

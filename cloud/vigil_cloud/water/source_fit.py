@@ -20,16 +20,8 @@ from vigil_cloud.water.responses import Response
 from vigil_cloud.water.station_curves import Curve
 
 Floats = NDArray[np.float64]
-COMMON: Final = 0.2 / sqrt(3)
-"""Standard deviation of the logarithm of the factor of all velocities: within a fifth."""
-APART: Final = 0.2 / sqrt(3)
-"""The same of each reach's own."""
-_WIDTH: Final = 0.06
-"""Of the logarithm of a curve's width, beside what its delay says."""
-_WIDTHS: Final = 0.06
-"""The same for all stations alike: dispersion is known less well than velocity."""
-_LASTING: Final = (log(2400.0), 1.2)
-"""Mean and standard deviation of the logarithm of a release's duration in seconds."""
+_WIDTH: Final = 0.02
+"""Of the logarithm of a curve's width at one station: a reach is not of one section."""
 _SHORTEST_S: Final = 1.0
 """A station at the outfall itself: factors of a travel time need one."""
 _LONGEST_LOG: Final = 14.0
@@ -38,8 +30,29 @@ _BANK_S: Final = 10.0
 _OF_STEP: Final = 0.25
 _WIDER: Final = 1.5
 START, LASTING, MASS, ALL, _FIRST = range(5)
-"""Places of the parameters; after them each station's factor, level and width, and the width of
-all."""
+"""Places of the parameters; after them what each station's factor and width are made of, its level,
+and the width of all."""
+
+
+class Known(NamedTuple):
+    """How well a network and a release are known beforehand."""
+
+    velocity: float = 0.2
+    """The share by which registered velocities may be off, in common and each by itself."""
+    dispersion: float = 0.2
+    """The same of dispersion."""
+    lasting_s: tuple[float, float] = (2400.0, 3.32)
+    """Of the release's duration: the middle, and the factor of one standard deviation."""
+
+    @property
+    def slowness_sd(self) -> float:
+        """Standard deviation of the logarithm, evenly within that share."""
+        return self.velocity / sqrt(3)
+
+    @property
+    def width_sd(self) -> float:
+        """Of the logarithm of a width, which goes with the root of dispersion."""
+        return self.dispersion / sqrt(3) / 2
 
 
 class Fit(NamedTuple):
@@ -58,6 +71,16 @@ class Fit(NamedTuple):
     counted: int
 
 
+_USUAL: Final = Known()
+
+
+def _widening(response: Response) -> float:
+    """By how much the logarithm of its width grows with that of how slow all water is."""
+    parts = response.spread_s2.values()
+    grows = sum(3 * one.dispersion + one.storage for one in parts) / 2
+    return grows / max(response.variance_s2, _SHORTEST_S**2)
+
+
 class Trial:
     """One source against the curves: those that saw something, then those that saw nothing."""
 
@@ -67,8 +90,11 @@ class Trial:
         seen: Sequence[Curve],
         blank: Sequence[Curve],
         step_s: float,
+        known: Known = _USUAL,
     ) -> None:
         self._seen, count = seen, len(seen)
+        self._common, self._known = known.slowness_sd, known
+        self._lasting = (log(known.lasting_s[0]), log(known.lasting_s[1]))
         curves = [*seen, *blank]
         of = [responses[one.station] for one in curves]
         self._step_s = step_s
@@ -80,39 +106,58 @@ class Trial:
         self._sigma = np.concatenate([one.sigma for one in curves])
         self._station = np.repeat(np.arange(len(curves)), [len(one.times) for one in curves])
         self._counted = sum(one.counted for one in curves)
-        self._own = self._roots(of[:count])
+        self._own, self._widens = self._roots(of[:count])
+        self._wider = [_widening(one) for one in of]
         self._describe(count, len(curves))
         self._parameters = self._begun()
         self._damping = 1e-2
         self._cost, self._curvature, self._slope = self._at(self._parameters)
         self._square = 0.0
 
-    def _roots(self, of: Sequence[Response]) -> Floats:
-        """Of the covariance of the logarithms of the stations' factors, the common one aside."""
+    def _roots(self, of: Sequence[Response]) -> tuple[Floats, Floats]:
+        """Of the covariance of the logarithms of the stations' delays and widths, what all reaches
+        share aside. A slow reach delays by its share of the time and widens by its share of the
+        variance, at every station below it alike: width and delay err together."""
         names = sorted({name for one in of for name in one.travel_s})
-        travelled = np.array([[one.travel_s.get(name, 0.0) for name in names] for one in of])
-        shares = travelled / self._mean[: len(of), None]
-        covariance = APART**2 * shares @ shares.T + 1e-8 * np.eye(len(of))
-        return np.asarray(np.linalg.cholesky(covariance))
+        count = len(of)
+        delays, widths, dispersions = np.zeros((3, count, len(names)))
+        for row, one in enumerate(of):
+            variance = max(one.variance_s2, _SHORTEST_S**2)
+            for column, name in enumerate(names):
+                if name not in one.travel_s:
+                    continue
+                delays[row, column] = one.travel_s[name] / self._mean[row]
+                part = one.spread_s2[name]
+                widths[row, column] = (3 * part.dispersion + part.storage) / variance / 2
+                dispersions[row, column] = part.dispersion / variance / 2
+        moved = self._common * np.concatenate((delays, widths))
+        covariance = moved @ moved.T + 1e-8 * np.eye(2 * count)
+        covariance[count:, count:] += (2 * self._known.width_sd) ** 2 * dispersions @ dispersions.T
+        covariance[count:, count:] += _WIDTH**2 * np.eye(count)
+        root = np.asarray(np.linalg.cholesky(covariance))
+        return root[:count, :count], root[count:]
 
     def _describe(self, seen: int, stations: int) -> None:
         """Delay, width and height of each station are linear in the parameters."""
         size = _FIRST + 3 * seen + 1
         delay, level, width = np.zeros((3, stations, size))
-        own, heights, widths = (_FIRST + n * seen + np.arange(seen) for n in range(3))
-        delay[:, ALL] = COMMON
+        own, heights = _FIRST + np.arange(seen), _FIRST + 2 * seen + np.arange(seen)
+        both = _FIRST + np.arange(2 * seen)
+        delay[:, ALL] = self._common
         delay[:seen, own] = self._own
         delay[seen:, own] = self._own.mean(axis=0)  # what saw nothing is passed as the others are
-        level[:, ALL] = COMMON
+        level[:, ALL] = self._common
         level[np.arange(seen), heights] = [one.level_sd for one in self._seen]
-        width[np.arange(seen), widths] = _WIDTH
-        width[:, -1] = _WIDTHS
-        self._delay, self._level, self._width = delay, level, _WIDER * delay + width
+        width[:, ALL] = self._common * np.array(self._wider)
+        width[:seen, both] = self._widens
+        width[seen:, own] = _WIDER * delay[seen:, own]
+        width[:, -1] = self._known.width_sd
+        self._delay, self._level, self._width = delay, level, width
         self._weight = np.ones(size)
         self._weight[[START, MASS]] = 0.0
-        self._weight[LASTING] = 1 / _LASTING[1]
+        self._weight[LASTING] = 1 / self._lasting[1]
         self._usual = np.zeros(size)
-        self._usual[LASTING] = _LASTING[0]
+        self._usual[LASTING] = self._lasting[0]
 
     def _begun(self) -> Floats:
         """Start, duration and factors by the curves' moments alone, the mass by least squares; of
@@ -129,7 +174,7 @@ class Trial:
         count = len(self._seen)
         mean = self._mean[:count]
         centres = np.array([one.mean_s for one in self._seen]) - lasting / 2
-        covariance = COMMON**2 + self._own @ self._own.T
+        covariance = self._common**2 + self._own @ self._own.T
         inverse = np.linalg.inv(covariance)
         starts = np.linspace((centres - mean * 1.7).min(), (centres - mean * 0.55).max(), 80)
         factors = np.log(np.maximum(centres[None, :] - starts[:, None], 1e-3) / mean)
@@ -138,7 +183,7 @@ class Trial:
         pulled = inverse @ factors[best]
         parameters = self._usual.copy()
         parameters[START], parameters[LASTING] = starts[best], log(lasting)
-        parameters[ALL] = COMMON * pulled.sum()
+        parameters[ALL] = self._common * pulled.sum()
         parameters[_FIRST : _FIRST + count] = self._own.T @ pulled
         shape = self._shape(parameters)[0]
         weight = shape / self._sigma**2
@@ -237,7 +282,7 @@ class Trial:
             log_mass=float(parameters[MASS]),
             log_mass_sd=sqrt(max(float(covariance[MASS, MASS]), 0.0)),
             log_lasting=float(parameters[LASTING]),
-            factor=exp(COMMON * float(parameters[ALL])),
+            factor=exp(self._common * float(parameters[ALL])),
             misfit=self._square / max(self._counted, 1),
             counted=self._counted,
         )

@@ -19,7 +19,7 @@ import numpy as np
 
 from vigil_cloud.water.channels import Channels, Point, Reach
 from vigil_cloud.water.responses import Responses, moments
-from vigil_cloud.water.source_fit import Fit, Trial
+from vigil_cloud.water.source_fit import Fit, Known, Trial
 from vigil_cloud.water.station_curves import Curve, Observed, curves
 
 __all__ = ["Observed", "Suspect", "Traced", "trace"]
@@ -99,10 +99,16 @@ def trace(
     observed: Mapping[str, Observed],
     prior: Prior | None = None,
     spare: Callable[[], bool] = lambda: True,
+    lasting_s: tuple[float, float] | None = None,
 ) -> Traced:
     """No suspects where no station has seen anything, or nobody's water passes those that have.
     ``spare``: whether there is time for a further candidate; the likeliest beforehand are tried
-    first, a few in any case."""
+    first, a few in any case. ``lasting_s``: from how short to how long the release was, seconds,
+    where that is known."""
+    known = Known(channels.velocity_within, channels.dispersion_within)
+    if lasting_s is not None:
+        least, most = lasting_s
+        known = known._replace(lasting_s=(sqrt(least * most), max((most / least) ** 0.25, 1.01)))
     every = curves(observed)
     seen = [one for one in every if one.seen]
     if not seen:
@@ -117,7 +123,7 @@ def trace(
         if tried >= _FITTED and not spare():
             break
         tried += 1
-        for lowered, trial in _trials([candidate], responses, every, seen):
+        for lowered, trial in _trials([candidate], responses, every, seen, known):
             trials.append((lowered, trial.improve(_FIRST_STEPS) - log(lowered.prior), trial))
     trials.sort(key=lambda one: one[1])
     fits = []
@@ -167,6 +173,7 @@ def _trials(
     responses: Responses,
     every: Sequence[Curve],
     seen: Sequence[Curve],
+    known: Known,
 ) -> Iterator[tuple[_Candidate, Trial]]:
     for candidate in candidates:
         found = responses.of(candidate.reach, candidate.offset_m)
@@ -174,7 +181,7 @@ def _trials(
             blank = [one for one in every if not one.seen and one.station in found]
             elsewhere = sum(_against(one) for one in every if one.station not in found)
             lowered = candidate._replace(prior=candidate.prior * exp(-elsewhere))
-            yield lowered, Trial(found, seen, blank, responses.step_s)
+            yield lowered, Trial(found, seen, blank, responses.step_s, known)
 
 
 def _against(curve: Curve) -> float:

@@ -46,6 +46,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The network and what was seen."""
     parser.add_argument("network", type=Path, metavar="NETWORK.geojson")
     parser.add_argument("observations", type=Path, metavar="OBSERVATIONS.csv")
+    parser.add_argument(
+        "--lasting",
+        type=_lasting,
+        metavar="LEAST,MOST",
+        help="seconds that the release lasted, where that is known (a tank that burst: 1,120)",
+    )
+
+
+def _lasting(text: str) -> tuple[float, float]:
+    """Raises ``ArgumentTypeError``."""
+    try:
+        least, most = map(float, text.split(","))
+    except ValueError:
+        least = most = 0.0
+    if not (isfinite(most) and 0 < least <= most):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: two numbers of seconds above 0, the least first"
+        )
+    return least, most
 
 
 def trace(options: argparse.Namespace) -> int:
@@ -57,7 +76,7 @@ def trace(options: argparse.Namespace) -> int:
 
     network = channels.load(options.network)
     observed, zone, notes = _read(options.observations, network)
-    traced = trace_in(network, observed)
+    traced = trace_in(network, observed, lasting_s=options.lasting)
     suspects = traced.suspects
     first = min(float(one.times_s[0]) for one in observed.values())
     last = max(float(one.times_s[-1]) for one in observed.values())

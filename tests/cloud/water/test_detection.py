@@ -208,7 +208,7 @@ def test_what_nothing_refutes_is_told_after_an_hour() -> None:
 
 
 def suspected(interval_s: float, readings: int) -> list[tuple[str, str, str]]:
-    """What is told of a conductance that shows 200 more for so many suspect readings and returns."""
+    """What is told of a conductance that is 200 higher for so many suspect readings."""
     detector = Detector(["cond"], interval_s)
     rows = quiet()[: 8 * DAY, 1]
     told = []

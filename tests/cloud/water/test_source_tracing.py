@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from channel_files import network, point, reach
+from channel_files import Fen, network, point, reach
 from vigil_cloud.cli import main
-from vigil_cloud.water.channels import Channels, read
+from vigil_cloud.water.channels import BadChannels, Channels, read
 from vigil_cloud.water.responses import Response, Responses, moments
 from vigil_cloud.water.source_tracing import Observed, Suspect, trace
 from vigil_cloud.water.transport import Discharge, Pulse, Transport, concentrations
@@ -78,6 +78,61 @@ def test_the_outfall_its_time_and_its_mass(name: str) -> None:
     assert whole == pytest.approx(1)
     assert traced.unexplained < 0.05
     assert traced.misfit < 2
+
+
+@pytest.mark.parametrize(("noise", "seed"), [(0.0, 0), (0.02, 1), (0.02, 2), (0.02, 3)])
+def test_the_fen_river_within_a_tenth(noise: float, seed: int) -> None:
+    """Place, time and mass of the published inversion from one station. With more noise the width
+    of the curve does not tell two outfalls a kilometre apart: the bench says how often it does."""
+    fen, times = Fen(), np.arange(0, 12 * 3600, 30.0)
+    observed = {"s": Observed(times, fen.seen(times, noise, seed))}
+    found = trace(read(fen.channels()), observed, lasting_s=(1, 120)).suspects[0]
+    assert 1_000 * float(found.outfall or 0) == pytest.approx(fen.above_m, rel=0.1)
+    assert sum(found.start_s) / 2 == pytest.approx(fen.start_s, rel=0.1)
+    assert np.sqrt(np.prod(found.mass_g)) == pytest.approx(fen.mass_g, rel=0.1)
+    assert found.start_s[0] < fen.start_s < found.start_s[1]
+
+
+def test_a_velocity_that_is_known_better_narrows_the_time() -> None:
+    fen, times = Fen(), np.arange(0, 12 * 3600, 60.0)
+    observed = {"s": Observed(times, fen.seen(times, 0.05, 1))}
+    document = fen.channels() | {"dispersion_within": 0.2}
+    narrow, wide = (
+        next(one for one in found if one.outfall == "16").start_s
+        for given in (document, document | {"velocity_within": 0.2})
+        if (found := trace(read(given), observed, lasting_s=(1, 120)).suspects)
+    )
+    assert narrow[1] - narrow[0] < (wide[1] - wide[0]) / 3
+
+
+@pytest.mark.parametrize("given", [0, -0.1, 1.5, "little", True])
+def test_how_well_velocities_are_known_is_a_share(given: Any) -> None:
+    with pytest.raises(BadChannels, match="velocity_within"):
+        read(Fen().channels() | {"velocity_within": given})
+
+
+@pytest.mark.parametrize("slower", [0.8, 1.2])
+def test_a_slow_reach_delays_and_widens_as_its_shares_say(slower: float) -> None:
+    """What the fit takes for width and delay of a station, against the response of a network of
+    which one reach is slower."""
+
+    def of(factor: float) -> Response:
+        found = read(network(
+            reach("r1", "a", "b", 1_500, 2.0, 0.4, 3.0),
+            reach("r2", "b", "c", 900, 2.0, 0.3 / factor, 2.0,
+                  storage_area_m2=0.5, exchange_1_s=2e-4),
+            point("o", "outfall", "r1", 100),
+            point("s", "station", "r2", 800),
+        ))  # fmt: skip
+        return Responses(found, {"s"}, period_s=90_000, count=2048).of("r1", 100)["s"]
+
+    usual, other = of(1.0), of(slower)
+    part = usual.spread_s2["r2"]
+    assert sum(map(sum, usual.spread_s2.values())) == pytest.approx(usual.variance_s2)
+    later = usual.travel_s["r2"] * (slower - 1)
+    assert other.mean_s - usual.mean_s == pytest.approx(later)
+    wider = part.dispersion * (slower**3 - 1) + part.storage * (slower - 1)
+    assert other.variance_s2 - usual.variance_s2 == pytest.approx(wider, rel=0.02)
 
 
 def test_without_an_outfall_the_reach_is_named() -> None:
@@ -264,6 +319,18 @@ def test_the_command_prints_suspects(
         ("time,station,value\n1,s-end," + "1" * 200_000 + "\n", "line 2"),
     ],
 )
+@pytest.mark.parametrize("given", ["", "60", "0,60", "60,1", "a,b", "1,inf", "1,2,3"])
+def test_how_long_it_lasted_is_two_numbers(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    network_file, observations = files
+    asked = ["water", "trace", str(network_file), str(observations), f"--lasting={given}"]
+    with pytest.raises(SystemExit) as left:
+        main(asked)
+    assert left.value.code == 2
+    assert "two numbers of seconds" in capsys.readouterr().err
+
+
 def test_observations_that_are_none_are_refused(
     files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], content: str, says: str
 ) -> None:
