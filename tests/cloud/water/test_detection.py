@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from data import shared
 from vigil_cloud.cli import main
+from vigil_cloud.water.detection.course import Course
 from vigil_cloud.water.detection.doubts import Doubts
 from vigil_cloud.water.detection.kinds import kind_of
 from vigil_cloud.water.detection.station import Detector
@@ -245,6 +246,78 @@ def test_a_probe_that_stands_still_is_stuck() -> None:
     values = quiet().copy()
     values[START:, 3] = values[START, 3]
     assert ("do", "stuck", "sensor") in {one[1:] for one in said(values, 120)}
+
+
+def test_what_was_held_beside_a_missing_one_is_held_until_it_moves() -> None:
+    """One fault, told without a pause: the logger goes on repeating it once the others are back."""
+    values = quiet().copy()
+    values[START : START + 12, 0] = np.nan
+    values[START : START + 12, 1:] = values[START - 1, 1:]
+    values[START + 12 : START + 60, 3] = values[START - 1, 3]
+    rows = {
+        row for row, signal, reason, _ in said(values, 70) if (signal, reason) == ("do", "held")
+    }
+    assert rows == set(range(min(rows), 60))
+    assert min(rows) <= 9
+
+
+def test_a_fall_that_is_over_within_the_hour_is_the_sensors() -> None:
+    """Conductance that halves and comes back: no rain is over so soon, and no calibration."""
+    values = quiet().copy()
+    values[START : START + 2, 1] *= 0.55
+    found = said(values, 8)
+    assert [(row, signal, type_) for row, signal, reason, type_ in found if reason == "spike"] == [
+        (2, "cond", "sensor")
+    ]
+    assert "water" not in {type_ for *_, type_ in found}
+
+
+def test_a_slow_rise_is_held_against_where_it_began() -> None:
+    """A quarter more conductance within three hours, which the level follows."""
+    found = said(changed(cond=np.minimum(np.arange(24) / 12, 1) * 110), 24)
+    assert ("cond", "excursion", "water") in {one[1:] for one in found}
+
+
+def test_oxygen_that_rises_less_than_usual_is_no_discharge() -> None:
+    """A dull day: it falls behind its usual course and still rises."""
+    rows = np.arange(DAY)
+    dull = -0.7 * np.sin(np.pi * np.minimum(rows, 48) / 48) * (rows < 48)
+    values = changed(do=dull)
+    assert values[START + 12, 3] > values[START, 3]
+    assert not [one for one in said(values, 14) if one[1] == "do"]
+
+
+def test_rain_does_not_raise_the_ph() -> None:
+    rows = np.arange(24)
+    wet = {"cond": -60 * np.minimum(rows / 4, 1)}
+    ramp = np.clip((rows - 5) / 4, 0, 1)
+    rises, falls = ({**wet, "ph": sign * 0.28 * ramp} for sign in (1, -1))
+    assert ("ph", "water") in {(one[1], one[3]) for one in said(changed(**rises), 20)}
+    assert ("ph", "water") not in {(one[1], one[3]) for one in said(changed(**falls), 20)}
+
+
+@given(seed=st.integers(0, 99), pace=st.floats(0.1, 3.0))
+def test_how_well_it_is_foretold_is_learnt(seed: int, pace: float) -> None:
+    """Of a signal that wanders a twentieth, or about, is farther away than it says."""
+    random = np.random.default_rng(seed)
+    course, wander = Course(0.1), np.cumsum(random.normal(0, pace, 60 * DAY))
+    for x in wander.tolist():
+        course.take(x, 0.0, pace * 0.8, 0.0)
+    off = np.abs(wander[6:] - wander[:-6]) / (pace * 0.8) / np.sqrt(6)
+    assert 0.01 < float((off > course.foretold).mean()) < 0.13
+
+
+def test_a_state_of_before_is_gone_on_with() -> None:
+    rows = list(zip(times(8 * DAY).tolist(), quiet()[: 8 * DAY].tolist(), strict=True))
+    first, second = Detector(NAMES), Detector(NAMES)
+    for row in rows[:-DAY]:
+        first.step(*row)
+    stored = json.loads(json.dumps(first.state()))
+    for one in stored["series"]:
+        for name in ("left", "left_at", "onset", "onset_at", "hourly", "mean", "course"):
+            del one[name]
+    second.restore(stored)
+    assert not [verdict for row in rows[-DAY:] if (verdict := second.step(*row)).anomaly]
 
 
 def test_an_empty_probe_is_told_and_its_return_is_no_event() -> None:

@@ -28,6 +28,8 @@ _LOWER: Final = 0.5
 """In the intervals of a service."""
 _LONGEST_S: Final = 12 * 3600.0
 """What is away for longer is the new level."""
+_ONSET_S: Final = 3 * 3600.0
+"""So long what goes away from its level slowly is held against where it began."""
 _RETURNED: Final = 0.35
 _STAYED: Final = 0.5
 _STRONG: Final = 2.0
@@ -225,6 +227,7 @@ class Judge:
             return None
         if self._weather.is_water(one, back, base, supported=self._supported(number)):
             return Finding(name, "excursion", "water", score, at_s, back)
+        one.left, one.left_at = base, at_s
         return None  # a calibration, or rain
 
     def _new_jump(
@@ -238,6 +241,10 @@ class Judge:
             self._served = at_s
             one.normal, one.base = base, nan
             return Finding(name, "step", "sensor", score, at_s, size)
+        if self._came_back(one, at_s):
+            one.left = one.base = nan
+            one.anew(one.value)
+            return Finding(name, "spike", "sensor", score, at_s, size)
         if service and kind.name != "flow":
             one.anew(one.value)
             return Finding(name, "step", "sensor", score, at_s, size)
@@ -249,8 +256,22 @@ class Judge:
                 return None  # rain moves them together
             return Finding(name, "step", "sensor", score, at_s, size)
         if not self._weather.is_water(one, size, base):
+            gone = self._since_onset(one, at_s, size, begins=kind.rises if size > 0 else kind.falls)
+            if gone != size and self._weather.is_water(one, gone, one.onset):
+                one.away_since = at_s
+                return Finding(name, "excursion", "water", score, at_s, gone)
             one.level += size  # a calibration or rain: the level goes along
         return None  # whether it returns, the next value tells
+
+    def _came_back(self, one: Series, at_s: float) -> bool:
+        """Whether it jumps back to where it was within a visit, from where no discharge takes it:
+        neither a calibration nor rain is over at once."""
+        if isnan(one.left) or at_s - one.left_at > VISIT_S:
+            return False
+        size = abs(one.change)
+        if size <= one.inaccuracy or self._weather.flooding(-one.change, one.left):
+            return False
+        return abs(one.value - one.left) < _RETURNED * size
 
     def _collapses(self, one: Series) -> bool:
         """Whether it falls as conductance does when the probe leaves the water."""
@@ -305,16 +326,36 @@ class Judge:
         louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
         alone = size / tail.threshold
         joint = self._together / _AGREE if alone > _LISTED else 0.0
-        if max(alone, joint) > louder and self._weather.moved(
+        apart = self._since_onset(one, at_s, apart, begins=max(alone, joint) > louder)
+        if (max(alone, joint) > louder or apart != one.residual) and self._weather.moved(
             one, apart, joint > louder, supported=self._supported(number)
         ):
-            one.away_since = at_s
+            one.away_since, one.onset = at_s, nan
             if one.teaches:
                 tail.highest = max(tail.highest, size)
             return Finding(name, "excursion", "water", max(alone, joint), at_s, apart)
         if not settling and one.teaches and size > tail.highest:
             tail.highest = size
         return None
+
+    def _since_onset(self, one: Series, at_s: float, apart: float, *, begins: bool) -> float:
+        """How far it has gone since it first was away by more than it usually does, if it still is
+        by half of that: the level follows what grows slowly."""
+        if at_s - one.onset_at > _ONSET_S or abs(one.away) < _LOWER * one.away_by.threshold:
+            one.onset = nan
+        if isnan(one.onset):
+            if begins:
+                one.onset, one.onset_at = one.value - apart, at_s
+            return apart
+        gone = one.value - one.onset
+        return gone if gone * apart > 0 and abs(gone) > abs(apart) else apart
+
+    def _stuck(self, one: Series) -> bool:
+        """Whether it has stood still for longer than it ever does by itself."""
+        if one.kind.still is not None and abs(one.value) <= one.kind.still:
+            return False
+        usual = one.kind.rests_s / self.interval_s
+        return one.run > max(one.still.threshold, usual, _SHORTEST_STILL)
 
     def _sensor(self, at_s: float, number: int, settling: bool) -> Finding | None:
         one, name = self.series[number], self.names[number]
@@ -326,7 +367,7 @@ class Judge:
             loud.highest = one.noise
         if kind.still is None or abs(one.value) > kind.still:
             still, run = one.still, float(one.run)
-            if run > max(still.threshold, kind.rests_s / self.interval_s, _SHORTEST_STILL):
+            if self._stuck(one):
                 since = at_s - (run - 1) * self.interval_s
                 return Finding(name, "stuck", "sensor", run / still.threshold, since, 0.0)
             if one.teaches and run > still.highest:

@@ -42,7 +42,8 @@ class Kind:
     accurate_share: float = 0.0
     """The same as a share of the value; the larger of the two counts."""
     rain: float = 0.0
-    """By so much, in the signal's unit, rain may change it while it dilutes the water."""
+    """By so much, in the signal's unit, rain may lower it while it dilutes the water: rain is a
+    little acid and has no alkalinity, and what it washes in takes oxygen."""
 
 
 TEMPERATURE: Final = Kind("temperature", rises=False, falls=False, still=0.5, accurate=0.2)

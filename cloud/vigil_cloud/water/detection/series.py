@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import hypot, inf, nan, sqrt
 from typing import Any, Final
 
+from vigil_cloud.water.detection.course import Course, away
 from vigil_cloud.water.detection.kinds import Kind
 from vigil_cloud.water.detection.tail import Tail
 
@@ -30,6 +31,7 @@ _MOST_RISE: Final = 500.0
 """Per cent: no water rises by more without anything that comes into it."""
 _LONGEST_COURSE: Final = 24
 """Intervals: further ahead values point nowhere."""
+_ABOUT_ONE: Final = 1.5
 _STANDING: Final = 12
 _PACE: Final = 0.3
 """Of its size, in the time over which spreads are learnt, the middle of the values moves."""
@@ -54,6 +56,7 @@ _KEPT = (
         "usual",
         "base_at",
     ),
+    *("left", "left_at", "onset", "onset_at", "hourly", "mean"),
 )
 
 
@@ -81,7 +84,7 @@ class Series:
     """Its state is some forty numbers and four weeks of daily maxima."""
 
     __slots__ = (
-        *("kind", "tuning", "tails", "jumping", "away_by", "still", "noisy", "rising"),
+        *("kind", "tuning", "course", "tails", "jumping", "away_by", "still", "noisy", "rising"),
         *(
             *_KEPT,
             "teaches",
@@ -111,6 +114,18 @@ class Series:
         self.since = self.quiet_until = -inf
         self.away_since = self.base = self.normal = nan
         self.size = self.usual = self.base_at = 0.0
+        self.left = nan
+        """What it showed before it last went where no discharge takes it."""
+        self.left_at = -inf
+        self.course = Course(min(1 / tuning.level, 1.0))
+        self.onset = nan
+        """Where it stood when it last went away by more than it usually does, though by too little
+        for a discharge yet."""
+        self.onset_at = -inf
+        self.mean = 0.0
+        """Of the values of the last hours, as they were."""
+        self.hourly = 0.0
+        """By how much the newest value's hour of the day is usually above the level."""
         self.strong = False
         self.teaches = True
         """Whether the newest value says what is usual: one that is doubted does not."""
@@ -124,7 +139,7 @@ class Series:
         once something is known."""
         self.teaches = not doubted or self.count <= _LEARNING
         if self.count == 0:
-            self.value = self.level = self.usual = x
+            self.value = self.level = self.usual = self.mean = x
             self.count = self.run = 1
             return
         d = x - self.value
@@ -146,6 +161,7 @@ class Series:
             share = 0.0  # a value that is held, or doubted, teaches nothing
         finest = _FINEST * self.step
         known = count > _LEARNING
+        self._foretell(x, intervals, finest, hour, teaches=share > 0 and known)
         self._jump(d, intervals, share, finest, known)
         self._level(x, intervals, share, finest, known, hour)
         # Jitter: how much each step differs from the last.
@@ -170,6 +186,15 @@ class Series:
             if count < memory:  # begun with a dry probe, it would creep up for weeks
                 self.usual += 8 / memory * (self.level - self.usual)
 
+    def _foretell(
+        self, x: float, intervals: float, finest: float, hour: int, *, teaches: bool
+    ) -> None:
+        if teaches and intervals <= _ABOUT_ONE:
+            scale = hypot(self.spread, finest) + 1e-12
+            self.course.take(x, self.slope, scale, self.profile[hour])
+        else:
+            self.course.interrupted()
+
     def _jump(self, d: float, intervals: float, share: float, finest: float, known: bool) -> None:
         e = d - self.slope * (intervals if intervals < 3 else 3)
         size = min(abs(d), abs(e))
@@ -186,7 +211,7 @@ class Series:
     def _level(
         self, x: float, intervals: float, share: float, finest: float, known: bool, hour: int
     ) -> None:
-        usual = self.profile[hour]
+        usual = self.hourly = self.profile[hour]
         apart = x - self.level - usual
         self.residual = apart
         scale = hypot(self.apart, finest) + 1e-12
@@ -196,6 +221,7 @@ class Series:
         follow = intervals / self.tuning.level
         clipped = most if apart > most else (-most if apart < -most else apart)
         self.level += (follow if follow < 1 else 1.0) * (usual + clipped)
+        self.mean += (follow if follow < 1 else 1.0) * (x - self.mean)
         if share:
             self.profile[hour] = usual + self.tuning.profile * clipped
         self.apart += share * ((size if size < most else most) - self.apart)
@@ -204,6 +230,11 @@ class Series:
         del recent[0]
         low, high = min(recent), max(recent)
         self.away = 0.0 if not known else (low if low > 0 else (high if high < 0 else 0.0))
+
+    @property
+    def beyond(self) -> float:
+        """How far it is above what is usual at this hour of the day, in its unit."""
+        return self.value - self.usual - self.hourly
 
     @property
     def inaccuracy(self) -> float:
@@ -229,8 +260,7 @@ class Series:
         by_day = sum(self.profile[hour] * follow for hour in hours[:-1])
         by_day += self.profile[hours[-1]] - self.profile[hours[0]]
         scale = hypot(self.spread, _FINEST * self.step) + 1e-12
-        size = min(abs(change), abs(change - self.slope * intervals), abs(change - by_day))
-        return size / scale / sqrt(intervals)
+        return away(change, self.slope, by_day, intervals) / scale / sqrt(intervals)
 
     def rise(self) -> None:
         """Learn by how much this water rises by itself, from a value that is the water's."""
@@ -252,16 +282,23 @@ class Series:
             **kept,
             "recent": list(self.recent),
             "profile": list(self.profile),
+            "course": self.course.state(),
             "tails": [one.state() for one in self.tails],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """As it was stored."""
         for name in _KEPT:
+            if name not in state:  # one of an earlier version
+                continue
             value = state[name]
             setattr(self, name, float(value) if isinstance(value, str) else value)
+        if "mean" not in state:
+            self.mean = self.value
         self.recent = list(state["recent"])
         self.profile = list(state["profile"])
+        if "course" in state:
+            self.course.restore(state["course"])
         # A state of before there was one of them lacks the last.
         for tail, stored in zip(self.tails, state["tails"], strict=False):
             tail.restore(stored)

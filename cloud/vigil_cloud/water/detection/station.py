@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from vigil_cloud.water.detection.doubts import Doubts
 from vigil_cloud.water.detection.judging import VISIT_S, Judge
-from vigil_cloud.water.detection.kinds import Kind, kinds_of
+from vigil_cloud.water.detection.kinds import FLOW, Kind, kinds_of
 from vigil_cloud.water.detection.series import BINS, PROFILE_MOST, PROFILE_S, Series, Tuning
 from vigil_cloud.water.detection.verdict import Finding, Setting, Verdict
 
@@ -166,7 +166,7 @@ class Detector(Judge):
         intervals = round((at_s - series.since) / self.interval_s)
         times = (at_s - back * self.interval_s for back in range(min(intervals, 99), -1, -1))
         hours = [int(at % _DAY_S / _DAY_S * BINS) for at in times]
-        return series.away_from_course(x, hours) > _CORRECTED
+        return series.away_from_course(x, hours) > max(series.course.foretold, _CORRECTED)
 
     def _held(self, at_s: float, values: Sequence[float | None]) -> list[int]:
         """Signals whose value the logger repeats because it has none: all, or all but one, show
@@ -180,9 +180,20 @@ class Detector(Judge):
         ]
         there = [(number, x) for number, x in given if -inf < x < inf]
         if len(there) == len(given):
-            return []
+            return self._still_held(at_s, values)
         same = [number for number, x in there if x == self.series[number].value]
         return same if same and len(same) >= len(there) - 1 else []
+
+    def _still_held(self, at_s: float, values: Sequence[float | None]) -> list[int]:
+        """What was told as held and shows the same for ever goes on being held, whether or not
+        another still gives nothing."""
+        found = []
+        for number in self._holding:
+            one, x = self.series[number], values[number]
+            rests = one.kind.still is not None and abs(one.value) <= one.kind.still
+            if x == one.value and at_s - one.since >= _HELD_S and not rests and one.kind != FLOW:
+                found.append(number)
+        return found
 
     def _missing(self, at_s: float, held: list[int], gone: list[int], found: list[Finding]) -> None:
         """Values that are not there, and those that the logger holds meanwhile."""
@@ -190,9 +201,11 @@ class Detector(Judge):
             since = self.series[number].since
             found.append(Finding(self.names[number], "missing", "sensor", 1.0, since, nan))
         for number in held:
-            since = self.series[number].since
-            if at_s - since >= _HELD_S:
-                found.append(Finding(self.names[number], "held", "sensor", 1.0, since, 0.0))
+            one, name = self.series[number], self.names[number]
+            if one.kind.empty is not None and one.value <= one.kind.empty:
+                found.append(Finding(name, "empty", "sensor", 1.0, one.since, one.value))
+            elif at_s - one.since >= _HELD_S or self._stuck(one):
+                found.append(Finding(name, "held", "sensor", 1.0, one.since, 0.0))
 
     def _visited(self, at_s: float, there: list[int], gone: list[int]) -> None:
         """Values that are not there are a visit's, as long as a visit lasts, and again when they

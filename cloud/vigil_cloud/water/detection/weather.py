@@ -99,7 +99,7 @@ class Weather:
         kind = one.kind
         if not (kind.rises if size > 0 else kind.falls):
             return False
-        if (one.value - one.usual) * size <= 0:
+        if one.beyond * size <= 0:
             return False
         if supported:
             return True
@@ -119,9 +119,9 @@ class Weather:
         """Whether a lasting change is large enough for a discharge: half of that of a step, which
         may be a calibration, and less where several signals agree. ``supported`` as above."""
         kind = one.kind
-        if not supported and self.explains(one, apart):
-            return False
-        beyond = one.value - one.usual
+        if not supported and (self.explains(one, apart) or (one.value - one.mean) * apart < 0):
+            return False  # rain, or a dull day: it falls behind its usual course and still rises
+        beyond = one.beyond
         share = kind.share_of if joint else kind.share_alone
         if beyond * apart <= 0 or abs(beyond) < share * abs(one.usual):
             return False  # back to what is usual
@@ -142,4 +142,4 @@ class Weather:
             if self.flooded and one.value <= _FLUSH * one.usual:
                 return True
             return self.diluted and one.value <= self.dry / _DILUTED
-        return raining and abs(size) <= kind.rain
+        return raining and -kind.rain <= size <= 0
