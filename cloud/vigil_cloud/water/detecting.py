@@ -27,6 +27,7 @@ from vigil_cloud.devices.models import NewestReadings
 from vigil_cloud.jobs.work import LATER, WorkKind, enqueue
 from vigil_cloud.services import Services
 from vigil_cloud.water import anomalies
+from vigil_cloud.water.detection.kinds import Kind, in_unit, kind_of
 from vigil_cloud.water.detection.ledger import Anomaly, Ledger
 from vigil_cloud.water.detection.station import Detector
 from vigil_cloud.water.detection.verdict import Finding, Setting, verdict_of
@@ -34,7 +35,7 @@ from vigil_cloud.water.incidents import rules_of
 from vigil_cloud.water.models import DetectorState
 from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.types import QartodFlag
-from vigil_schemas.water import DOMAIN
+from vigil_schemas.water import BESIDE_THE_WATER, DOMAIN, LATITUDE
 
 WINDOW_S: Final = 60.0
 """Readings of one minute are one row of the detector's."""
@@ -51,6 +52,8 @@ THE_SAME: Final = {
     "oxygen_saturation": "dissolved_oxygen",
 }
 """What says the same as another one: they would agree with each other about any fault."""
+STORED_IN: Final = {"dissolved_oxygen": 1e-3}
+"""Times mg/L: oxygen is stored in kg/m³."""
 LEARNS: Final = timedelta(days=3)
 """So long a detector learns before it calls anybody: its thresholds rest on daily maxima."""
 ANEW_EVERY: Final = timedelta(hours=1)
@@ -164,7 +167,11 @@ def _rows(
     latest = services.timeseries.latest(device)
     newest = max((one.time for one in latest.values()), default=None)
     given = {name for name, one in latest.items() if newest and newest - one.time <= GONE_AFTER}
+    moves = LATITUDE in given
+    given -= BESIDE_THE_WATER
     names = sorted(name for name in given if THE_SAME.get(name) not in given)
+    if moves:  # it is at no station that could be learnt: its bounds call
+        return names, []
     found: dict[float, dict[str, tuple[float | None, int]]] = {}
     for series in services.timeseries.series(device) if first_us < stop_us else ():
         if series.parameter not in names or series.domain != DOMAIN:
@@ -237,12 +244,18 @@ def compute(asked: Asked) -> Judged | Unreadable:
 
 def _opened(asked: Asked, state: bytes | None) -> tuple[Detector, Ledger]:
     # A rate of 0 calls nobody; the detector goes on learning at the lowest that it knows.
-    detector = Detector(asked.names, setting=Setting(max(asked.false_per_week, 0.01)))
+    setting = Setting(max(asked.false_per_week, 0.01))
+    detector = Detector(asked.names, setting=setting, kinds=_kinds(asked.names))
     if state is None:
         return detector, Ledger()
     kept = json.loads(zlib.decompress(state))
     detector.restore(kept["detector"])
     return detector, Ledger(kept["ledger"])
+
+
+def _kinds(names: Sequence[str]) -> list[Kind]:
+    """What each measures, in the units in which readings are stored."""
+    return [in_unit(kind_of(name), STORED_IN.get(name, 1.0)) for name in names]
 
 
 def _flag(one: Finding) -> dict[str, Any]:

@@ -171,6 +171,27 @@ def test_a_discharge_calls_inspectors_once_and_joins_what_crosses_a_bound(
     assert faults(city) == []
 
 
+def test_a_discharge_that_oxygen_alone_shows_calls(learnt: tuple[City, Floats]) -> None:
+    """Oxygen is stored in kg/m³, and what it may be off by is written in mg/L."""
+    city, values = learnt
+    values[4:16, 3] -= 3e-3
+    goes_on(city, values[:8])
+    (alert,) = water(city)
+    assert alert["detail"]["parameter"] == "dissolved_oxygen"
+
+
+def test_a_sonde_that_moves_has_no_station_to_be_learnt(learnt: tuple[City, Floats]) -> None:
+    city, values = learnt
+    where = [Series("water", GATEWAY, SONDE, name) for name in ("latitude", "longitude")]
+    now = microseconds(city.time)
+    points = [Point(one, now, 23.5, QartodFlag.GOOD) for one in where]
+    city.services.timeseries.write(points)
+    values[4:12, 1] += 300e-4
+    goes_on(city, values[:10])
+    assert water(city) == []
+    assert detection(city)["rows"] == LEARNT, "nothing of it was judged"
+
+
 def test_its_end_ends_the_alert(learnt: tuple[City, Floats]) -> None:
     city, values = learnt
     values[4:8, 1] += 150e-4

@@ -287,13 +287,37 @@ def test_oxygen_that_rises_less_than_usual_is_no_discharge() -> None:
     assert not [one for one in said(values, 14) if one[1] == "do"]
 
 
-def test_rain_does_not_raise_the_ph() -> None:
-    rows = np.arange(24)
-    wet = {"cond": -60 * np.minimum(rows / 4, 1)}
-    ramp = np.clip((rows - 5) / 4, 0, 1)
-    rises, falls = ({**wet, "ph": sign * 0.28 * ramp} for sign in (1, -1))
-    assert ("ph", "water") in {(one[1], one[3]) for one in said(changed(**rises), 20)}
-    assert ("ph", "water") not in {(one[1], one[3]) for one in said(changed(**falls), 20)}
+def sooner(change: dict[str, float], minutes: int) -> list[tuple[int, str, str, str]]:
+    """A station of a reading each quarter of an hour that is read each minute once something
+    changed: minute since, signal, reason, type."""
+    detector, values = Detector(NAMES), quiet()
+    for at, row in zip(times(START).tolist(), values[:START].tolist(), strict=True):
+        detector.step(at, row)
+    random, found = np.random.default_rng(2), []
+    for minute in range(minutes):
+        whole, part = divmod(minute, 15)
+        row = values[START + whole] * (1 - part / 15) + values[START + whole + 1] * part / 15
+        row = row + random.normal(0, 0.01, 4)
+        for name, by in change.items():
+            row[NAMES.index(name)] += by
+        verdict = detector.step(times(START + 1)[-1] + 60.0 * minute, np.round(row, 2).tolist())
+        found += [(minute, one.signal, one.reason, one.type) for one in verdict.findings]
+    return found
+
+
+def test_a_discharge_that_is_read_more_often_lasts_as_long() -> None:
+    """The level follows by the clock, not by the number of readings; no signal is stuck."""
+    found = sooner({"cond": 200.0}, 60)
+    told = [
+        minute for minute, signal, reason, _ in found if (signal, reason) == ("cond", "excursion")
+    ]
+    assert 4 <= told[0] <= 6
+    assert told[-1] == 59
+    assert {type_ for *_, type_ in found} == {"water"}
+
+
+def test_quiet_water_that_is_read_more_often_is_quiet() -> None:
+    assert sooner({}, 180) == []
 
 
 @given(seed=st.integers(0, 99), pace=st.floats(0.1, 3.0))

@@ -30,6 +30,8 @@ _LONGEST_S: Final = 12 * 3600.0
 """What is away for longer is the new level."""
 _ONSET_S: Final = 3 * 3600.0
 """So long what goes away from its level slowly is held against where it began."""
+_LASTS_S: Final = 240.0
+"""So long a jump has to stay before it is more than a spike."""
 _RETURNED: Final = 0.35
 _STAYED: Final = 0.5
 _STRONG: Final = 2.0
@@ -225,6 +227,9 @@ class Judge:
             return Finding(name, "spike", "sensor", score, at_s, size)
         if abs(back) <= _STAYED * abs(size) or service or not self._quality(number):
             return None
+        if at_s - one.base_at < _LASTS_S:  # it is read more often than usual: wait and see
+            one.base = base
+            return None
         if self._weather.is_water(one, back, base, supported=self._supported(number)):
             return Finding(name, "excursion", "water", score, at_s, back)
         one.left, one.left_at = base, at_s
@@ -321,7 +326,8 @@ class Judge:
                 return Finding(name, "excursion", "water", score, one.away_since, apart)
             one.away_since = nan
             return None
-        if not eligible or jumped == [number]:
+        waits = self._tuning.persistent == 1 and not isnan(one.base)
+        if not eligible or jumped == [number] or (waits and at_s - one.base_at < _LASTS_S):
             return None  # one value by itself may be a spike: the next one tells
         louder = _LOUDER if settling or at_s < one.quiet_until else 1.0
         alone = size / tail.threshold
@@ -343,11 +349,12 @@ class Judge:
         by half of that: the level follows what grows slowly."""
         if at_s - one.onset_at > _ONSET_S or abs(one.away) < _LOWER * one.away_by.threshold:
             one.onset = nan
+        now = one.value - one.hourly
         if isnan(one.onset):
             if begins:
-                one.onset, one.onset_at = one.value - apart, at_s
+                one.onset, one.onset_at = now - apart, at_s
             return apart
-        gone = one.value - one.onset
+        gone = now - one.onset
         return gone if gone * apart > 0 and abs(gone) > abs(apart) else apart
 
     def _stuck(self, one: Series) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -42,8 +42,8 @@ class Kind:
     accurate_share: float = 0.0
     """The same as a share of the value; the larger of the two counts."""
     rain: float = 0.0
-    """By so much, in the signal's unit, rain may lower it while it dilutes the water: rain is a
-    little acid and has no alkalinity, and what it washes in takes oxygen."""
+    """By so much, in the signal's unit, rain may change it while it dilutes the water, and bring it
+    back afterwards."""
 
 
 TEMPERATURE: Final = Kind("temperature", rises=False, falls=False, still=0.5, accurate=0.2)
@@ -107,6 +107,13 @@ def kind_of(name: str) -> Kind:
         if (kind := _BY_NAME.get("".join(words[:count]))) is not None:
             return kind
     return OTHER
+
+
+def in_unit(kind: Kind, factor: float) -> Kind:
+    """Where a signal's numbers are so many times those of the unit that its amounts are written
+    in (oxygen: mg/L)."""
+    amounts = ("calibration", "accurate", "rain")
+    return replace(kind, **{name: getattr(kind, name) * factor for name in amounts})
 
 
 def kinds_of(names: Sequence[str]) -> list[Kind]:

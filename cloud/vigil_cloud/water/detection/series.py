@@ -32,6 +32,8 @@ _MOST_RISE: Final = 500.0
 _LONGEST_COURSE: Final = 24
 """Intervals: further ahead values point nowhere."""
 _ABOUT_ONE: Final = 1.5
+_SOON: Final = 0.5
+"""Intervals: what comes sooner after the last is of a probe that is read more often for a while."""
 _STANDING: Final = 12
 _PACE: Final = 0.3
 """Of its size, in the time over which spreads are learnt, the middle of the values moves."""
@@ -136,55 +138,65 @@ class Series:
     def take(self, x: float, intervals: float, hour: int = 0, *, doubted: bool = False) -> None:
         """The next value, so many sampling intervals after the last, in which of the ``BINS`` of
         a day: brings the scores up to date. One that is ``doubted`` does not say what is usual,
-        once something is known."""
+        once something is known. One that comes much sooner than usual (a probe is read more often
+        around what happens) counts by the time that it stands for."""
         self.teaches = not doubted or self.count <= _LEARNING
         if self.count == 0:
             self.value = self.level = self.usual = self.mean = x
             self.count = self.run = 1
             return
+        pace = 1.0 if intervals > _SOON else max(intervals, 0.0)
+        gap = intervals if intervals > 1.0 else 1.0
         d = x - self.value
         self.change = d
-        if d == 0.0:
-            self.run += 1
-        else:
-            self.run = 1
-            self.steps += 1
-            size = d if d > 0 else -d
-            if self.steps > 20 and size > 4 * self.step:
-                size = 4 * self.step
-            if self.teaches:
-                self.step += (size - self.step) / (self.steps if self.steps < _STEPS else _STEPS)
+        self._stepped(d, pace)
         self.count += 1
         count, memory = self.count, self.tuning.memory
-        share = 1 / (count if count < memory else memory)
+        share = pace / (count if count < memory else memory)
         if self.run > _STANDING or not self.teaches:
             share = 0.0  # a value that is held, or doubted, teaches nothing
         finest = _FINEST * self.step
         known = count > _LEARNING
-        self._foretell(x, intervals, finest, hour, teaches=share > 0 and known)
-        self._jump(d, intervals, share, finest, known)
-        self._level(x, intervals, share, finest, known, hour)
-        # Jitter: how much each step differs from the last.
+        self._foretell(x, gap, finest, hour, teaches=share > 0 and known and pace == 1.0)
+        self._jump(d, gap, pace, share, finest, known)
+        self._level(x, gap * pace, share, finest, known, hour)
+        self._noise(d, pace, share, finest)
+        self.value = x
+        if x != self.usual:
+            step = pace * (_PACE / memory * abs(self.usual) + finest / memory)
+            self.usual += step if x > self.usual else -step
+            if count < memory:  # begun with a dry probe, it would creep up for weeks
+                self.usual += 8 * pace / memory * (self.level - self.usual)
+
+    def _stepped(self, d: float, pace: float) -> None:
+        """How long it has stood still, and the size of its steps."""
+        if d == 0.0:
+            self.run += pace == 1.0
+            return
+        self.run = 1
+        self.steps += 1
+        size = d if d > 0 else -d
+        if self.steps > 20 and size > 4 * self.step:
+            size = 4 * self.step
+        if self.teaches:
+            self.step += (size - self.step) / (self.steps if self.steps < _STEPS else _STEPS)
+
+    def _noise(self, d: float, pace: float, share: float, finest: float) -> None:
+        """Jitter: how much each step differs from the last."""
         turn = d - self.before
         if turn < 0:
             turn = -turn
         most = 20 * (self.spread + finest)
-        self.jitter += ((turn if turn < most else most) - self.jitter) / _JITTER
+        self.jitter += pace * ((turn if turn < most else most) - self.jitter) / _JITTER
         self.before = d
         usual = self.usual_jitter
-        if count > 2 * _LEARNING:
+        if self.count > 2 * _LEARNING:
             self.noise = self.jitter / (hypot(usual, finest) + 1e-12)
             usual += share * (min(self.jitter, _CLIP * usual + finest) - usual)
         else:
             self.noise = 0.0
             usual += share * (self.jitter - usual)
         self.usual_jitter = usual
-        self.value = x
-        if x != self.usual:
-            pace = _PACE / memory * abs(self.usual) + finest / memory
-            self.usual += pace if x > self.usual else -pace
-            if count < memory:  # begun with a dry probe, it would creep up for weeks
-                self.usual += 8 / memory * (self.level - self.usual)
 
     def _foretell(
         self, x: float, intervals: float, finest: float, hour: int, *, teaches: bool
@@ -195,7 +207,9 @@ class Series:
         else:
             self.course.interrupted()
 
-    def _jump(self, d: float, intervals: float, share: float, finest: float, known: bool) -> None:
+    def _jump(
+        self, d: float, intervals: float, pace: float, share: float, finest: float, known: bool
+    ) -> None:
         e = d - self.slope * (intervals if intervals < 3 else 3)
         size = min(abs(d), abs(e))
         scale = hypot(self.spread, finest) + 1e-12
@@ -205,7 +219,8 @@ class Series:
             e = most if e > most else (-most if e < -most else e)
         else:
             self.jump, most = 0.0, size
-        self.slope = _DAMPED * (self.slope + _TREND * e / intervals)
+        kept = _DAMPED if pace == 1.0 else 1 - pace * (1 - _DAMPED)
+        self.slope = kept * (self.slope + _TREND * e * pace / intervals)
         self.spread += share * ((size if size < most else most) - self.spread)
 
     def _level(
@@ -223,7 +238,8 @@ class Series:
         self.level += (follow if follow < 1 else 1.0) * (usual + clipped)
         self.mean += (follow if follow < 1 else 1.0) * (x - self.mean)
         if share:
-            self.profile[hour] = usual + self.tuning.profile * clipped
+            part = intervals if intervals < 1.0 else 1.0
+            self.profile[hour] = usual + part * self.tuning.profile * clipped
         self.apart += share * ((size if size < most else most) - self.apart)
         recent = self.recent
         recent.append(self.z)

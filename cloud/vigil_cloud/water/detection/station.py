@@ -119,7 +119,7 @@ class Detector(Judge):
             series = self.series[number]
             intervals = (at_s - series.since) / self.interval_s
             corrected = number in self._holding and self._is_corrected(at_s, series, x)
-            gap = max(intervals, 1.0) if series.count else 1.0
+            gap = intervals if series.count else 1.0
             series.take(x, gap, hour, doubted=number in doubted)
             if corrected:
                 found.append(

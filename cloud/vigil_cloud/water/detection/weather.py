@@ -142,4 +142,4 @@ class Weather:
             if self.flooded and one.value <= _FLUSH * one.usual:
                 return True
             return self.diluted and one.value <= self.dry / _DILUTED
-        return raining and -kind.rain <= size <= 0
+        return raining and abs(size) <= kind.rain
