@@ -172,7 +172,7 @@ def read(document: Any) -> Channels:
         series = _series(document.get("velocity_factor"))
     except _Wrong as error:
         mistakes.append(error.at("velocity_factor", "velocity_factor"))
-    within = {}
+    within: dict[str, float] = {}
     for key in ("velocity_within", "dispersion_within"):
         try:
             within[key] = _share(document, key)

@@ -37,6 +37,21 @@ class Spread(NamedTuple):
     storage: float
     """Of standing water beside the stream: with the first."""
 
+    @property
+    def whole(self) -> float:
+        """Both together."""
+        return self.dispersion + self.storage
+
+    def blended(self, share: float, other: Spread, rest: float) -> Spread:
+        """Of two ways, so much of each."""
+        return Spread(
+            share * self.dispersion + rest * other.dispersion,
+            share * self.storage + rest * other.storage,
+        )
+
+
+_NONE: Final = Spread(0.0, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -161,7 +176,7 @@ class Responses:
         cumulated = np.maximum.accumulate(value)
         found[station.id] = Response(
             there.mean_s,
-            there.apart_s2 + sum(map(sum, there.spread_s2.values())),
+            there.apart_s2 + sum(one.whole for one in there.spread_s2.values()),
             there.gain,
             there.travel_s,
             there.spread_s2,
@@ -244,13 +259,10 @@ class _Wave:
         apart = a * (self.mean_s - mean) ** 2 + b * (other.mean_s - mean) ** 2
         apart += a * self.apart_s2 + b * other.apart_s2
         travel = dict(_blend(self.travel_s, a, other.travel_s, b))
-        none = Spread(0.0, 0.0)
         spread = {
-            name: Spread(*(a * p + b * q for p, q in zip(
-                self.spread_s2.get(name, none), other.spread_s2.get(name, none), strict=True
-            )))
+            name: self.spread_s2.get(name, _NONE).blended(a, other.spread_s2.get(name, _NONE), b)
             for name in travel
-        }  # fmt: skip
+        }
         return _Wave(self.spectrum + other.spectrum, gain, mean, travel, spread, apart)
 
 
