@@ -114,6 +114,27 @@ def device_file(subject: Text, path: str) -> Finding:
     return Finding(subject, True, Text(f"{path} is there", f"{path} 可用"))
 
 
+def folder(subject: Text, path: Path) -> Finding:
+    """Whether a folder is there, and this user may look into it."""
+    try:
+        with os.scandir(path) as entries:
+            count = sum(1 for _ in entries)
+    except OSError as error:
+        reason = _reason(error)
+        return Finding(
+            subject,
+            False,
+            Text(f"{path}: {reason}", f"{path}：{reason}"),
+            Text(
+                "make the folder, readable for the user that the agent runs as",
+                "請建立此資料夾，並讓代理程式的使用者可讀取",
+            ),
+        )
+    return Finding(
+        subject, True, Text(f"{path} is there: {count} files", f"{path} 可用：{count} 個檔案")
+    )
+
+
 def _group(number: int) -> str:
     import grp
 

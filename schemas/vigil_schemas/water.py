@@ -1,7 +1,9 @@
 """Water: what a sonde observes, and an excursion out of its bounds.
 
 Observed parameters and units: ``temperature`` Cel, ``specific_conductance`` S/m,
-``pH`` pH, ``dissolved_oxygen`` kg/m3, ``turbidity_FNU`` (no unit), ``orp`` mV, ``level`` m.
+``pH`` pH, ``dissolved_oxygen`` kg/m3, ``turbidity_FNU`` (no unit), ``orp`` mV, ``level`` m. Beside
+them, of a sonde that moves, ``latitude`` lat, ``longitude`` lon and ``position_within`` m; of one
+with an automatic sampler ``sample_bottle``.
 """
 
 from __future__ import annotations
@@ -10,11 +12,29 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from vigil_schemas.commands import SampleNow
+from vigil_schemas.commands import CommandArguments, SampleNow
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain, Flag, Model, UtcDatetime
 
 DOMAIN: Final[Domain] = "water"
+LATITUDE: Final = "latitude"
+LONGITUDE: Final = "longitude"
+WITHIN: Final = "position_within"
+"""Parameters of a sonde that moves: where it was at each measurement (WGS 84), and how far off that
+may be, m."""
+BOTTLE: Final = "sample_bottle"
+"""Parameter of a sonde with an automatic sampler: the bottle that was filled at that moment."""
+BESIDE_THE_WATER: Final = frozenset({LATITUDE, LONGITUDE, WITHIN, BOTTLE})
+"""Parameters that say nothing of the water itself."""
+
+
+class TakeSample(CommandArguments):
+    """The automatic sampler at a probe fills a bottle."""
+
+    ACTION: ClassVar[str] = "take_sample"
+
+    new_bottles: bool = False
+    """All of them were replaced: it begins with the first."""
 
 
 class WaterExcursionV1(Model):
@@ -68,8 +88,14 @@ class WaterExcursion(Model):
     flag: Flag
     started: UtcDatetime
     ended: UtcDatetime | None = None
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    """Of a sonde that moves: where it was as this was measured; absent where that is not known."""
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
 
 
 CONTRACT: Final = DomainContract(
-    name=DOMAIN, events=(WaterExcursion,), accepted=(WaterExcursionV1,), commands=(SampleNow,)
+    name=DOMAIN,
+    events=(WaterExcursion,),
+    accepted=(WaterExcursionV1,),
+    commands=(SampleNow, TakeSample),
 )

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vigil_edge.water.pipeline import Judge
+from vigil_edge.water.judge import Judge
 from vigil_edge.water.settings import WaterSettings
 from vigil_schemas.recordings.expected import limits_for
 from vigil_schemas.recordings.times import TimeReader, decide_order

@@ -22,7 +22,7 @@ from vigil_cloud.services import Services
 from vigil_cloud.water.models import ProbeHour
 from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.types import QartodFlag
-from vigil_schemas.water import DOMAIN
+from vigil_schemas.water import BESIDE_THE_WATER, DOMAIN
 
 HOUR_US: Final = 3_600_000_000
 MOST_HOURS: Final = 48
@@ -93,6 +93,8 @@ def load(services: Services, payload: Mapping[str, Any]) -> Hours:
     first_us = max(int(payload["from_us"]), stop_us - MOST_HOURS * HOUR_US)
     found: dict[str, list[tuple[int, float | None, int]]] = {}
     for series in services.timeseries.series(str(payload["device"])):
+        if series.parameter in BESIDE_THE_WATER:
+            continue
         samples = services.timeseries.read(
             series, instant(first_us), instant(stop_us), window_s=WINDOW_S
         )

@@ -66,6 +66,9 @@ def _raise(
     """The alert of this excursion: raised, or brought up to date."""
     device = message.envelope.subject
     place = place_of(session, device)
+    latitude, longitude = place.latitude, place.longitude
+    if isinstance(event, WaterExcursion) and event.latitude is not None:
+        latitude, longitude = event.latitude, event.longitude
     title, title_zh = titles(event)
     detail = event.model_dump(mode="json", exclude_none=True)
     key = f"{DOMAIN}:{message.gateway}:{event.excursion_id}"
@@ -91,8 +94,8 @@ def _raise(
             detail=detail,
             supersedes=event.phase == "end",
             marks=message.marks,
-            latitude=place.latitude,
-            longitude=place.longitude,
+            latitude=latitude,
+            longitude=longitude,
         ),
         message.received,
     )

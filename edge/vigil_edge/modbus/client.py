@@ -123,6 +123,16 @@ class ModbusClient:
         if response.address != address or response.count != len(words):
             raise self._garbage(f"wrote to {address}, {response.address} was confirmed")
 
+    async def write_contact(self, address: int, *, closed: bool) -> None:
+        """One coil (function 5)."""
+        unit = self._settings.unit
+        response = await self._answer(
+            lambda client: client.write_coil(address, closed, device_id=unit),
+            f"{'close' if closed else 'open'} the contact at {address}",
+        )
+        if response.address != address:
+            raise self._garbage(f"wrote to {address}, {response.address} was confirmed")
+
     def close(self) -> None:
         """Hang up."""
         wire, self._wire = self._wire, None

@@ -145,7 +145,7 @@ async def _serial(path: str, speed: int) -> tuple[asyncio.StreamReader, Callable
     try:
         if not os.isatty(descriptor):
             raise OSError(errno.ENOTTY, "it is no serial port")
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSANOW)
         attributes = termios.tcgetattr(descriptor)
         attributes[4] = attributes[5] = speed
         termios.tcsetattr(descriptor, termios.TCSANOW, attributes)

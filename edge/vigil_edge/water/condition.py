@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from vigil_edge.device.seam import PipelineContext
+from vigil_edge.position.receiver import Position
 from vigil_edge.water.errors import ProbeRefused
 from vigil_edge.water.settings import WaterSettings
 
@@ -27,6 +28,10 @@ class Condition:
             line for signal in settings.every_signal for line in signal.never_fire()
         ]
         self._in_air: list[str] = []
+        self._unplaced = 0
+        """Measurements in a row of a sonde that moves without a position."""
+        self._place = ""
+        self._sampler: tuple[str, str] | None = None
         self._nothing = 0
         """Measurements in a row without any reading."""
 
@@ -39,6 +44,18 @@ class Condition:
     def in_air(self, names: list[str]) -> None:
         """Signals whose readings are taken for those of a probe in the air."""
         self._in_air = names
+
+    def placed(self, position: Position | None) -> None:
+        """Where the sonde was at the newest measurement, if it moves."""
+        if position is None or position.state == "fixed":
+            self._unplaced = 0
+            return
+        self._unplaced += 1
+        self._place = position.state
+
+    def sampler(self, trouble: tuple[str, str] | None) -> None:
+        """Code and words of what is wrong with the automatic sampler, if anything is."""
+        self._sampler = trouble
 
     def report(
         self, refused: Mapping[str, ProbeRefused] | None = None, ahead: timedelta = timedelta(0)
@@ -62,6 +79,10 @@ class Condition:
                 " broken; its readings fail and call nobody"
             )
             reasons.append(("probe-out-of-water", line))
+        if self._unplaced >= _FEW:
+            line = f"no position for {self._unplaced} measurements: {self._place}"
+            reasons.append(("position-unknown", line))
+        reasons += [] if self._sampler is None else [self._sampler]
         reasons += [("bound-never-fires", line) for line in self._never_fire]
         if not reasons:
             self._context.report("ok")

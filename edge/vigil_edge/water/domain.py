@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from vigil_edge.device.seam import Pipeline, PipelineContext
 from vigil_edge.domain import EdgeDomain
@@ -13,31 +13,43 @@ from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.water import CONTRACT
 
 if TYPE_CHECKING:
+    from vigil_edge.water.session_settings import SessionSettings
     from vigil_edge.water.settings import WaterSettings
 
 
 def _settings() -> Any:
+    from pydantic import Field
+
+    from vigil_edge.water.session_settings import SessionSettings
     from vigil_edge.water.settings import WaterSettings
 
-    return WaterSettings
+    return Annotated[WaterSettings | SessionSettings, Field(discriminator="driver")]
 
 
-def _describe(settings: WaterSettings) -> list[DeviceDescription]:
+def _describe(settings: WaterSettings | SessionSettings) -> list[DeviceDescription]:
+    if settings.driver == "files":
+        from vigil_edge.water.session import describe_session
+
+        return describe_session(settings)
     from vigil_edge.water.pipeline import describe
 
     return describe(settings)
 
 
-def _build(settings: WaterSettings, context: PipelineContext) -> Pipeline:
+def _build(settings: WaterSettings | SessionSettings, context: PipelineContext) -> Pipeline:
+    if settings.driver == "files":
+        from vigil_edge.water.session import SessionPipeline
+
+        return SessionPipeline(settings, context)
     from vigil_edge.water.pipeline import build
 
     return build(settings, context)
 
 
-def _examine(settings: WaterSettings, subject: Text) -> Iterable[Finding]:
-    from vigil_edge.water.examine import look
+def _examine(settings: WaterSettings | SessionSettings, subject: Text) -> Iterable[Finding]:
+    from vigil_edge.water.examine import look, look_into
 
-    return look(settings, subject)
+    return look_into(settings, subject) if settings.driver == "files" else look(settings, subject)
 
 
 def _add_commands(parser: argparse.ArgumentParser) -> None:

@@ -60,3 +60,24 @@ class LoggerMismatch(SourceError):
 
     code: ClassVar[str] = "logger-mismatch"
     remedy: ClassVar[str] = "Bring `[water.logger]` to the logger's own layout."
+
+
+class SamplerFailed(SourceError):
+    """The automatic sampler could not be started."""
+
+    code: ClassVar[str] = "sampler-failed"
+    remedy: ClassVar[str] = "Check `[water.sampler]`: address, unit and register of its contact."
+
+
+class SamplerFull(SourceError):
+    """All bottles of the automatic sampler are filled."""
+
+    code: ClassVar[str] = "sampler-full"
+    remedy: ClassVar[str] = "Change the bottles, then send `take_sample` with `new_bottles`."
+
+
+class SessionFolder(SourceError):
+    """The folder of a hand-held probe's files cannot be looked into."""
+
+    code: ClassVar[str] = "session-folder"
+    remedy: ClassVar[str] = "Make the folder that `folder` names, readable for the agent."

@@ -168,6 +168,13 @@ class Excursions:
             signal.loss.active for signal in self._signals.values()
         )
 
+    @property
+    def stirred(self) -> bool:
+        """Whether a bound is crossed or about to be, or a signal is lost on its way to one."""
+        return any(watch.active or watch.count for watch in self._watches.values()) or any(
+            signal.loss.active for signal in self._signals.values()
+        )
+
     def take(
         self, parameter: str, time: datetime, value: float | None, flag: QartodFlag
     ) -> list[WaterExcursion]:

@@ -18,6 +18,7 @@ from pydantic import (
 
 from vigil_edge.configuration.mistakes import misplaced, repeated
 from vigil_edge.modbus.settings import ModbusSettings
+from vigil_edge.position.settings import PositionSettings
 from vigil_edge.water.derived import Derived
 from vigil_edge.water.qc_history import MOST_READINGS
 from vigil_edge.water.signals import Address, Signal
@@ -50,6 +51,29 @@ class Logger(BaseModel):
     base: Address = 0
 
 
+class SamplerSettings(BaseModel):
+    """``[water.sampler]``: an automatic sampler that a contact starts, a bottle at a time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    driver: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp"] | None = None
+    """Of the relay module; by default the probe's, as the two below."""
+    address: Annotated[str, Field(min_length=1)] | None = None
+    unit: Annotated[int, Field(ge=0, le=255)] | None = None
+    table: Literal["coil", "holding"] = "coil"
+    register_: Annotated[Address, Field(alias="register")] = 0
+    value: Annotated[int, Field(ge=0, le=0xFFFF)] = 1
+    """Of a holding register: what starts it."""
+    rest_value: Annotated[int, Field(ge=0, le=0xFFFF)] = 0
+    pulse_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """So long the contact is closed."""
+    bottles: Annotated[int, Field(ge=1, le=999)] = 24
+    on_excursion: bool = True
+    """Whether it is started by itself as a bound is crossed."""
+    rest_s: Annotated[float, Field(ge=0, le=86_400)] = 1800.0
+    """So long after one bottle the next is not filled by itself."""
+
+
 class WaterSettings(ModbusSettings):
     """One sonde."""
 
@@ -63,6 +87,16 @@ class WaterSettings(ModbusSettings):
     """Registers that the probe gives in one answer."""
     merge: bool = True
     """Whether signals near each other are fetched together; some probes give one at a time."""
+    fast_interval_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """Between two readings while something stirs: a bound is crossed or about to be, a reading is
+    suspect."""
+    fast_for_s: Annotated[float, Field(ge=0, le=86_400)] = 900.0
+    """So long after it."""
+    fast_longest_s: Annotated[float, Field(gt=0, le=7 * 86_400)] = 10_800.0
+    """And so long at most, until all is calm again."""
+    position: PositionSettings | None = None
+    """Of a sonde that moves."""
+    sampler: SamplerSettings | None = None
     maintenance: Annotated[list[Window], Field(max_length=50, default_factory=list)]
     """While somebody cleans or calibrates the sonde: readings are kept, and raise nothing."""
 
@@ -121,6 +155,20 @@ class WaterSettings(ModbusSettings):
                         f"{one.name}: attenuated: window_s holds {held:.0f} readings, at most"
                         f" {MOST_READINGS} are kept"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _only_where_it_is_read(self) -> Self:
+        for key in ("fast_interval_s", "position"):
+            if self.mode == "logger" and getattr(self, key) is not None:
+                raise ValueError(
+                    f'{key}: only with mode = "poll": a logger\'s records are of before'
+                )
+        fast = self.fast_interval_s
+        if fast is not None and fast >= self.interval_s:
+            raise ValueError(
+                f"fast_interval_s must be below interval_s, which is {self.interval_s:g}"
+            )
         return self
 
     @property

@@ -125,3 +125,10 @@ def test_an_excursion_whose_incident_fails_is_told_and_leaves_a_dead_letter(
     (letter,) = bench.dead_letters()
     assert letter.reason == BESIDE_FAILED
     assert "the register is torn" in letter.detail
+
+
+def test_an_excursion_of_a_sonde_that_moves_is_where_it_was(city: City) -> None:
+    event = excursion(city.time).model_copy(update={"latitude": 23.51, "longitude": 120.39})
+    city.send(event, "sonde-1")
+    (alert,) = city.alerts("inspector")
+    assert (alert["latitude"], alert["longitude"]) == (23.51, 120.39)

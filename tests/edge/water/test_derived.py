@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from vigil_edge.device.seam import Outgoing
-from vigil_edge.water.pipeline import Judge, describe
+from vigil_edge.water.judge import Judge
+from vigil_edge.water.pipeline import describe
 from vigil_edge.water.settings import WaterSettings
 from vigil_schemas.senml import SenmlRecord
 from vigil_schemas.types import Lane, Model, QartodFlag

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from vigil_edge.water.pipeline import Judge
+from vigil_edge.water.judge import Judge
 from vigil_edge.water.qc_history import (
     Attenuation,
     History,

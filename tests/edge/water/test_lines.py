@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sim.waiting import until
 from vigil_edge.modbus.client import ModbusClient
 from vigil_edge.water.errors import ProbeUnreachable
-from vigil_edge.water.pipeline import Judge
+from vigil_edge.water.judge import Judge
 from vigil_edge.water.plan import ReadPlan
 from vigil_edge.water.probe import FAILURES, connect
 from vigil_edge.water.registers import meaning

@@ -21,7 +21,7 @@ from edge.memory_context import MemoryContext
 from vigil_edge.device.seam import SourceError
 from vigil_edge.water import pipeline
 from vigil_edge.water.excursion import Excursions
-from vigil_edge.water.pipeline import Judge, bounds, headings
+from vigil_edge.water.judge import Judge, bounds, headings
 from vigil_edge.water.settings import WaterSettings
 from vigil_edge.water.signals import Signal
 from vigil_schemas.senml import Reading, unpack

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vigil_edge.water.pipeline import Judge
+from vigil_edge.water.judge import Judge
 from vigil_edge.water.settings import WaterSettings
 from vigil_schemas.water import WaterExcursion
 
