@@ -295,6 +295,13 @@ TABLE = [
     Row("GET /api/v1/water/excursions", LISTS_STREET),
     Row("GET /api/v1/water/probes/{device}/hours", LISTS_STREET),
     Row("GET /api/v1/water/probes/{device}/detection", LISTS_STREET),
+    Row(
+        "GET /api/v1/water/probes/{device}/spans",
+        LISTS_STREET,
+        None,
+        "/api/v1/water/probes/{device}/spans?start=2026-03-01T00:00:00Z&stop=2026-03-02T00:00:00Z",
+    ),
+    Row("POST /api/v1/water/dry-run", ON_THE_WATER | {ELSEWHERE}, {}),
     Row("GET /api/v1/water/network", LISTS_STREET),
     Row("GET /api/v1/water/network/export", ON_THE_WATER | {ELSEWHERE}),
     Row("POST /api/v1/water/network/import", ON_THE_WATER | {ELSEWHERE}, {}),

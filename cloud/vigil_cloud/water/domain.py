@@ -17,6 +17,7 @@ from vigil_cloud.water.cases import inspection
 from vigil_cloud.water.condition import PROBE_HOURS, ProbeCondition
 from vigil_cloud.water.detail import AnomalyDetail, ExcursionDetail
 from vigil_cloud.water.detecting import WATER_DETECTION
+from vigil_cloud.water.dry_run_routes import router as dry_run_router
 from vigil_cloud.water.following import FOLLOW, LateReadings
 from vigil_cloud.water.incident_routes import router as incident_router
 from vigil_cloud.water.models import AnomalyRow, Excursion, Incident
@@ -25,6 +26,7 @@ from vigil_cloud.water.routes import router
 from vigil_cloud.water.seed import SEED
 from vigil_cloud.water.service import WaterHandler
 from vigil_cloud.water.source_work import SOURCE_TRACE
+from vigil_cloud.water.station_view import router as station_router
 from vigil_schemas.water import CONTRACT
 
 
@@ -65,8 +67,8 @@ DOMAIN: Final = CloudDomain(
     seed=SEED,
     work_kinds=(PROBE_HOURS, WATER_DETECTION, SOURCE_TRACE),
     jobs=lambda _settings: (FOLLOW,),
-    imports=("/water/network/import",),
-    routers=(router, incident_router, network_router),
+    imports=("/water/network/import", "/water/dry-run"),
+    routers=(router, incident_router, network_router, dry_run_router, station_router),
     case_kinds=(inspection(),),
     expiring=(
         Expiring("water incidents", lambda kept: kept.alerts_days, Incident, Incident.id, _over),

@@ -305,6 +305,62 @@ class IncidentEntry(_Answer):
     """What was calculated of its source; ``null``: nothing yet."""
 
 
+class DryRunRate(_Answer):
+    """How often a week a bound of a column, or the detector, would have called."""
+
+    column: str
+    kind: str
+    """``above``, ``below``; ``anomaly``: the detector."""
+    per_week: float
+
+
+class DryRunAlarm(_Answer):
+    """One call that a recording would have led to; ``ended`` is null where it lasts at its end."""
+
+    station: str
+    column: str
+    kind: str
+    started: UtcDatetime
+    ended: UtcDatetime | None
+    extreme: float | None
+    """Of a bound; of the detector how far from what was usual."""
+
+
+class DryRunEntry(_Answer):
+    """What bounds would have called for in a recording."""
+
+    columns: list[str]
+    """Where no bound was given: those of the recording."""
+    rows: int
+    weeks: float
+    """In which it was watched, of all stations together: pauses of more than an hour are none."""
+    rates: list[DryRunRate]
+    """Empty of less than a day."""
+    alarms: list[DryRunAlarm]
+    """In order, the last 500."""
+    notes: list[str]
+    """What was guessed or left out of the recording."""
+
+
+class StationSpan(_Answer):
+    """Something that lasted at a station, to be shown with its curves."""
+
+    kind: Literal["excursion", "water", "sensor", "maintenance", "out-of-service", "sample"]
+    parameter: str
+    """Empty: of all."""
+    what: str
+    """Of an excursion its kind, of the detector's its reason, of a sample the bottle."""
+    begin: UtcDatetime
+    end: UtcDatetime | None
+    """Null while it lasts."""
+
+
+class StationSpans(_Answer):
+    """Oldest first, at most 500."""
+
+    spans: list[StationSpan]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 

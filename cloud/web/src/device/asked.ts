@@ -8,6 +8,7 @@ type Downlink = components["schemas"]["DownlinkEntry"];
 export const ACTIONS = [
   "restart_source",
   "sample_now",
+  "take_sample",
   "self_test",
   "mute",
   "play_voice",

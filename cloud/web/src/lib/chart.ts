@@ -83,6 +83,69 @@ export function horizontal(value: number, text: string, colour: string): uPlot.P
   };
 }
 
+/** A stretch of time that is shaded behind the curve. */
+export interface Band {
+  /** Seconds since 1970. */
+  from: number;
+  to: number;
+  colour: string;
+  /** Written at its top where there is room. */
+  label?: string;
+}
+
+/** Shaded stretches, and a line where each begins. */
+export function bands(list: readonly Band[]): uPlot.Plugin {
+  return {
+    hooks: {
+      drawClear: (plot) => {
+        const { left, top, width, height } = plot.bbox;
+        const ctx = plot.ctx;
+        const dpr = devicePixelRatio;
+        ctx.save();
+        ctx.beginPath();
+        ctx.rect(left, top, width, height);
+        ctx.clip();
+        ctx.font = `600 ${11 * dpr}px system-ui, "Noto Sans TC", sans-serif`;
+        ctx.textAlign = "left";
+        ctx.textBaseline = "top";
+        for (const { from, to, colour, label } of list) {
+          const x = plot.valToPos(from, "x", true);
+          const end = plot.valToPos(to, "x", true);
+          const wide = Math.max(end - x, 2 * dpr);
+          ctx.fillStyle = colour;
+          ctx.globalAlpha = 0.16;
+          ctx.fillRect(x, top, wide, height);
+          ctx.globalAlpha = 1;
+          if (!label) continue;
+          ctx.fillRect(x, top, 1.5 * dpr, height);
+          if (ctx.measureText(label).width + 10 * dpr < wide) {
+            ctx.fillText(label, Math.max(x, left) + 5 * dpr, top + 3 * dpr);
+          }
+        }
+        ctx.restore();
+      },
+    },
+  };
+}
+
+/** Stretches of readings that are told apart by `is`, each from half of the way to its neighbours. */
+export function stretches(
+  times: readonly number[],
+  is: (place: number) => boolean,
+): { from: number; to: number }[] {
+  const found: { from: number; to: number }[] = [];
+  const between = (a: number, b: number) => ((times[a] ?? 0) + (times[b] ?? 0)) / 2;
+  times.forEach((at, place) => {
+    if (!is(place)) return;
+    const from = place > 0 ? between(place - 1, place) : at;
+    const to = place + 1 < times.length ? between(place, place + 1) : at;
+    const last = found.at(-1);
+    if (last && place > 0 && is(place - 1)) last.to = to;
+    else found.push({ from, to });
+  });
+  return found;
+}
+
 /** A dot with a word at one point of the plot. */
 export function dot(x: number, y: number, text: string, colours: ChartColours): uPlot.Plugin {
   return {
