@@ -14,14 +14,13 @@ from vigil_edge.checkin import pipeline as checkin
 from vigil_edge.checkin.settings import CheckinSettings
 from vigil_edge.smoke import descriptions as smoke
 from vigil_edge.smoke.settings import SmokeSettings
-from vigil_edge.water import pipeline as water
-from vigil_edge.water.settings import WaterSettings
+from vigil_edge.water.domain import WATER
 
 
 @pytest.mark.parametrize(
     ("domain", "settings", "pipeline"),
     [
-        ("water", WaterSettings, water),
+        ("water", WATER.settings(), WATER),
         ("checkin", CheckinSettings, checkin),
         ("smoke", SmokeSettings, smoke),
     ],
