@@ -4195,6 +4195,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/water/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Water Bounds
+         * @description What would have been alarmed in a recording, and how often a week. ``bound``:
+         *     ``COLUMN=LOW,HIGH``, either left out; without any the recording's columns are answered. Nothing
+         *     is kept.
+         */
+        post: operations["try_water_bounds"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/water/excursions": {
         parameters: {
             query?: never;
@@ -4387,6 +4409,27 @@ export interface paths {
          * @description How complete, good and lively a probe's readings were, hour by hour.
          */
         get: operations["list_probe_hours"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/water/probes/{device}/spans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Station Spans
+         * @description What lasted in ``[start, stop)``: excursions, the detector's findings, and when somebody had
+         *     the probe in hand (maintenance windows of its gateway, out of service).
+         */
+        get: operations["list_station_spans"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7751,6 +7794,75 @@ export interface components {
             downlinks: components["schemas"]["DownlinkEntry"][];
         };
         /**
+         * DryRunAlarm
+         * @description One call that a recording would have led to; ``ended`` is null where it lasts at its end.
+         */
+        DryRunAlarm: {
+            /** Column */
+            column: string;
+            /** Ended */
+            ended: string | null;
+            /**
+             * Extreme
+             * @description Of a bound; of the detector how far from what was usual.
+             */
+            extreme: number | null;
+            /** Kind */
+            kind: string;
+            /** Started */
+            started: string;
+            /** Station */
+            station: string;
+        };
+        /**
+         * DryRunEntry
+         * @description What bounds would have called for in a recording.
+         */
+        DryRunEntry: {
+            /**
+             * Alarms
+             * @description In order, the last 500.
+             */
+            alarms: components["schemas"]["DryRunAlarm"][];
+            /**
+             * Columns
+             * @description Where no bound was given: those of the recording.
+             */
+            columns: string[];
+            /**
+             * Notes
+             * @description What was guessed or left out of the recording.
+             */
+            notes: string[];
+            /**
+             * Rates
+             * @description Empty of less than a day.
+             */
+            rates: components["schemas"]["DryRunRate"][];
+            /** Rows */
+            rows: number;
+            /**
+             * Weeks
+             * @description In which it was watched, of all stations together: pauses of more than an hour are none.
+             */
+            weeks: number;
+        };
+        /**
+         * DryRunRate
+         * @description How often a week a bound of a column, or the detector, would have called.
+         */
+        DryRunRate: {
+            /** Column */
+            column: string;
+            /**
+             * Kind
+             * @description ``above``, ``below``; ``anomaly``: the detector.
+             */
+            kind: string;
+            /** Per Week */
+            per_week: number;
+        };
+        /**
          * EmergencyCallEntry
          * @description One message to 119.
          */
@@ -8477,10 +8589,17 @@ export interface components {
              */
             kind: "above" | "below" | "rate" | "off_scale_high" | "off_scale_low" | "lost_while_rising" | "lost_while_falling";
             /**
+             * Latitude
+             * @description Of a sonde that moves: where it was as this was measured; absent where that is not known.
+             */
+            latitude: number | null;
+            /**
              * Limit
              * @description The bound, in ``unit`` (per second for ``rate``); absent where there is none.
              */
             limit: number | null;
+            /** Longitude */
+            longitude: number | null;
             /**
              * Owner Doubtful
              * @description The gateway that owns the device; another one reported it.
@@ -13914,6 +14033,42 @@ export interface components {
              * @default false
              */
             withheld: boolean;
+        };
+        /**
+         * StationSpan
+         * @description Something that lasted at a station, to be shown with its curves.
+         */
+        StationSpan: {
+            /** Begin */
+            begin: string;
+            /**
+             * End
+             * @description Null while it lasts.
+             */
+            end: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "excursion" | "water" | "sensor" | "maintenance" | "out-of-service" | "sample";
+            /**
+             * Parameter
+             * @description Empty: of all.
+             */
+            parameter: string;
+            /**
+             * What
+             * @description Of an excursion its kind, of the detector's its reason, of a sample the bottle.
+             */
+            what: string;
+        };
+        /**
+         * StationSpans
+         * @description Oldest first, at most 500.
+         */
+        StationSpans: {
+            /** Spans */
+            spans: components["schemas"]["StationSpan"][];
         };
         /**
          * Statistics
@@ -22604,6 +22759,47 @@ export interface operations {
             };
         };
     };
+    try_water_bounds: {
+        parameters: {
+            query?: {
+                time?: string | null;
+                bound?: string[] | null;
+                hysteresis?: number;
+                consecutive?: number;
+                station?: string | null;
+                encoding?: string | null;
+                utc_offset?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRunEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_excursions: {
         parameters: {
             query?: {
@@ -22920,6 +23116,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProbeHours"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_station_spans: {
+        parameters: {
+            query: {
+                start: string;
+                stop: string;
+            };
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StationSpans"];
                 };
             };
             /** @description A problem document */
