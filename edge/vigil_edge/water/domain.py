@@ -17,13 +17,25 @@ if TYPE_CHECKING:
     from vigil_edge.water.settings import WaterSettings
 
 
+_PROBE, _FILES = "probe", "files"
+
+
 def _settings() -> Any:
-    from pydantic import Field
+    from pydantic import Discriminator, Tag
 
     from vigil_edge.water.session_settings import SessionSettings
     from vigil_edge.water.settings import WaterSettings
 
-    return Annotated[WaterSettings | SessionSettings, Field(discriminator="driver")]
+    return Annotated[
+        Annotated[WaterSettings, Tag(_PROBE)] | Annotated[SessionSettings, Tag(_FILES)],
+        Discriminator(_which),
+    ]
+
+
+def _which(section: Any) -> str:
+    """A driver that is misspelt is a probe's: its other mistakes are told with it."""
+    driver = section.get("driver") if isinstance(section, dict) else getattr(section, "driver", "")
+    return _FILES if driver == _FILES else _PROBE
 
 
 def _describe(settings: WaterSettings | SessionSettings) -> list[DeviceDescription]:

@@ -307,6 +307,18 @@ def test_the_command_prints_suspects(
     assert len(answer["notes"]) == err.count("\n") == 2, "a repeated row and one without a value"
 
 
+@pytest.mark.parametrize("given", ["", "60", "0,60", "60,1", "a,b", "1,inf", "1,2,3"])
+def test_how_long_it_lasted_is_two_numbers(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    network_file, observations = files
+    asked = ["water", "trace", str(network_file), str(observations), f"--lasting={given}"]
+    with pytest.raises(SystemExit) as left:
+        main(asked)
+    assert left.value.code == 2
+    assert "two numbers of seconds" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -320,18 +332,6 @@ def test_the_command_prints_suspects(
         ("time,station,value\n1,s-end," + "1" * 200_000 + "\n", "line 2"),
     ],
 )
-@pytest.mark.parametrize("given", ["", "60", "0,60", "60,1", "a,b", "1,inf", "1,2,3"])
-def test_how_long_it_lasted_is_two_numbers(
-    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], given: str
-) -> None:
-    network_file, observations = files
-    asked = ["water", "trace", str(network_file), str(observations), f"--lasting={given}"]
-    with pytest.raises(SystemExit) as left:
-        main(asked)
-    assert left.value.code == 2
-    assert "two numbers of seconds" in capsys.readouterr().err
-
-
 def test_observations_that_are_none_are_refused(
     files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], content: str, says: str
 ) -> None:
