@@ -22,16 +22,12 @@ export const spans: SpanSource = async (device, start, stop, signal) => {
   if (!water.actors.some((role) => session.has(role))) return [];
   const iso = (seconds: number) => new Date(seconds * 1000).toISOString();
   const params = { path: { device }, query: { start: iso(start), stop: iso(stop) } };
-  const found = await answer(
-    api.GET("/api/v1/water/probes/{device}/spans", { params, signal }),
-  );
-  return found.spans.map(
-    (one): Span => ({
-      from: Date.parse(one.begin) / 1000,
-      to: one.end === null ? null : Date.parse(one.end) / 1000,
-      parameter: one.parameter,
-      tone: TONES[one.kind] ?? "quiet",
-      label: labelOf(one.kind, one.what) || t("span.maintenance"),
-    }),
-  );
+  const found = await answer(api.GET("/api/v1/water/probes/{device}/spans", { params, signal }));
+  return found.spans.map((one): Span => ({
+    from: Date.parse(one.begin) / 1000,
+    to: one.end === null ? null : Date.parse(one.end) / 1000,
+    parameter: one.parameter,
+    tone: TONES[one.kind] ?? "quiet",
+    label: labelOf(one.kind, one.what) || t("span.maintenance"),
+  }));
 };

@@ -359,7 +359,8 @@ export const en = {
   "device.driver": "Read through",
   "device.health": "Health",
   "device.spans": "What happened meanwhile",
-  "device.spansHint": "Shaded behind the curves; red as well where quality control doubts readings.",
+  "device.spansHint":
+    "Shaded behind the curves; red as well where quality control doubts readings.",
   "device.spanLasts": "lasts",
   "device.series": "Readings",
   "device.noSeries": "This device has sent no readings yet.",
