@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { stretches } from "../src/lib/chart";
 import { spansOf } from "../src/lib/spans";
 import type { Network } from "../src/domains/water/incident";
-import { type ProbeNow, counted, reachesNow } from "../src/domains/water/now";
+import { type ProbeNow, counted, reachesNow, worstOf } from "../src/domains/water/now";
 
 const reach = (id: string, from_node: string, to_node: string): Network["reaches"][number] => ({
   id,
@@ -83,6 +83,18 @@ describe("the canals of a network now", () => {
       points: [],
     };
     expect([...reachesNow(circle, new Map()).values()]).toEqual(Array(4).fill("unwatched"));
+  });
+});
+
+describe("a probe on the map", () => {
+  it("shows the worst of its alerts", () => {
+    const found = worstOf([
+      { device: "a", severity: "minor" },
+      { device: "a", severity: "critical" },
+      { device: "a", severity: "major" },
+      { device: "b", severity: "info" },
+    ]);
+    expect(Object.fromEntries(found)).toEqual({ a: "critical", b: "info" });
   });
 });
 

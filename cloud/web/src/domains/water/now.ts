@@ -1,6 +1,7 @@
 /** How the stations and canals of a network are at this moment. Pure. */
 
 import type { DeviceState, Severity } from "../../lib/api/model";
+import { worse } from "../../lib/map/marker";
 import type { Network } from "./incident";
 
 export type ReachNow = "alarm" | "above-alarm" | "watched" | "unwatched";
@@ -72,6 +73,17 @@ export function reachesNow(
     return alarmed ? "above-alarm" : watched ? "watched" : "unwatched";
   };
   return new Map(network.reaches.map((reach) => [reach.id, of(reach.id)]));
+}
+
+/** The worst severity of each device's alerts. */
+export function worstOf(
+  alerts: readonly { device: string; severity: Severity }[],
+): ReadonlyMap<string, Severity> {
+  const found = new Map<string, Severity>();
+  for (const { device, severity } of alerts) {
+    found.set(device, worse(found.get(device) ?? null, severity));
+  }
+  return found;
 }
 
 /** How many reaches are in each state. */
