@@ -187,9 +187,10 @@ def test_a_sonde_that_moves_has_no_station_to_be_learnt(learnt: tuple[City, Floa
     points = [Point(one, now, 23.5, QartodFlag.GOOD) for one in where]
     city.services.timeseries.write(points)
     values[4:12, 1] += 300e-4
+    before = detection(city)["rows"]
     goes_on(city, values[:10])
     assert water(city) == []
-    assert detection(city)["rows"] == LEARNT, "nothing of it was judged"
+    assert detection(city)["rows"] == before, "nothing of it was judged"
 
 
 def test_its_end_ends_the_alert(learnt: tuple[City, Floats]) -> None:
