@@ -118,7 +118,10 @@ class Watch:
         """The next believed reading; an alarm that begins with it."""
         beyond = x > self._limit if self._kind == "above" else x < self._limit
         if self._open is None:
-            return self._begin(station, at_s, x) if beyond else self._calm()
+            if beyond:
+                return self._begin(station, at_s, x)
+            self._count = 0
+            return None
         if beyond:
             self._open.extreme = self._farther(self._open.extreme, x)
             self._count = 0
@@ -143,9 +146,6 @@ class Watch:
         column, since = self._bound.column, self._since_s
         self._open = Alarm(station, column, self._kind, since, extreme=self._extreme)
         return self._open
-
-    def _calm(self) -> None:
-        self._count = 0
 
     def _inside(self, x: float) -> bool:
         hysteresis = self._bound.hysteresis

@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import uuid5
 
 from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext, SourceError
@@ -72,7 +72,7 @@ class Sampler:
         self.trouble: tuple[str, str] | None = None
         """Code and words of why a bottle was not filled; none once one was."""
         kept = context.state(SAMPLER)
-        state = json.loads(kept) if kept else {"bottle": 0, "open_us": None}
+        state: dict[str, Any] = json.loads(kept) if kept else {"bottle": 0, "open_us": None}
         self._bottle: int = state["bottle"]
         self._open_us: int | None = state["open_us"]
 

@@ -212,7 +212,7 @@ def suspected(interval_s: float, readings: int) -> list[tuple[str, str, str]]:
     """What is told of a conductance that is 200 higher for so many suspect readings."""
     detector = Detector(["cond"], interval_s)
     rows = quiet()[: 8 * DAY, 1]
-    told = []
+    told: list[tuple[str, str, str]] = []
     for number, value in enumerate(rows.tolist()):
         out = 7 * DAY <= number < 7 * DAY + readings
         verdict = detector.step(
@@ -293,7 +293,8 @@ def sooner(change: dict[str, float], minutes: int) -> list[tuple[int, str, str, 
     detector, values = Detector(NAMES), quiet()
     for at, row in zip(times(START).tolist(), values[:START].tolist(), strict=True):
         detector.step(at, row)
-    random, found = np.random.default_rng(2), []
+    random = np.random.default_rng(2)
+    found: list[tuple[int, str, str, str]] = []
     for minute in range(minutes):
         whole, part = divmod(minute, 15)
         row = values[START + whole] * (1 - part / 15) + values[START + whole + 1] * part / 15

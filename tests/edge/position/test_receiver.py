@@ -121,7 +121,8 @@ async def test_nmea_on_a_serial_line() -> None:
         async with made.listening():
             os.write(ours, b"torn,in,the,middle*00\r\n" + gga(*HERE, hdop=2.0))
             found = await heard(made)
-        assert (found.state, found.within_m) == ("fixed", pytest.approx(10.0))
+        assert found.state == "fixed"
+        assert found.within_m == pytest.approx(10.0)
         assert found.latitude == pytest.approx(HERE[0], abs=1e-6)
     finally:
         os.close(ours)

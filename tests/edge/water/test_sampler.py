@@ -64,6 +64,10 @@ def onset() -> WaterExcursion:
     )
 
 
+def trouble(made: Sampler) -> str | None:
+    return None if made.trouble is None else made.trouble[0]
+
+
 def bottles(context: MemoryContext) -> list[tuple[float | None, QartodFlag]]:
     return [(r.value, r.flag) for r in context.readings() if r.parameter == "sample_bottle"]
 
@@ -82,10 +86,9 @@ async def test_a_command_closes_the_contact_and_opens_it_again() -> None:
         with pytest.raises(CommandRefused) as full:
             await made.asked(TakeSample())
         assert full.value.code == "sampler-full"
-        assert made.trouble is not None
-        assert made.trouble[0] == "sampler-full"
+        assert trouble(made) == "sampler-full"
         assert "bottle 1" in await made.asked(TakeSample(new_bottles=True))
-        assert made.trouble is None
+        assert trouble(made) is None
     good_ones = [(number, QartodFlag.GOOD) for number in (1.0, 2.0, 1.0)]
     assert bottles(context) == good_ones
 
