@@ -107,6 +107,8 @@ def _waiting(outbox: Path) -> tuple[dict[str, int], datetime | None]:
         return {}, None
     counts: dict[str, int] = {}
     with closing(sqlite3.connect(f"file:{outbox}?mode=ro", uri=True, timeout=5)) as database:
+        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+            return {}, None  # the agent is just making it
         for lane, rows in database.execute("SELECT lane, count(*) FROM message GROUP BY lane"):
             counts[str(lane)] = int(rows)
         packed = database.execute("SELECT coalesce(sum(records), 0) FROM waiting").fetchone()[0]

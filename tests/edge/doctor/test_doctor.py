@@ -194,6 +194,16 @@ def test_status_with_and_without_an_agent(
         assert os.linesep in lines
 
 
+def test_an_outbox_that_is_just_being_made_is_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path, "mqtt://127.0.0.1:1883")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "outbox.sqlite").touch()
+    cli.main(["status", "--config", str(file), "--json"], DOMAINS)
+    assert json.loads(capsys.readouterr().out)["outbox"] == {}
+
+
 def test_an_outbox_that_cannot_be_read_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
