@@ -281,9 +281,6 @@ class Demo:
                 time.sleep(0.1)
             self._hear_phones()
             verify(console, self.night, self.influx, self.step, _say, self.children.check)
-            while self.options.check and self.outside.under_way:
-                self._follow_city()
-                time.sleep(0.1)
 
     def _hear_phones(self) -> None:
         """A push service may be behind the page: it is waited for a little, and told either way."""
