@@ -132,10 +132,12 @@ EVERYTHING = [
 
 def sees(who: Who, what: What) -> bool:
     """An alert, as it should be."""
+    by_case = who.role in {Role.FAMILY, Role.POLICE} and who.relation == "case"
     if what.domain == "search" and what.person is not None:  # no role opens it
         by_consent = who.role is Role.FAMILY and who.relation == "consent"
-        by_case = who.role in {Role.FAMILY, Role.POLICE} and who.relation == "case"
         return what.person == "p1" and (by_consent or by_case)
+    if what.domain == "checkin" and by_case:  # the stolen thing of that case, and nothing else
+        return what.person == "p1"
     inside = who.area in {"city", "both"} or (who.area == "east" and what.district == "east")
     if who.area == "both" and what.district is None:
         inside = False
