@@ -134,8 +134,9 @@ class Outside:
                 said = next(one.steps)
             except StopIteration:
                 continue
-            except httpx.TransportError:  # the cloud had no time for it just now
-                said = None
+            except httpx.TransportError as error:  # its generator has ended with it
+                found.append(f"{one.what}: given up, the cloud did not answer ({error})")
+                continue
             if now > one.deadline:
                 found.append(f"{one.what}: what follows has not happened")
                 continue
