@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import hashlib
 import io
+import itertools
 import json
 import threading
 import uuid
