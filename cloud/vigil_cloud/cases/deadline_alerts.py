@@ -1,8 +1,9 @@
 """Deadlines of cases as alerts: who works on cases of the kind is told as of anything else.
 
 An alert of the kind's domain, in the case's district, for those roles alone that know of such
-cases, with the case's number and nothing of its content. It is raised when the deadline is near,
-more severe once it is over, and over when the deadline is met.
+cases, with the case's number and nothing of its content. Where the domain's alerts are no role's
+(a stolen thing's), it is for those who are let in to that case. It is raised when the deadline is
+near, more severe once it is over, and over when the deadline is met.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ _log = structlog.get_logger(__name__)
 
 
 def told(kind: CaseKind) -> frozenset[Role]:
-    """Who hears of a case's deadlines: who may know of it and sees the domain's alerts."""
+    """Who hears of a case's deadlines: who may know of it and sees the domain's alerts; where no
+    such role is, those whom the case itself opens them to."""
+    domain = opened(kind.domain)
+    return frozenset() if domain is None else _by_role(kind) or domain.case_roles
+
+
+def _by_role(kind: CaseKind) -> frozenset[Role]:
     domain = opened(kind.domain)
     known = kind.sees | kind.on_request  # these know that it is there, and its number
     return frozenset() if domain is None else domain.alert_roles & known
@@ -39,8 +46,9 @@ def tell(
     session: Session, row: CaseRow, kind: CaseKind | None, deadline: CaseDeadline, now: datetime
 ) -> None:
     """It is near, or over. The caller has called ``feed.lock`` before."""
-    roles = told(kind) if kind is not None else frozenset()
-    if kind is None or not roles:
+    roles = _by_role(kind) if kind is not None else frozenset()
+    by_case = kind is not None and not roles and row.person_key is not None and bool(told(kind))
+    if kind is None or not (roles or by_case):
         _log.warning("deadline-not-told", case=row.number, kind=row.kind)
         return
     over = deadline.due <= now
@@ -62,7 +70,9 @@ def tell(
             event_time=now,
             active=True,
             supersedes=True,
-            only_for=roles,
+            only_for=roles or None,
+            person_key=row.person_key if by_case else None,
+            case_id=row.id if by_case else None,
             district=row.district,  # no device stands there that could say so
             detail={
                 "case": row.id,

@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from cloud_city import TAG, City, visit
+from vigil_cloud.app import case_kinds
+from vigil_cloud.cases import deadlines
 from vigil_cloud.checkin import amulets
 from vigil_cloud.checkin.models import Amulet, Thing, Visit
 from vigil_cloud.checkin.watching import tell_stations
@@ -360,6 +362,25 @@ def test_people_go_before_things_where_the_watch_list_is_full(
     missed = owned.client("family").post("/api/v1/search/reports", json={"person_key": "p1"})
     assert missed.status_code == 201, missed.text
     assert listed(owned) == [TAG]
+
+
+def test_that_the_watch_list_of_a_theft_ends_is_told_to_those_of_its_case(owned: City) -> None:
+    _, case = stolen(owned)
+    owned.later(days=29, hours=12)
+    for who in ("family", "police"):
+        owned.client(who)
+        owned.sign_in_anew(who)
+    with writing(owned.services.sessions) as session:
+        deadlines.tell(session, case_kinds(), owned.time)
+
+    def told(who: str) -> list[str]:
+        return [
+            one["detail"]["case"] for one in owned.alerts(who) if one["kind"] == "case-deadline"
+        ]
+
+    assert told("police") == [], "the police have not asked for this case"
+    owned.client("police").post(f"/api/v1/cases/{case}/access", json={"reason": "report 110-5"})
+    assert (told("family"), told("police")) == ([case], [case])
 
 
 def test_a_case_of_a_theft_is_of_a_thing(owned: City) -> None:
