@@ -153,7 +153,10 @@ def load(services: Services, payload: Mapping[str, Any]) -> Asked:
         version = 0 if row is None else row.version
         state = None if row is None else row.state
         newest_us = 0 if newest is None else newest.newest_us
-    stop_us = min(now_us - GRACE_US, newest_us + WINDOW_US) // WINDOW_US * WINDOW_US
+    # Of a gateway that hands in a backlog the newest minute may be cut in two. Judged now, its
+    # other half would be late, and weeks gone through again: it is judged once no more comes.
+    ends_us = newest_us if payload.get("late_from_us") else newest_us + WINDOW_US
+    stop_us = min(now_us - GRACE_US, ends_us) // WINDOW_US * WINDOW_US
     learns_us = newest_us - _microseconds(LEARNS_FROM)
     first_us = max(until_us, learns_us // WINDOW_US * WINDOW_US)
     stop_us = max(first_us, min(stop_us, first_us + _microseconds(MOST)))

@@ -527,6 +527,31 @@ def test_late_readings_are_judged_once_an_hour_at_most(learnt: tuple[City, Float
     assert not detection(city)["late_waits"]
 
 
+def test_a_backlog_in_order_has_nothing_judged_anew(learnt: tuple[City, Floats]) -> None:
+    """A gateway that was away hands in its readings message by message, cut anywhere."""
+    city, values = learnt
+    city.time = NOON + timedelta(hours=6)
+    worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
+    for number in range(4):
+        first = NOON + number * QUARTER
+        again = first + timedelta(seconds=30)  # of the minute in which the last message ended
+        for at in (first, again):
+            stored(city, values[number : number + 1], at)
+            late(city, at, at)
+            assert worker.do_one()
+            while worker.do_one():
+                pass
+    with city.services.sessions() as session:
+        row = session.get_one(DetectorState, SONDE)
+        assert (row.late_from_us, row.rejudged_at, row.anew_us) == (0, None, 0)
+        assert row.until_us == microseconds(NOON + 3 * QUARTER)
+    city.later(minutes=1)
+    judged(city)
+    with city.services.sessions() as session:
+        row = session.get_one(DetectorState, SONDE)
+        assert row.until_us > microseconds(NOON + 3 * QUARTER), "the last minute as well"
+
+
 def test_what_came_too_late_is_told(learnt: tuple[City, Floats]) -> None:
     city, values = learnt
     stored(city, values[:4], NOON)
