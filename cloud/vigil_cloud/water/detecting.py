@@ -44,6 +44,7 @@ LEARNS_FROM: Final = timedelta(days=28)
 """What a station showed before it was followed teaches, and calls nobody."""
 MOST: Final = timedelta(days=2)
 """Of one piece of work."""
+_DAY_S: Final = 86_400.0
 GONE_AFTER: Final = timedelta(days=3)
 """A parameter that gave nothing for so long is none of the station's."""
 THE_SAME: Final = {
@@ -159,9 +160,23 @@ def load(services: Services, payload: Mapping[str, Any]) -> Asked:
     stop_us = min(now_us - GRACE_US, ends_us) // WINDOW_US * WINDOW_US
     learns_us = newest_us - _microseconds(LEARNS_FROM)
     first_us = max(until_us, learns_us // WINDOW_US * WINDOW_US)
+    if state is None:
+        first_us = _begins(services, device, first_us, stop_us)
     stop_us = max(first_us, min(stop_us, first_us + _microseconds(MOST)))
     names, rows = _rows(services, device, first_us, stop_us)
     return Asked(device, version, state, names, rows, max(stop_us, until_us), rate)
+
+
+def _begins(services: Services, device: str, first_us: int, stop_us: int) -> int:
+    """The first minute of which anything is stored: a new probe has no weeks to go through."""
+    days = [
+        microseconds(sample.time)
+        for series in (services.timeseries.series(device) if first_us < stop_us else ())
+        for sample in services.timeseries.read(
+            series, instant(first_us), instant(stop_us), window_s=_DAY_S
+        )[:1]
+    ]
+    return max(first_us, min(days, default=stop_us) // WINDOW_US * WINDOW_US)
 
 
 def _rows(
