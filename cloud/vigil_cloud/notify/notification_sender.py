@@ -21,12 +21,12 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.notify import leased_deliveries, pacing, progress, subscriptions
+from vigil_cloud.notify import delivery_rows, leased_deliveries, pacing, progress, subscriptions
 from vigil_cloud.notify.channels import sync
+from vigil_cloud.notify.composing import Lease, LeasedDelivery
 from vigil_cloud.notify.directory import CHANNEL_FAILING
 from vigil_cloud.notify.escalation.engine import move_on
 from vigil_cloud.notify.escalation.waking import wake
-from vigil_cloud.notify.leased_deliveries import Lease, LeasedDelivery
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.notify.people import KnownPeople
 from vigil_cloud.notify.planning import plan
@@ -231,7 +231,7 @@ class NotificationSender:
                     continue
                 if after.phase != "waiting":
                     metrics.deliveries.labels(after.phase).inc()
-                leased_deliveries.write_down(row, after)
+                delivery_rows.write_down(row, after)
                 row.at, row.error = now, answer.error or None
             told = sorted({row.alert_id for row in rows.values()})
             wake(session, {row.alert_id for row in rows.values() if row.state == "failed"}, now)
@@ -256,9 +256,9 @@ class NotificationSender:
         channel = session.get(Channel, channel_id, with_for_update=True, populate_existing=True)
         if channel is None:
             return
-        before = leased_deliveries.pace_of(channel)
+        before = delivery_rows.pace_of(channel)
         if answer.verdict == "accepted":
-            leased_deliveries.keep_pace(channel, pacing.worked(before))
+            delivery_rows.keep_pace(channel, pacing.worked(before))
             clear_platform(session, CHANNEL_FAILING, channel.name, now=now)
             if before.failures:
                 _wake(session, channel_id, now)
@@ -269,7 +269,7 @@ class NotificationSender:
             holds=answer.verdict in {"limited", "unreachable"},
             retry_after=answer.retry_after,
         )
-        leased_deliveries.keep_pace(channel, pace)
+        delivery_rows.keep_pace(channel, pace)
         if pace.fails(now):
             raise_platform(
                 session,
@@ -286,7 +286,7 @@ class NotificationSender:
 
 def _after(row: Delivery, lease: Lease, answer: Answer, now: datetime) -> Delivering | None:
     """``None`` where another lease decides: this one ran out. What was told stays told."""
-    at = leased_deliveries.delivering(row)
+    at = delivery_rows.delivering(row)
     if answer.verdict == "accepted":
         return progress.accepted(at)
     if row.attempts != lease.attempt or at.phase != "waiting":
