@@ -33,7 +33,8 @@ from vigil_cloud.smoke.programme.progress import OVER
 from vigil_cloud.smoke.programme.reminders import programme_job
 from vigil_cloud.smoke.programme_models import ProgrammeHome
 from vigil_cloud.smoke.routes import router
-from vigil_cloud.smoke.service import SmokeHandler, smoke_job
+from vigil_cloud.smoke.self_tests import smoke_job
+from vigil_cloud.smoke.service import SmokeHandler
 from vigil_cloud.smoke.verdict import TOLD_AGAIN
 from vigil_schemas.smoke import CONTRACT
 

@@ -24,9 +24,9 @@ from vigil_cloud.emergency.models import EmergencyCall
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.services import Services
 from vigil_cloud.smoke import decision, fires, message
+from vigil_cloud.smoke.fire_opening import alarm_of
 from vigil_cloud.smoke.homes import Particulars
 from vigil_cloud.smoke.models import AlarmCondition, Fire
-from vigil_cloud.smoke.service import alarm_of
 
 _PREFIX: Final = "smoke-alarm:"
 

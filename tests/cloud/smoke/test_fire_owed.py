@@ -15,7 +15,8 @@ from ingest_bench import Bench, Recorder
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.aside import BESIDE_FAILED
-from vigil_cloud.smoke.service import SmokeHandler, end_outlasted_tests
+from vigil_cloud.smoke.self_tests import end_outlasted_tests
+from vigil_cloud.smoke.service import SmokeHandler
 from vigil_schemas.smoke import SmokeAlarm
 from webhook import Hook, channel
 
@@ -23,7 +24,7 @@ BOOK_KEEPING = [
     "vigil_cloud.smoke.fires.alarm_rings",
     "vigil_cloud.smoke.fires.is_called",
     "vigil_cloud.smoke.service.situation_of",
-    "vigil_cloud.smoke.service._circumstances",
+    "vigil_cloud.smoke.service.circumstances_of",
     "vigil_cloud.smoke.service.SmokeHandler._end_tests",
     "vigil_cloud.devices.clocks.behind",
 ]
