@@ -38,7 +38,7 @@ from vigil_cloud.notify.escalation import policies
 from vigil_cloud.notify.escalation.policy import parse
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.smoke.models import Fire
-from vigil_cloud.smoke.programme import service
+from vigil_cloud.smoke.programme import applications, home_rows, installations
 from vigil_cloud.street_map import service as street_map
 from vigil_schemas.evidence import EvidenceReference
 from waterways import geojson
@@ -142,11 +142,11 @@ def two_things(city: City) -> dict[str, str]:
 
 def applied_for(city: City) -> dict[str, str]:
     """The home in the east, in the programme of smoke alarms, with a photograph."""
-    said = service.Resident(name="Chen", address="7 Zhongshan Road")
-    wanted = service.Application(said, ("elder-alone",), "online", "east", "", "h1")
+    said = home_rows.Resident(name="Chen", address="7 Zhongshan Road")
+    wanted = applications.Application(said, ("elder-alone",), "online", "east", "", "h1")
     with writing(city.services.sessions) as session:
-        row = service.apply(session, city.cipher, wanted, by=RESIDENT, now=city.time)
-        photo = service.add_photo(
+        row = applications.apply(session, city.cipher, wanted, by=RESIDENT, now=city.time)
+        photo = installations.add_photo(
             session, city.cipher, row, b"picture", None, by="operator", now=city.time
         )
         return {"home": row.id, "photo": str(photo.id)}

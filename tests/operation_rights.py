@@ -353,8 +353,14 @@ TABLE = [
     Row(
         "POST /api/v1/smoke/programme/homes/mine",
         frozenset({RESIDENT}),
+        {"household": "h1", "risks": ["elder-alone"], "agreed": True},
+    ),
+    Row(
+        "POST /api/v1/smoke/programme/homes/mine/eligibility",
+        frozenset({RESIDENT}),
         {"household": "h1", "risks": ["elder-alone"]},
     ),
+    Row("POST /api/v1/smoke/programme/homes/{home}/withdrawal", frozenset({RESIDENT}), {}),
     Row("GET /api/v1/smoke/programme/homes/{home}", HOME),
     Row("POST /api/v1/smoke/programme/homes/{home}/decision", LEADS, {}),
     Row("POST /api/v1/smoke/programme/homes/{home}/appointment", HOME, {"at": None}),
@@ -366,7 +372,7 @@ TABLE = [
     Row(
         "POST /api/v1/smoke/programme/homes/{home}/signature",
         frozenset({RESIDENT}),
-        {"party": "household"},
+        {"party": "household", "round": 1, "digest": "0" * 64},
     ),
     Row("POST /api/v1/smoke/programme/homes/{home}/sent-back", HOME, {"reason": "silent"}),
     Row("POST /api/v1/smoke/programme/homes/{home}/visit", OPERATE, {}),

@@ -27,6 +27,7 @@ from vigil_cloud.smoke.instructions import INSTRUCTIONS
 from vigil_cloud.smoke.live import Watch
 from vigil_cloud.smoke.models import AlarmCondition, Fire, FireAlarm
 from vigil_cloud.smoke.news import FIRES
+from vigil_cloud.smoke.programme import file_routes, fit_routes, own_routes
 from vigil_cloud.smoke.programme import routes as programme
 from vigil_cloud.smoke.programme.personal import HomesOfProgramme
 from vigil_cloud.smoke.programme.progress import OVER
@@ -86,8 +87,11 @@ DOMAIN: Final = CloudDomain(
     details=(ConditionDetail, CodeLockedDetail, MovedDetail, TestDueDetail),
     handlers=(SmokeHandler(),),
     jobs=_jobs,
-    routers=(router, fire_router, home_router, programme.router),
-    imports=programme.IMPORTS,
+    routers=(
+        *(router, fire_router, home_router),
+        *(own_routes.router, programme.router, fit_routes.router, file_routes.router),
+    ),
+    imports=("/smoke/programme/photos", "/smoke/programme/import"),
     feed_kinds=(FIRES,),
     case_kinds=(fire_case(),),
     personal_records=(HomesOnFire(), HomesOfProgramme()),

@@ -54,6 +54,9 @@ class ProgrammeSignature(Base):
     party: Mapped[str] = mapped_column(String(12))
     who: Mapped[str] = mapped_column(String(64))
     at: Mapped[datetime]
+    round: Mapped[int | None]
+    digest: Mapped[str | None] = mapped_column(String(64))
+    """Of the alarms that were looked at; with ``round`` ``None`` in rows of earlier versions."""
 
 
 class ProgrammePhoto(Base):

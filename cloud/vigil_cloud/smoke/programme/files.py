@@ -20,9 +20,10 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity import audit, districts, person_keys
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.smoke.programme import service
+from vigil_cloud.smoke.programme import applications, home_rows
+from vigil_cloud.smoke.programme.applications import Application
 from vigil_cloud.smoke.programme.eligibility import RISKS
-from vigil_cloud.smoke.programme.service import Application, Resident
+from vigil_cloud.smoke.programme.home_rows import Resident
 from vigil_cloud.smoke.programme_models import ProgrammeHome, ProgrammeVillage
 from vigil_cloud.spreadsheets import NoTable, rows_of, table
 from vigil_schemas.errors import VigilError
@@ -121,7 +122,7 @@ def take(
                 if villages:
                     _village(session, row)
                 else:
-                    service.apply(session, cipher, _application(row), by=by, now=now)
+                    applications.apply(session, cipher, _application(row), by=by, now=now)
             done.added += 1
         except (VigilError, ValidationError, ValueError) as error:
             if len(done.mistakes) < MOST_MISTAKES:
@@ -132,10 +133,10 @@ def take(
 def written(session: Session, cipher: Cipher, reader: Reader, now: datetime) -> str:
     """Every home of the reader's districts. That it was taken out is noted."""
     rows = session.scalars(
-        select(ProgrammeHome).where(service.inside(reader)).order_by(ProgrammeHome.applied)
+        select(ProgrammeHome).where(home_rows.inside(reader)).order_by(ProgrammeHome.applied)
     ).all()
-    person_keys.load(session, (service.own_key(row.id) for row in rows))
-    lines = [_line(row, service.particulars(session, cipher, row)) for row in rows]
+    person_keys.load(session, (home_rows.own_key(row.id) for row in rows))
+    lines = [_line(row, home_rows.particulars(session, cipher, row)) for row in rows]
     audit.append(
         session,
         at=now,
@@ -148,7 +149,7 @@ def written(session: Session, cipher: Cipher, reader: Reader, now: datetime) -> 
 
 
 def _line(row: ProgrammeHome, said: Resident) -> Sequence[str]:
-    state = service.STATE.validate_python(row.state)
+    state = home_rows.STATE.validate_python(row.state)
     found = (
         *(said.name, said.phone, said.address, row.district, row.village, ";".join(row.risks)),
         *(said.latitude, said.longitude, row.household, row.phase, state.round),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.identity import person_keys
 from vigil_cloud.identity.models import PersonKey
 from vigil_cloud.identity.personal_records import PersonalRecords
-from vigil_cloud.smoke.programme import service
+from vigil_cloud.smoke.programme import home_rows
 from vigil_cloud.smoke.programme_models import ProgrammeHome
 
 
@@ -21,7 +21,7 @@ class HomesOfProgramme(PersonalRecords):
         """Nothing of it is left."""
         query = select(ProgrammeHome).where(ProgrammeHome.household == household)
         for row in session.scalars(query).all():
-            service.erase(session, row, row.changed)
+            home_rows.erase(session, row, row.changed)
 
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """Nobody of this name applied; what somebody signed stays signed."""
@@ -37,13 +37,12 @@ class HomesOfProgramme(PersonalRecords):
 def forget_keys(session: Session, now: datetime) -> bool:
     """Keys of homes that retention has removed are destroyed: what a backup holds of them is noise
     from then on. Whether there were any."""
-    prefix = service.own_key("")
+    prefix = home_rows.own_key("")
     query = select(PersonKey.person_key).where(
         PersonKey.person_key.startswith(prefix, autoescape=True), PersonKey.sealed.is_not(None)
     )
-    keys = session.scalars(
-        query
-    ).all()  # before the homes: one that is added meanwhile has no key here
+    # Before the homes: one that is added meanwhile has no key here.
+    keys = session.scalars(query).all()
     there = set(session.scalars(select(ProgrammeHome.id)))
     gone = [key for key in keys if key.removeprefix(prefix) not in there]
     for key in gone:

@@ -8,12 +8,20 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.smoke.programme import eligibility, service
-from vigil_cloud.smoke.programme.progress import Fitted, State
+from vigil_cloud.smoke.programme import (
+    applications,
+    eligibility,
+    home_rows,
+    installations,
+    signatures,
+)
+from vigil_cloud.smoke.programme.progress import Fitted, Signature, State
 from vigil_cloud.smoke.programme.schema import (
     AlarmEntry,
+    AppliedHome,
     HomeDetail,
     OwnHome,
+    OwnStepEntry,
     PhotoEntry,
     ProgrammeHomeEntry,
     SignatureEntry,
@@ -24,35 +32,50 @@ from vigil_cloud.smoke.programme_models import ProgrammeHome, ProgrammePhoto
 
 def entry(session: Session, row: ProgrammeHome) -> ProgrammeHomeEntry:
     """As lists show it."""
-    return ProgrammeHomeEntry(**_fields(row, service.state_of(session, row)))
+    return ProgrammeHomeEntry(**_fields(row, home_rows.state_of(session, row)))
+
+
+def applied(session: Session, row: ProgrammeHome, now: datetime) -> AppliedHome:
+    """To whoever applied."""
+    fields = _fields(row, home_rows.state_of(session, row))
+    return AppliedHome(**fields, objections=list(applications.objections(session, row, now)))
 
 
 def detail(session: Session, cipher: Cipher, row: ProgrammeHome, now: datetime) -> HomeDetail:
     """With everything that is known of it."""
-    state = service.state_of(session, row)
+    state = home_rows.state_of(session, row)
+    open_ = row.phase == "applied"
     return HomeDetail(
         **_fields(row, state),
-        particulars=service.particulars(session, cipher, row),
-        objections=list(service.objections(session, row, now)) if row.phase == "applied" else [],
+        particulars=home_rows.particulars(session, cipher, row),
+        objections=list(applications.objections(session, row, now)) if open_ else [],
+        signs_itself=signatures.signs_itself(session, row, now),
+        signatures=[signature(one) for one in state.signatures],
         former=[alarm(one) for one in state.alarms if one.until is not None],
-        photos=[photo(one) for one in service.photos(session, row.id)],
+        photos=[photo(one) for one in installations.photos(session, row.id)],
         steps=[
             StepEntry(at=one.at, what=one.what, who=one.who)
-            for one in service.steps(session, row.id)
+            for one in home_rows.steps(session, row.id)
         ],
     )
 
 
 def own(session: Session, cipher: Cipher, row: ProgrammeHome) -> OwnHome:
     """To those who live there."""
-    state = service.state_of(session, row)
-    said = service.particulars(session, cipher, row)
+    state = home_rows.state_of(session, row)
+    said = home_rows.particulars(session, cipher, row)
     return OwnHome(
         home=ProgrammeHomeEntry(**_fields(row, state)),
         name=said.name,
         address=said.address,
-        signatures=[SignatureEntry(party=one.party, at=one.at) for one in state.signatures],
+        signatures=[signature(one) for one in state.signatures],
+        steps=[OwnStepEntry(at=one.at, what=one.what) for one in home_rows.steps(session, row.id)],
     )
+
+
+def signature(one: Signature) -> SignatureEntry:
+    """One party's, without its account."""
+    return SignatureEntry(party=one.party, at=one.at, round=one.round, digest=one.digest)
 
 
 def alarm(one: Fitted) -> AlarmEntry:
@@ -88,6 +111,7 @@ def _fields(row: ProgrammeHome, state: State) -> dict[str, Any]:
         "appointment": state.appointment,
         "missed": state.missed,
         "alarms": [alarm(one) for one in state.hanging],
+        "digest": state.digest if state.hanging else None,
         "expires": state.expires,
         "warranty_until": state.warranty_until,
         "next_visit": state.next_visit,

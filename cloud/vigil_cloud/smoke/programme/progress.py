@@ -9,6 +9,8 @@ the home stands raises ``OutOfTurn``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -20,6 +22,8 @@ Phase = Literal[
 """``accepted``: waits for an appointment. ``installed``: waits for signatures."""
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 OVER: Final[frozenset[Phase]] = frozenset({"refused", "withdrawn", "closed"})
+WAITING: Final[frozenset[Phase]] = frozenset({"applied", "accepted", "scheduled", "installed"})
+"""An application is open."""
 Party = Literal["household", "installer", "city"]
 PARTIES: Final[tuple[Party, ...]] = get_args(Party)
 MOST_ALARMS: Final = 2
@@ -33,6 +37,10 @@ RENEWED_BEFORE: Final = timedelta(days=180)
 
 class OutOfTurn(Exception):
     """This step does not follow where the home stands; the message says why."""
+
+
+class NotWhatHangs(OutOfTurn):
+    """A signature for other alarms than those that hang there, or for another round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,10 @@ class Signature:
     party: Party
     who: str
     at: datetime
+    round: int | None = None
+    digest: str | None = None
+    """Of the alarms that were looked at (``State.digest``); ``None``, as ``round``: of a signature
+    that was given before they were kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,20 @@ class State:
     def expires(self) -> date | None:
         """Of the alarm that does so first."""
         return min((one.expires for one in self.hanging), default=None)
+
+    @property
+    def digest(self) -> str:
+        """What a signature is for: SHA-256 of the round and of each alarm that hangs there, 64
+        hexadecimal digits."""
+        alarms = sorted(
+            [
+                *(one.serial, one.model, one.room, one.expires.isoformat()),
+                *(one.fitted.isoformat(), one.device or ""),
+            ]
+            for one in self.hanging
+        )
+        told = json.dumps([self.round, alarms], separators=(",", ":"))
+        return hashlib.sha256(told.encode()).hexdigest()
 
     @property
     def due(self) -> date | None:
@@ -151,8 +177,12 @@ def installed(state: State, alarms: Sequence[Fitted], today: date) -> State:
     )
 
 
-def signed(state: State, party: Party, who: str, now: datetime) -> State:
-    """One party signs; with the third the home is in service. Idempotent."""
+def signed(state: State, by: Signature) -> State:
+    """One party signs for the round and the alarms that it has looked at; with the third the home
+    is in service. Idempotent. Raises ``NotWhatHangs`` where they changed meanwhile."""
+    party, who = by.party, by.who
+    if (by.round, by.digest) != (state.round, state.digest):
+        raise NotWhatHangs("other alarms hang there now than those that were looked at")
     if any(one.party == party and one.who == who for one in state.signatures):
         return state
     _needs(state, "installed")
@@ -160,7 +190,7 @@ def signed(state: State, party: Party, who: str, now: datetime) -> State:
         raise OutOfTurn(f"the party {party} has signed already")
     if any(one.who == who for one in state.signatures):
         raise OutOfTurn(f"{who} has signed for another party: three people look at it")
-    signatures = (*state.signatures, Signature(party, who, now))
+    signatures = (*state.signatures, by)
     state = replace(state, signatures=signatures)
     if {one.party for one in signatures} != set(PARTIES):
         return state

@@ -18,7 +18,7 @@ from vigil_cloud.alerts.places import place_of
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.jobs.port import Job, in_transaction
 from vigil_cloud.smoke.models import AlarmCondition
-from vigil_cloud.smoke.programme import personal, service
+from vigil_cloud.smoke.programme import home_rows, personal
 from vigil_cloud.smoke.programme_models import ProgrammeHome
 from vigil_schemas.smoke import DOMAIN
 
@@ -60,11 +60,11 @@ def _may_be_due(now: datetime) -> ColumnElement[bool]:
 
 
 def _remind(session: Session, row: ProgrammeHome, now: datetime) -> None:
-    for one in service.STATE.validate_python(row.state).hanging:
+    for one in home_rows.STATE.validate_python(row.state).hanging:
         if one.device is None:
             continue
         last = _tested(session, one.device)
-        fitted_lately = service.today(now) - one.fitted < TESTED_EVERY
+        fitted_lately = home_rows.today(now) - one.fitted < TESTED_EVERY
         if fitted_lately or (last is not None and last > now - TESTED_EVERY):
             continue
         record(session, _due(session, one.device, now), now)
@@ -102,7 +102,7 @@ def _due(
     place = place_of(session, device)
     return Occurrence(
         domain=DOMAIN,
-        reference=reference or f"test-due:{device}:{service.today(now):%Y-%m-%d}",
+        reference=reference or f"test-due:{device}:{home_rows.today(now):%Y-%m-%d}",
         kind=KIND,
         gateway="",
         device=device,

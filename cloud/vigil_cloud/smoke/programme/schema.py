@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_cloud.identity.household_schema import HouseholdKey
 from vigil_cloud.smoke.programme.eligibility import Objection, Risk
+from vigil_cloud.smoke.programme.home_rows import Resident
 from vigil_cloud.smoke.programme.progress import Party, Phase
-from vigil_cloud.smoke.programme.service import Resident
 from vigil_schemas.types import DeviceId, UtcDatetime
 
 Room = Literal["bedroom", "living-room", "kitchen", "stairs", "other"]
@@ -49,6 +49,23 @@ class OwnApplicationBody(_Body):
     name: Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f]*$")] = ""
     phone: Annotated[str, Field(max_length=40, pattern=r"^[0-9+#*()\- ]*$")] = ""
     village: Village = ""
+    agreed: Literal[True]
+    """The household agrees to be written down, as the notice says."""
+
+
+class EligibilityBody(_Body):
+    """What an application for the reader's own home would say."""
+
+    household: HouseholdKey
+    risks: Annotated[list[Risk], Field(max_length=11)]
+
+
+class Eligibility(_Shown):
+    """Whether the home could apply now. Nothing was written down."""
+
+    eligible: bool
+    objections: list[Objection]
+    """Why not, as far as what is known says."""
 
 
 class DecisionBody(_Body):
@@ -82,9 +99,13 @@ class InstallationBody(_Body):
 
 
 class SignatureBody(_Body):
-    """The reader signs for a party."""
+    """The reader signs for a party, for what it has looked at: refused where other alarms hang
+    there now, or it is another round."""
 
     party: Party
+    round: Annotated[int, Field(ge=1, le=1000)]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """As the home was shown with it."""
     on_paper: bool = False
     """Of the household: it signed on paper, and the city's officer has it."""
 
@@ -145,6 +166,8 @@ class ProgrammeHomeEntry(_Shown):
     missed: int
     alarms: list[AlarmEntry]
     """Those that hang there."""
+    digest: str | None
+    """What a signature is for: of the round and the alarms that hang there. `null`: none do."""
     expires: date | None
     warranty_until: date | None
     next_visit: date | None
@@ -152,6 +175,13 @@ class ProgrammeHomeEntry(_Shown):
     reason: str
     first: bool
     """It is served before others."""
+
+
+class AppliedHome(ProgrammeHomeEntry):
+    """A home that was applied for, and whether it is one that the programme is for."""
+
+    objections: list[Objection]
+    """Why it is not eligible, as far as what is known says: it is decided all the same."""
 
 
 class ProgrammeHomeList(_Shown):
@@ -184,6 +214,9 @@ class HomeDetail(ProgrammeHomeEntry):
     particulars: Resident
     objections: list[Objection]
     """Why it is not eligible, as far as what is known says."""
+    signs_itself: bool
+    """A resident has an account and signs there: nobody brings a paper for them."""
+    signatures: list[SignatureEntry]
     former: list[AlarmEntry]
     photos: list[PhotoEntry]
     steps: list[StepEntry]
@@ -197,13 +230,26 @@ class OwnHome(_Shown):
     address: str
     signatures: list[SignatureEntry]
     """Of the certificate."""
+    steps: list[OwnStepEntry]
+    """What became of the application, in order."""
+
+
+class OwnStepEntry(_Shown):
+    """What happened, without who did it."""
+
+    at: UtcDatetime
+    what: str
 
 
 class SignatureEntry(_Shown):
-    """A party of the certificate, and when it signed. Nobody's account name."""
+    """A party of the certificate, and when it signed for what. Nobody's account name."""
 
     party: Party
     at: UtcDatetime
+    round: int | None
+    digest: str | None
+    """Of the alarms that it signed for, as `digest` of a home; `null`: of a signature that is
+    older than digests."""
 
 
 class OwnHomeList(_Shown):
@@ -286,5 +332,6 @@ class ProgrammeImported(_Shown):
     mistakes: list[ProgrammeMistake]
 
 
+HomeDetail.model_rebuild()
 OwnHome.model_rebuild()
 Statistics.model_rebuild()

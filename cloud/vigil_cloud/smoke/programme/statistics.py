@@ -16,8 +16,8 @@ from vigil_cloud.devices.models import Device
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.smoke import fires
 from vigil_cloud.smoke.models import AlarmCondition, Fire
-from vigil_cloud.smoke.programme import service
-from vigil_cloud.smoke.programme.progress import OVER, RENEWED_BEFORE, Fitted, State
+from vigil_cloud.smoke.programme import home_rows
+from vigil_cloud.smoke.programme.progress import OVER, RENEWED_BEFORE, WAITING, Fitted, State
 from vigil_cloud.smoke.programme.schema import MonthEntry, Statistics, VillageEntry
 from vigil_cloud.smoke.programme_models import (
     ProgrammeHome,
@@ -30,7 +30,6 @@ TESTED_WITHIN: Final = timedelta(days=31)
 SEEN_WITHIN: Final = timedelta(days=400)
 """Of an alarm that no gateway hears: somebody stood below it so lately."""
 _BROKEN: Final = ("link_lost", "hardware_fault", "end_of_service")
-_WAITS: Final = frozenset({"applied", "accepted", "scheduled", "installed"})
 
 
 @dataclass(slots=True)
@@ -56,8 +55,8 @@ class _Found:
 
 def figures(session: Session, reader: Reader, now: datetime) -> Statistics:
     """Of the homes in the reader's districts. The same few statements however many."""
-    rows = session.scalars(select(ProgrammeHome).where(service.inside(reader))).all()
-    states = {row.id: service.STATE.validate_python(row.state) for row in rows}
+    rows = session.scalars(select(ProgrammeHome).where(home_rows.inside(reader))).all()
+    states = {row.id: home_rows.STATE.validate_python(row.state) for row in rows}
     devices = {
         one.device for state in states.values() for one in state.hanging if one.device is not None
     }
@@ -65,12 +64,12 @@ def figures(session: Session, reader: Reader, now: datetime) -> Statistics:
     causes = _causes(session, {row.household for row in rows if row.household is not None})
     found = _Found()
     for row in rows:
-        _count(found, row, states[row.id], failed, tested, causes, service.today(now))
+        _count(found, row, states[row.id], failed, tested, causes, home_rows.today(now))
     villages = _villages(session, reader)
     total = sum(one.households for one in villages.values()) or None
     served = sum(one.served for one in found.villages.values())
     return Statistics(
-        applied=sum(row.phase in _WAITS for row in rows),
+        applied=sum(row.phase in WAITING for row in rows),
         served=served,
         households=total,
         coverage=None if total is None else round(min(served / total, 1.0), 4),
@@ -202,5 +201,5 @@ def _days_to_fit(session: Session, rows: Sequence[ProgrammeHome]) -> float | Non
 
 
 def _months(session: Session, rows: Sequence[ProgrammeHome]) -> list[MonthEntry]:
-    months = Counter(f"{service.today(at):%Y-%m}" for at in _last_signed(session, rows).values())
+    months = Counter(f"{home_rows.today(at):%Y-%m}" for at in _last_signed(session, rows).values())
     return [MonthEntry(month=month, served=months[month]) for month in sorted(months)]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import event, select
 
-from cases_office import picture
-from cloud_city import alarm, populated
-from fire_town import ADDRESS, BEDROOM, HOME, KITCHEN, Home
+from cloud_city import alarm
+from fire_town import ADDRESS, BEDROOM, HOME, KITCHEN
+from programme_town import WANG, Programme
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
@@ -24,83 +21,12 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.retention import Retention
 from vigil_cloud.smoke.programme import personal, reminders
-from vigil_cloud.smoke.programme_models import ProgrammeHome, ProgrammePhoto
+from vigil_cloud.smoke.programme_models import (
+    ProgrammeHome,
+    ProgrammePhoto,
+    ProgrammeSignature,
+)
 from vigil_schemas.smoke import SmokeAlarm
-
-WANG = {
-    "name": "王奶奶",
-    "phone": "05-222-3333",
-    "address": "嘉義市東區民族路8號",
-    "latitude": 23.478,
-    "longitude": 120.452,
-}
-
-
-class Programme:
-    """The office, whoever fits alarms, and a home that has two on a gateway."""
-
-    def __init__(self, home: Home) -> None:
-        self.home, self.city = home, home.city
-
-    def ask(self, who: str, method: str, path: str, body: Any = None) -> httpx.Response:
-        return self.city.client(who).request(method, f"/api/v1/smoke/programme{path}", json=body)
-
-    def say(self, who: str, method: str, path: str, body: Any = None) -> Any:
-        answer = self.ask(who, method, path, body)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def photo(self, home: str, **where: float) -> dict[str, Any]:
-        answer = self.city.client("maintainer").post(
-            "/api/v1/smoke/programme/photos", params={"home": home, **where}, content=picture()
-        )
-        assert answer.status_code == 201, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
-
-    def referred(self, **more: Any) -> str:
-        body = {"particulars": WANG, "risks": ["elder-alone"], "agreed": True, **more}
-        home: str = self.say("registrar", "POST", "/homes", body)["home"]
-        return home
-
-    def own(self) -> str:
-        body = {"household": HOME, "risks": ["disability"], "village": "Zhongshan"}
-        home: str = self.say("resident", "POST", "/homes/mine", body)["home"]
-        return home
-
-    def fitted_until_photographed(self, home: str) -> None:
-        self.say("dispatcher", "POST", f"/homes/{home}/decision", {})
-        at = (self.city.time + timedelta(days=2)).isoformat()
-        self.say("maintainer", "POST", f"/homes/{home}/appointment", {"at": at})
-        self.photo(home)
-
-    def fitted(self, home: str, *serials: str, devices: tuple[str | None, ...] = ()) -> Any:
-        """Accepted, appointed, photographed, fitted."""
-        self.fitted_until_photographed(home)
-        expires = (self.city.time + timedelta(days=3650)).date().isoformat()
-        alarms = [
-            {"serial": serial, "room": "bedroom", "expires": expires, "device": device}
-            for serial, device in zip(serials, devices or (None,) * len(serials), strict=True)
-        ]
-        return self.say("maintainer", "POST", f"/homes/{home}/installation", {"alarms": alarms})
-
-    def signed(self, home: str, *, on_paper: bool = False) -> Any:
-        household = {"party": "household", "on_paper": on_paper}
-        self.say(
-            "administrator" if on_paper else "resident",
-            "POST",
-            f"/homes/{home}/signature",
-            household,
-        )
-        self.say("maintainer", "POST", f"/homes/{home}/signature", {"party": "installer"})
-        return self.say("dispatcher", "POST", f"/homes/{home}/signature", {"party": "city"})
-
-
-@pytest.fixture
-def programme(tmp_path: Path) -> Iterator[Programme]:
-    city = populated(tmp_path / "cloud")
-    yield Programme(Home(city))
-    city.close()
 
 
 def test_a_resident_applies_and_holds_a_certificate(programme: Programme) -> None:
@@ -172,16 +98,15 @@ def test_nothing_is_fitted_without_a_photograph_and_its_place_is_told(
 def test_who_signs_for_whom(programme: Programme) -> None:
     home = programme.own()
     programme.fitted(home, "S-001")
-    path = f"/homes/{home}/signature"
     for who, party in (
         ("neighbour", "household"),
         ("maintainer", "city"),
         ("resident", "installer"),
         ("maintainer", "household"),
     ):
-        assert programme.ask(who, "POST", path, {"party": party}).status_code == 403, who
-    assert programme.ask("registrar", "POST", path, {"party": "city"}).status_code == 404
-    programme.say("dispatcher", "POST", path, {"party": "city"})
+        assert programme.sign(who, home, party).status_code == 403, who
+    assert programme.sign("registrar", home, "city").status_code == 404
+    programme.sign("dispatcher", home, "city").raise_for_status()
     sent = programme.say("dispatcher", "POST", f"/homes/{home}/sent-back", {"reason": "silent"})
     assert (sent["phase"], sent["alarms"], sent["signed"]) == ("accepted", [], [])
 
@@ -189,20 +114,73 @@ def test_who_signs_for_whom(programme: Programme) -> None:
 def test_two_people_make_no_three_signatures(programme: Programme) -> None:
     home = programme.referred()
     programme.fitted(home, "S-001")
-    path = f"/homes/{home}/signature"
-    programme.say("dispatcher", "POST", path, {"party": "household", "on_paper": True})
-    refused = programme.ask("dispatcher", "POST", path, {"party": "city"})
+    programme.sign("dispatcher", home, "household", on_paper=True).raise_for_status()
+    refused = programme.sign("dispatcher", home, "city")
     assert (refused.status_code, refused.json()["code"]) == (409, "programme-out-of-turn")
-    programme.say("administrator", "POST", path, {"party": "city"})
-    assert programme.say("maintainer", "POST", path, {"party": "installer"})["phase"] == (
-        "in-service"
-    )
+    programme.sign("administrator", home, "city").raise_for_status()
+    assert programme.sign("maintainer", home, "installer").json()["phase"] == "in-service"
+
+
+def test_a_signature_is_for_what_was_looked_at_and_says_so(programme: Programme) -> None:
+    """Given a resident who has the page open while other alarms are fitted."""
+    home = programme.own()
+    programme.fitted(home, "S-001", "S-002")
+    seen = programme.looked_at(home)
+    programme.city.later(minutes=1)
+    programme.say("dispatcher", "POST", f"/homes/{home}/sent-back", {"reason": "silent"})
+    at = (programme.city.time + timedelta(days=2)).isoformat()
+    programme.say("maintainer", "POST", f"/homes/{home}/appointment", {"at": at})
+    programme.photo(home)
+    expires = (programme.city.time + timedelta(days=3650)).date().isoformat()
+    alarms = [{"serial": "S-003", "room": "bedroom", "expires": expires}]
+    programme.say("maintainer", "POST", f"/homes/{home}/installation", {"alarms": alarms})
+    for stale in (seen, {"round": 2}, {"digest": "0" * 64}):
+        refused = programme.sign("resident", home, "household", **stale)
+        assert (refused.status_code, refused.json()["code"]) == (409, "programme-alarms-changed")
+    assert programme.say("dispatcher", "GET", f"/homes/{home}")["signed"] == []
+    for bad in ({"digest": ""}, {"round": 0}, {"digest": "z" * 64}):
+        assert programme.sign("resident", home, "household", **bad).status_code == 422
+    programme.signed(home)
+    now = programme.looked_at(home)
+    with programme.city.services.sessions() as session:
+        kept = session.scalars(select(ProgrammeSignature)).all()
+        assert [(one.round, one.digest) for one in kept] == [(1, now["digest"])] * 3
+    (mine,) = programme.say("resident", "GET", "/homes/mine")["homes"]
+    assert {one["digest"] for one in mine["signatures"]} == {mine["home"]["digest"]}
+
+    # A visit that replaces an alarm: what was signed stays what was signed.
+    programme.city.later(days=300)
+    for who in ("maintainer", "resident"):
+        programme.city.sign_in_anew(who)
+    expires = (programme.city.time + timedelta(days=3650)).date().isoformat()
+    new = {"serial": "S-004", "room": "stairs", "expires": expires}
+    body = {"replaced": [{"serial": "S-003", "alarm": new}]}
+    programme.say("maintainer", "POST", f"/homes/{home}/visit", body)
+    (mine,) = programme.say("resident", "GET", "/homes/mine")["homes"]
+    assert {one["digest"] for one in mine["signatures"]} == {now["digest"]}
+    assert mine["home"]["digest"] != now["digest"]
+
+
+def test_nobody_brings_a_paper_for_residents_who_have_an_account(programme: Programme) -> None:
+    home = programme.own()
+    programme.fitted(home, "S-001")
+    assert programme.say("dispatcher", "GET", f"/homes/{home}")["signs_itself"] is True
+    refused = programme.sign("administrator", home, "household", on_paper=True)
+    assert (refused.status_code, refused.json()["code"]) == (409, "programme-out-of-turn")
+    assert "account" in refused.text
+    # One who left, or may sign nothing any more, keeps nobody from a paper.
+    city = programme.city
+    with writing(city.services.sessions) as session:
+        account = account_named(session, "resident")
+        assert account is not None
+        account.active = False
+    programme.sign("administrator", home, "household", on_paper=True).raise_for_status()
 
 
 def test_photographs_are_counted_by_installation(
     programme: Programme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vigil_cloud.smoke.programme.service.MOST_PHOTOS", 1)
+    monkeypatch.setattr("vigil_cloud.smoke.programme.installations.MOST_PHOTOS", 1)
     home = programme.own()
     programme.fitted(home, "S-001")
     programme.city.later(minutes=1)
@@ -233,16 +211,14 @@ def test_whose_districts_and_whose_home(programme: Programme) -> None:
     body = {"particulars": WANG, "risks": ["elder-alone"], "agreed": True, "district": "west"}
     assert programme.ask("aunt", "POST", "/homes", body).status_code == 403
     assert programme.ask("aunt", "POST", "/homes", {**body, "district": "east"}).is_success
-    path = f"/homes/{home}/signature"
-    assert programme.ask("wall", "POST", path, {"party": "household"}).status_code == 404
+    assert programme.sign("wall", home, "household").status_code == 404
 
 
 def test_a_home_that_left_comes_back(programme: Programme) -> None:
     home = programme.own()
     programme.fitted(home, "S-001")
     programme.say("dispatcher", "POST", f"/homes/{home}/closing", {"reason": "moved"})
-    body = {"household": HOME, "risks": ["disability"]}
-    again = programme.say("resident", "POST", "/homes/mine", body)
+    again = programme.applied()["home"]
     assert (again["home"], again["phase"], again["round"]) == (home, "applied", 2)
 
 
@@ -322,9 +298,7 @@ def test_years_of_a_home(programme: Programme) -> None:
     for who in ("maintainer", "dispatcher", "resident"):
         city.sign_in_anew(who)
     assert programme.say("dispatcher", "GET", "/statistics")["expiring"] == 1
-    entry = programme.say(
-        "resident", "POST", "/homes/mine", {"household": HOME, "risks": ["disability"]}
-    )
+    entry = programme.applied()["home"]
     assert (entry["phase"], entry["round"]) == ("applied", 2)
     programme.fitted(home, "S-011", "S-012")
     entry = programme.signed(home)

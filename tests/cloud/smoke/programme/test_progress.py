@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,10 @@ from vigil_cloud.smoke.programme.progress import (
     OVER,
     PARTIES,
     Fitted,
+    NotWhatHangs,
     OutOfTurn,
+    Party,
+    Signature,
     State,
 )
 
@@ -32,11 +36,16 @@ def alarm(serial: str, day: date = TODAY, *, life: timedelta = TEN_YEARS) -> Fit
     return Fitted(serial, "SA-1", "bedroom", day + life, day)
 
 
+def signed(state: State, party: Party, who: str, now: datetime = NOON) -> State:
+    """For what hangs there."""
+    return progress.signed(state, Signature(party, who, now, state.round, state.digest))
+
+
 def in_service(*serials: str) -> State:
     state = progress.scheduled(progress.accepted(State()), NOON + timedelta(days=3), NOON)
     state = progress.installed(state, [alarm(one) for one in serials or ("S-001",)], TODAY)
     for party in PARTIES:
-        state = progress.signed(state, party, WHO[party], NOON)
+        state = signed(state, party, WHO[party])
     return state
 
 
@@ -51,19 +60,68 @@ def test_from_application_to_service() -> None:
 def test_three_people_sign_and_each_once() -> None:
     state = progress.scheduled(progress.accepted(State()), NOON + timedelta(days=3), NOON)
     state = progress.installed(state, [alarm("S-001")], TODAY)
-    state = progress.signed(state, "city", "officer", NOON)
-    assert progress.signed(state, "city", "officer", NOON) == state
+    state = signed(state, "city", "officer")
+    assert signed(state, "city", "officer") == state
     with pytest.raises(OutOfTurn, match="another party"):
-        progress.signed(state, "installer", "officer", NOON)
+        signed(state, "installer", "officer")
     with pytest.raises(OutOfTurn, match="signed already"):
-        progress.signed(state, "city", "another", NOON)
+        signed(state, "city", "another")
     assert state.phase == "installed"
+
+
+def test_a_signature_is_for_the_alarms_that_were_looked_at() -> None:
+    """Given a party who looks, and a fitter who comes again before it has signed."""
+    state = progress.scheduled(progress.accepted(State()), NOON + timedelta(days=3), NOON)
+    state = progress.installed(state, [alarm("S-001"), alarm("S-002")], TODAY)
+    seen = state
+    state = progress.sent_back(state, "silent", TODAY)
+    state = progress.scheduled(state, NOON + timedelta(days=3), NOON)
+    state = progress.installed(state, [alarm("S-003")], TODAY)
+    for number, digest in (
+        (seen.round, seen.digest),
+        (state.round + 1, state.digest),
+        (None, None),
+    ):
+        with pytest.raises(NotWhatHangs, match="other alarms"):
+            progress.signed(state, Signature("city", "officer", NOON, number, digest))
+    assert signed(state, "city", "officer").signatures[0].digest == state.digest
+
+
+FIELDS = ("serial", "model", "room", "expires", "fitted", "device")
+
+
+@given(
+    st.integers(1, 9),
+    st.lists(st.tuples(st.text(min_size=1), st.text(), st.text()), min_size=1, max_size=2),
+    st.sampled_from((*FIELDS, "round", "order")),
+)
+def test_a_digest_names_everything_that_hangs_there(
+    number: int, texts: list[tuple[str, str, str]], changed: str
+) -> None:
+    """Whatever changes of what hangs is another digest; the order in which it was fitted is not."""
+    alarms = tuple(
+        Fitted(f"{at}{serial}", model, room, TODAY + TEN_YEARS, TODAY, device=None)
+        for at, (serial, model, room) in enumerate(texts)
+    )
+    state = State(round=number, alarms=alarms)
+    if changed == "order":
+        assert replace(state, alarms=alarms[::-1]).digest == state.digest
+        return
+    other = replace(state, round=number + 1)
+    if changed != "round":
+        before = getattr(alarms[0], changed)
+        after = before + timedelta(days=1) if isinstance(before, date) else f"{before or ''}x"
+        first = replace(alarms[0], **{changed: after})
+        other = replace(state, alarms=(first, *alarms[1:]))
+    assert other.digest != state.digest
+    taken_down = Fitted("old", "", "", TODAY, TODAY, until=TODAY)
+    assert replace(state, alarms=(*alarms, taken_down)).digest == state.digest
 
 
 def test_what_is_found_wrong_is_fitted_anew() -> None:
     state = progress.scheduled(progress.accepted(State()), NOON + timedelta(days=3), NOON)
     state = progress.installed(state, [alarm("S-001")], TODAY)
-    state = progress.sent_back(progress.signed(state, "city", "officer", NOON), "silent", TODAY)
+    state = progress.sent_back(signed(state, "city", "officer"), "silent", TODAY)
     assert (state.phase, state.hanging, state.signatures) == ("accepted", (), ())
 
 
@@ -111,7 +169,7 @@ def _acts(number: int, who: str, day: date, now: datetime) -> list[Callable[[Sta
         lambda state: progress.installed(
             state, [new, alarm(f"T-{number:04}", day, life=timedelta(days=300))], day
         ),
-        *(lambda state, party=party: progress.signed(state, party, who, now) for party in PARTIES),
+        *(lambda state, party=party: signed(state, party, who, now) for party in PARTIES),
         lambda state: progress.sent_back(state, "silent", day),
         lambda state: progress.visited(state, [], day),
         lambda state: progress.visited(
@@ -130,6 +188,8 @@ def _holds(state: State) -> None:
     assert (state.appointment is not None) == (state.phase == "scheduled")
     assert len({one.party for one in state.signatures}) == len(state.signatures)
     assert len({one.who for one in state.signatures}) == len(state.signatures)
+    if state.phase == "installed":
+        assert all(one.digest == state.digest for one in state.signatures)
     if state.phase == "in-service":
         assert state.hanging
         assert state.warranty_until is not None
