@@ -23,6 +23,7 @@ from operation_people import (
     RESIDENT,
     THERE,
 )
+from vigil_cloud.aed import patrol_photos, register
 from vigil_cloud.alerts import shelving
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.certificates.models import CertificateRow
@@ -97,6 +98,7 @@ def prepared(city: City) -> dict[str, str]:
         "amulet": amulets.handle_of(city.cipher, TAG),
         "search-case": told.json()["case_id"],
         **applied_for(city),
+        **patrolled(city),
         "fire": burning,
         "sha256": sha256,
         "map": draw_streets(city),
@@ -150,6 +152,17 @@ def applied_for(city: City) -> dict[str, str]:
             session, city.cipher, row, b"picture", None, by="operator", now=city.time
         )
         return {"home": row.id, "photo": str(photo.id)}
+
+
+def patrolled(city: City) -> dict[str, str]:
+    """An AED of the register, with a photograph of a patrol."""
+    with writing(city.services.sessions) as session:
+        fields = register.SiteFields("City hall", 23.48, 120.44)
+        register.put(session, "aed-hall", fields, "operator", city.time)
+        photo = patrol_photos.add(
+            session, city.cipher, "aed-hall", b"picture", by="operator", now=city.time
+        )
+        return {"aed-photo": str(photo.id)}
 
 
 def close_a_gate(city: City) -> dict[str, str]:

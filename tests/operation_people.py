@@ -61,6 +61,7 @@ SOON = isoformat_utc(NOON + timedelta(hours=12))
 ON_THE_WATER = frozenset({Role.INSPECTOR, Role.ADMINISTRATOR, THERE})
 GATES = ON_THE_WATER | {Role.IRRIGATION}
 VOLUNTEERS = frozenset({Role.VOLUNTEER})
+COHORT = {"name": "Class 3A", "kind": "pupils", "hours": "Mo-Fr 07:30-17:00"}
 AED_SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
 AMULET = {
     "code": "ZZZZZ-ZZZZZ",

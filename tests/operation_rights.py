@@ -12,6 +12,7 @@ from operation_people import (
     ALL,
     AMULET,
     AT_HOME,
+    COHORT,
     CONTACT,
     ELSEWHERE,
     ENROL,
@@ -393,6 +394,17 @@ TABLE = [
     Row("POST /api/v1/aed/sites/{site}/patrols", LISTS_GATEWAYS, PATROL),
     Row("GET /api/v1/aed/sites/{site}/patrols", LISTS_GATEWAYS),
     Row("PUT /api/v1/aed/sites/{site}/tag", LISTS_GATEWAYS, {"tag": None}),
+    Row(
+        "POST /api/v1/aed/patrol-photos",
+        LISTS_GATEWAYS,
+        {},
+        "/api/v1/aed/patrol-photos?site={site}",
+    ),
+    Row(
+        "GET /api/v1/aed/sites/{site}/photos/{photo}",
+        LISTS_GATEWAYS,
+        address="/api/v1/aed/sites/{site}/photos/{aed-photo}",
+    ),
     Row("POST /api/v1/aed/sites/import", LISTS_GATEWAYS, {}),
     Row("GET /api/v1/aed/sites/export", ALL),
     Row("DELETE /api/v1/aed/sites/{site}", LISTS_GATEWAYS),
@@ -400,6 +412,7 @@ TABLE = [
     Row("PUT /api/v1/aed/volunteer/consent", VOLUNTEERS, {"consent": True}),
     Row("PUT /api/v1/aed/volunteer/on-call", VOLUNTEERS, {"position": None}),
     Row("PUT /api/v1/aed/volunteer/fixed-place", VOLUNTEERS, {"place": None}),
+    Row("PUT /api/v1/aed/volunteer/hours", VOLUNTEERS, {"hours": ""}),
     Row("GET /api/v1/aed/calls/mine", VOLUNTEERS),
     # Nobody but who was called is told that there is such a call (tests/cloud/aed).
     Row(
@@ -408,9 +421,29 @@ TABLE = [
         {"answer": "accepted"},
         "/api/v1/aed/calls/gw-east:call-0001/answer",
     ),
+    Row(
+        "PUT /api/v1/aed/calls/{call}/debrief",
+        frozenset(),
+        {"did": ["cpr"], "feeling": "well"},
+        "/api/v1/aed/calls/gw-east:call-0001/debrief",
+    ),
     Row("GET /api/v1/aed/calls", frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})),
     Row("GET /api/v1/aed/volunteers", ADMINISTER),
     Row("PUT /api/v1/aed/volunteers/{username}/certificate", ADMINISTER, {"until": "2027-01-01"}),
+    Row("GET /api/v1/aed/cohorts", ADMINISTER),
+    Row("PUT /api/v1/aed/cohorts/{cohort}", ADMINISTER, COHORT, "/api/v1/aed/cohorts/class-a"),
+    Row(
+        "PUT /api/v1/aed/cohorts/{cohort}/certificate",
+        ADMINISTER,
+        {"until": "2027-01-01"},
+        "/api/v1/aed/cohorts/class-a/certificate",
+    ),
+    Row("PUT /api/v1/aed/volunteers/{username}/cohort", ADMINISTER, {"cohort": "class-a"}),
+    Row(
+        "DELETE /api/v1/aed/cohorts/{cohort}",
+        ADMINISTER,
+        address="/api/v1/aed/cohorts/class-a",
+    ),
     Row("GET /api/v1/devices", ALL),
     *[
         Row(

@@ -462,7 +462,7 @@ KEPT = {
     ),
     **dict.fromkeys(
         (
-            *("aed_sites", "water_areas", "water_reaches", "water_incident_rules"),
+            *("aed_sites", "aed_cohorts", "water_areas", "water_reaches", "water_incident_rules"),
             *(
                 "programme_villages",
                 "noise_certificates",

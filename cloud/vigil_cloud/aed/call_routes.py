@@ -7,11 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import select
 
-from vigil_cloud.aed import calls
+from vigil_cloud.aed import calls, debriefs
 from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.aed.news import LEADS
 from vigil_cloud.aed.schema import CallEntry, CallList
 from vigil_cloud.devices.visibility import in_districts
+from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader
@@ -33,6 +34,7 @@ def list_calls(
         .order_by(AedCallRow.received.desc())
         .limit(limit)
     )
+    cipher = Cipher(services.settings.secret)
     with services.sessions() as session:
         rows = session.scalars(query).all()
         known = {row.id: calls.callouts(session, row.id) for row in rows}
@@ -64,6 +66,8 @@ def list_calls(
                             "answered": one.answered,
                             "arrived": one.arrived,
                             "told": one.told,
+                            "thanked": one.thanked,
+                            "debrief": debriefs.opened(cipher, one),
                         }
                         for one in known[row.id]
                     ],

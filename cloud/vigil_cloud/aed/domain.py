@@ -12,10 +12,12 @@ from vigil_cloud.aed import live, tagged
 from vigil_cloud.aed.call_routes import router as call_router
 from vigil_cloud.aed.calls import NOT_CALLED
 from vigil_cloud.aed.cases import call_case
+from vigil_cloud.aed.cohort_routes import router as cohort_router
 from vigil_cloud.aed.damaged import READING
 from vigil_cloud.aed.detail import AedCabinetDetail, AedCallDetail, AedRemovalDetail
 from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.aed.news import CALLS
+from vigil_cloud.aed.photo_routes import router as photo_router
 from vigil_cloud.aed.register_routes import router as register_router
 from vigil_cloud.aed.seed import SEED
 from vigil_cloud.aed.service import PRESSED_AGAIN, SEEN_AGAIN, AedHandler
@@ -61,8 +63,8 @@ DOMAIN: Final = CloudDomain(
     owns_tag=tagged.is_of_a_site,
     handlers=(AedHandler(),),
     jobs=_jobs,
-    imports=("/aed/sites/import",),
-    routers=(register_router, volunteer_router, call_router),
+    imports=("/aed/sites/import", "/aed/patrol-photos"),
+    routers=(register_router, photo_router, volunteer_router, cohort_router, call_router),
     feed_kinds=(CALLS,),
     case_kinds=(call_case(),),
     seed=SEED,

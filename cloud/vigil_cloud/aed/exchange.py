@@ -35,6 +35,8 @@ _TEXTS: Final = {
     "operator": ("operator", 120),
     "model": ("model", 120),
 }
+_IF_NEW: Final = "name if new"
+"""No key of a file: what an AED without a name is called, unless it has one in the register."""
 _REF: Final = re.compile(r"\w[\w.-]{0,39}")
 """As the API's addresses name one (``schema.SiteId``)."""
 _DEVICE: Final[TypeAdapter[str]] = TypeAdapter(DeviceId)
@@ -121,7 +123,13 @@ def _feature(number: int, feature: Mapping[str, Any]) -> tuple[str, dict[str, An
         raise ValueError(f"feature {number} is a {geometry['type']}, not a Point")
     lon, lat = geometry["coordinates"][:2]
     ref = tags.get("ref") or feature.get("id") or tags.get("@id") or ""
-    return f"feature {number}", {**tags, "ref": ref, "lat": lat, "lon": lon}
+    # On OpenStreetMap few AEDs have a name of their own; where they hang is what people look for.
+    names = (tags.get(key) for key in ("name", "defibrillator:location", "operator"))
+    name = next((str(one)[:120] for one in names if one), f"AED {ref}"[:120] if ref else "")
+    phones = (tags.get(key) for key in ("phone", "contact:phone", "emergency:phone"))
+    told = {_IF_NEW: name, "phone": next((one for one in phones if one), None)}
+    told = {key: value for key, value in told.items() if value is not None}
+    return f"feature {number}", {**tags, **told, "ref": ref, "lat": lat, "lon": lon}
 
 
 def _all(rows: Sequence[tuple[str, Mapping[str, Any]]] | Iterator[Any]) -> list[Imported]:
@@ -145,6 +153,8 @@ def _all(rows: Sequence[tuple[str, Mapping[str, Any]]] | Iterator[Any]) -> list[
 
 def _site(tags: Mapping[str, Any]) -> Imported:
     """Raises ``ValueError``, ``BadOpeningHours``."""
+    if (what := tags.get("emergency") or "defibrillator") != "defibrillator":
+        raise ValueError(f"emergency={str(what)[:40]} is no defibrillator")
     ref = _text(tags, "ref", 40).replace("/", "-")
     if not _REF.fullmatch(ref):
         raise ValueError(f"ref {ref!r}: letters, digits, dots, dashes; a letter or digit first")
@@ -152,7 +162,10 @@ def _site(tags: Mapping[str, Any]) -> Imported:
         field: _text(tags, key, most) for key, (field, most) in _TEXTS.items() if key in tags
     }
     if not fields.get("name"):
-        raise ValueError("name is empty")
+        fields.pop("name", None)
+        fields["name_if_new"] = _text(tags, _IF_NEW, 120)
+        if not fields["name_if_new"]:
+            raise ValueError("name is empty")
     fields["latitude"], fields["longitude"] = _degrees(tags, "lat", 90), _degrees(tags, "lon", 180)
     if access := _text(tags, "access", 16):
         if access not in _ACCESS:
@@ -164,6 +177,8 @@ def _site(tags: Mapping[str, Any]) -> Imported:
     truths = {key: _truth(tags, key) for key in ("indoor", "in_service")}
     fields |= {key: truth for key, truth in truths.items() if truth is not None}
     fields |= {key: _day(tags, key) for key in ("pads_until", "battery_until") if key in tags}
+    if checked := _day(tags, "check_date"):
+        fields["checked"] = checked
     if "device" in tags:
         fields["device"] = _device(tags)
     return Imported(ref, fields)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed import calls, dispatch_files, ending, register, summons, volunteers
+from vigil_cloud.aed import calls, dispatch_files, ending, register, summons, thanks, volunteers
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.dispatch import Aed, Plan, dispatch
 from vigil_cloud.aed.models import AedCallRow
@@ -78,6 +78,13 @@ def jobs() -> Sequence[Job]:
             longest=timedelta(minutes=5),
             waiting=ending.waiting,
         ),
+        Job(
+            "aed-thanks",
+            timedelta(seconds=30),
+            _thank,
+            longest=timedelta(minutes=5),
+            waiting=thanks.waiting,
+        ),
         Job("aed-positions-forgotten", timedelta(minutes=1), _forget, waiting=volunteers.stale),
     )
 
@@ -113,6 +120,10 @@ def _summon(turn: Turn) -> None:
 
 def _tell_ending(turn: Turn) -> None:
     ending.send_waiting(turn.services, turn.stopping)
+
+
+def _thank(turn: Turn) -> None:
+    thanks.send_waiting(turn.services, turn.stopping)
 
 
 def _forget(turn: Turn) -> None:

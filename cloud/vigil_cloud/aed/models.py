@@ -63,6 +63,42 @@ class AedPatrol(Base):
     pads_until: Mapped[date | None] = mapped_column(Date)
     battery_until: Mapped[date | None] = mapped_column(Date)
     note: Mapped[str] = mapped_column(String(1000), default="")
+    tester: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What a tester measured (``tester.TesterResult``); ``None``: none was used."""
+
+
+class AedPatrolPhoto(Base):
+    """A photograph that a patrol took; of nobody's patrol until the patrol is told."""
+
+    __tablename__ = "aed_patrol_photos"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    site: Mapped[str] = mapped_column(ForeignKey("aed_sites.id", ondelete="CASCADE"), index=True)
+    patrol: Mapped[int | None] = mapped_column(
+        ForeignKey("aed_patrols.id", ondelete="CASCADE"), index=True
+    )
+    at: Mapped[datetime]
+    account: Mapped[str] = mapped_column(String(64))
+    picture: Mapped[bytes] = mapped_column(Sealed("aed.patrol.photo"))
+    """JPEG: passers-by may be on it."""
+
+
+class AedCohort(Base):
+    """Volunteers who were trained, or are on the road, together, with the hours at which they may
+    be called."""
+
+    __tablename__ = "aed_cohorts"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    name_zh: Mapped[str] = mapped_column(String(120), default="")
+    kind: Mapped[str] = mapped_column(String(16))
+    """``pupils``, ``carriers`` or ``other``."""
+    hours: Mapped[str] = mapped_column(String(255))
+    """As OpenStreetMap's opening hours, by the city's clock."""
+    speed_mps: Mapped[float | None] = mapped_column(Float)
+    """Of those on wheels, m/s; ``None``: each member's own."""
+    updated: Mapped[datetime]
 
 
 class AedVolunteer(Base):
@@ -89,6 +125,9 @@ class AedVolunteer(Base):
     """When the volunteer is there, as opening hours."""
     fixed_consented: Mapped[datetime | None]
     """To the fixed place being kept, on and off call; withdrawn, it is forgotten."""
+    cohort: Mapped[str | None] = mapped_column(String(40), index=True)
+    hours: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    """When the volunteer may be called, as opening hours; empty: at all hours."""
     asked_day: Mapped[int] = mapped_column(default=0)
     accepted_day: Mapped[int] = mapped_column(default=0)
     asked_night: Mapped[int] = mapped_column(default=0)
@@ -155,3 +194,8 @@ class AedCallout(Base):
     tries: Mapped[int] = mapped_column(default=0, server_default="0")
     again: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
     """When it is sent again after it failed; ``None``: at once, or never."""
+    thanked: Mapped[str] = mapped_column(String(200), default="", server_default="")
+    """How the thanks after the call went; empty: not sent yet, or none is due."""
+    debriefed: Mapped[datetime | None]
+    debrief: Mapped[bytes | None] = mapped_column(Sealed("aed.debrief"))
+    """What the volunteer said of it afterwards (``debriefs.Debrief``)."""

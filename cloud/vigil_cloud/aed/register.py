@@ -10,9 +10,11 @@ from typing import Any, ClassVar, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.aed import patrol_photos, tester
 from vigil_cloud.aed.dispatch import Aed
 from vigil_cloud.aed.hours import PUBLIC_ACCESS, is_always_open, opener, parsed, readable
 from vigil_cloud.aed.models import AedPatrol, AedSite
+from vigil_cloud.aed.tester import TesterResult
 from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.devices.models import Device
@@ -84,11 +86,16 @@ def bring_in(session: Session, site: str, said: Mapping[str, Any], by: str, now:
     fit again. Raises ``NotACabinet``."""
     row = session.get(AedSite, site, with_for_update=True)
     wanted = dict(said)
+    # Of one that is known our own patrols say when it was checked, and the register its name.
+    checked, name = wanted.pop("checked", None), wanted.pop("name_if_new", None)
     kept_out = False
     if row is None:
-        new = SiteFields(**{"opening_hours": "off", **wanted})
+        named = {} if name is None else {"name": name}
+        new = SiteFields(**{"opening_hours": "off", **named, **wanted})
         wanted = {name: getattr(new, name) for name in SiteFields.__dataclass_fields__}
         wanted["in_service"] = wanted["in_service"] is not False
+        if checked is not None and checked <= now.astimezone(CITY_ZONE).date():
+            wanted["checked"] = checked
     elif wanted.get("in_service") and not row.in_service and _found_unfit(session, site):
         del wanted["in_service"]
         kept_out = True
@@ -170,25 +177,30 @@ def patrol(  # noqa: PLR0913 - what a patrol reports, by name
     note: str,
     by: str,
     now: datetime,
+    tested: TesterResult | None = None,
 ) -> AedSite:
-    """Somebody was there. What is not found well takes the AED out of service: nobody is sent
-    for it. Raises ``AedUnknown``."""
+    """Somebody was there; photographs that they have sent before are of this patrol. What is not
+    found well, by eye or by a tester, takes the AED out of service: nobody is sent for it. Raises
+    ``AedUnknown``."""
     row = find(session, site)
     today = now.astimezone(CITY_ZONE).date()
     expired = any(day is not None and day < today for day in (pads_until, battery_until))
-    usable = not expired and all(findings.get(item, False) for item in _NEEDED)
-    session.add(
-        AedPatrol(
-            site=site,
-            at=now,
-            account=by,
-            findings=dict(findings),
-            usable=usable,
-            pads_until=pads_until,
-            battery_until=battery_until,
-            note=note,
-        )
+    measured_well = tested is None or not tester.troubles(tested)
+    usable = not expired and measured_well and all(findings.get(item, False) for item in _NEEDED)
+    told = AedPatrol(
+        site=site,
+        at=now,
+        account=by,
+        findings=dict(findings),
+        usable=usable,
+        pads_until=pads_until,
+        battery_until=battery_until,
+        note=note,
+        tester=None if tested is None else tested.model_dump(mode="json"),
     )
+    session.add(told)
+    session.flush()
+    patrol_photos.claim(session, told)
     row.checked, row.in_service, row.updated = today, usable, now
     row.pads_until = pads_until or row.pads_until
     row.battery_until = battery_until or row.battery_until

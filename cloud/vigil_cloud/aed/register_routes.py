@@ -7,10 +7,10 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from vigil_cloud.aed import exchange, register, tagged
+from vigil_cloud.aed import exchange, patrol_photos, register, tagged, tester
 from vigil_cloud.aed.exchange import BadImport
 from vigil_cloud.aed.hours import readable
-from vigil_cloud.aed.models import AedSite
+from vigil_cloud.aed.models import AedPatrol, AedSite
 from vigil_cloud.aed.register import SiteFields
 from vigil_cloud.aed.schema import (
     Imported,
@@ -23,6 +23,7 @@ from vigil_cloud.aed.schema import (
     SiteList,
     TagBody,
 )
+from vigil_cloud.aed.tester import TesterResult
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
@@ -182,7 +183,25 @@ def list_patrols(
     """Who stood before it, and what they found."""
     with services.sessions() as session:
         rows = register.patrols(session, site, limit)
-    return PatrolList(patrols=[PatrolEntry.model_validate(row) for row in rows])
+        photos = patrol_photos.of_patrols(session, [row.id for row in rows])
+    return PatrolList(patrols=[_patrol(row, photos.get(row.id, [])) for row in rows])
+
+
+def _patrol(row: AedPatrol, photos: list[int]) -> PatrolEntry:
+    tested = None if row.tester is None else TesterResult.model_validate(row.tester)
+    return PatrolEntry(
+        patrol=row.id,
+        at=row.at,
+        account=row.account,
+        findings=row.findings,
+        usable=row.usable,
+        pads_until=row.pads_until,
+        battery_until=row.battery_until,
+        note=row.note,
+        tester=tested,
+        troubles=[] if tested is None else tester.troubles(tested),
+        photos=photos,
+    )
 
 
 @router.post("/sites/{site}/patrols", operation_id="patrol_aed_site")
@@ -201,5 +220,6 @@ def patrol_site(
             note=body.note,
             by=keeper.username,
             now=services.now(),
+            tested=body.tester,
         )
         return entry(row, services, keeper)

@@ -9,7 +9,10 @@ from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.aed.calls import Word
+from vigil_cloud.aed.cohorts import Kind
+from vigil_cloud.aed.debriefs import Debrief
 from vigil_cloud.aed.dispatch import Role as CallRole
+from vigil_cloud.aed.tester import TesterResult
 from vigil_cloud.aed.volunteers import Bar
 from vigil_schemas.checkin import TagId
 from vigil_schemas.types import DeviceId, UtcDatetime
@@ -31,34 +34,39 @@ def _no_time(value: object) -> object:
 Day = Annotated[date, BeforeValidator(_no_time), Field(strict=False)]
 
 
-def _text(most: int, least: int = 0) -> StringConstraints:
+def text(most: int, least: int = 0) -> StringConstraints:
+    """So many characters at most, and at least."""
     return StringConstraints(min_length=least, max_length=most, pattern=r"^[^\x00]*$")
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What is sent: strict, and nothing that is not known."""
+
     model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What is answered, from a row or by name."""
+
     model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
 
-class SiteBody(_Body):
+class SiteBody(Body):
     """One AED of the register, in OpenStreetMap's terms."""
 
-    name: Annotated[str, _text(120, 1)]
-    name_zh: Annotated[str, _text(120)] = ""
+    name: Annotated[str, text(120, 1)]
+    name_zh: Annotated[str, text(120)] = ""
     latitude: Latitude
     longitude: Longitude
-    location: Annotated[str, _text(300)] = ""
+    location: Annotated[str, text(300)] = ""
     """``defibrillator:location``: where in the place, for somebody who runs."""
-    level: Annotated[str, _text(16)] = ""
+    level: Annotated[str, text(16)] = ""
     indoor: bool = False
     access: Access = "yes"
-    opening_hours: Annotated[str, _text(255, 1)] = "24/7"
-    phone: Annotated[str, _text(40)] = ""
-    operator: Annotated[str, _text(120)] = ""
-    model: Annotated[str, _text(120)] = ""
+    opening_hours: Annotated[str, text(255, 1)] = "24/7"
+    phone: Annotated[str, text(40)] = ""
+    operator: Annotated[str, text(120)] = ""
+    model: Annotated[str, text(120)] = ""
     in_service: bool | None = None
     """Null: as it is; a new one is in service."""
     pads_until: Day | None = None
@@ -67,7 +75,7 @@ class SiteBody(_Body):
     """Its cabinet, where a gateway watches it."""
 
 
-class SiteEntry(_Answer):
+class SiteEntry(Answer):
     """One AED and how it stands."""
 
     id: str
@@ -106,7 +114,7 @@ class SiteEntry(_Answer):
     overdue: bool
 
 
-class SiteList(_Answer):
+class SiteList(Answer):
     """The whole register, with its share that is reachable at all hours."""
 
     sites: list[SiteEntry]
@@ -114,7 +122,7 @@ class SiteList(_Answer):
     """How many are reachable at all hours."""
 
 
-class Imported(_Answer):
+class Imported(Answer):
     """What a file brought."""
 
     sites: int
@@ -122,15 +130,16 @@ class Imported(_Answer):
     """Said to be in service by the file, and left out of it: a patrol found them unfit."""
 
 
-class TagBody(_Body):
+class TagBody(Body):
     """The tag that sticks on the defibrillator; null: none does."""
 
     tag: TagId | None
 
 
-class PatrolEntry(_Answer):
+class PatrolEntry(Answer):
     """What somebody found who stood before it."""
 
+    patrol: int
     at: UtcDatetime
     account: str
     findings: dict[str, bool]
@@ -138,15 +147,28 @@ class PatrolEntry(_Answer):
     pads_until: date | None
     battery_until: date | None
     note: str
+    tester: TesterResult | None
+    """What a tester of defibrillators measured."""
+    troubles: list[str]
+    """What of that keeps it from being fetched: `tester-failed`, `energy-off`,
+    `charges-slowly`."""
+    photos: list[int]
 
 
-class PatrolList(_Answer):
+class PatrolPhotoEntry(Answer):
+    """A photograph that is of the patrol that is told next."""
+
+    photo: int
+    at: UtcDatetime
+
+
+class PatrolList(Answer):
     """Of one AED, the newest first."""
 
     patrols: list[PatrolEntry]
 
 
-class PatrolBody(_Body):
+class PatrolBody(Body):
     """What somebody found who stood before it; what is not named was not found well."""
 
     present: bool
@@ -156,10 +178,28 @@ class PatrolBody(_Body):
     sign_visible: bool
     pads_until: Day | None = None
     battery_until: Day | None = None
-    note: Annotated[str, _text(1000)] = ""
+    note: Annotated[str, text(1000)] = ""
+    tester: TesterResult | None = None
+    """What a tester of defibrillators measured, where one was used."""
 
 
-class FixedPlace(_Answer):
+class OwnCohort(Answer):
+    """The cohort that one is of."""
+
+    id: str
+    name: str
+    name_zh: str
+    kind: Kind
+    hours: str
+
+
+class HoursBody(Body):
+    """When one may be called, as OpenStreetMap's opening_hours; empty: at all hours."""
+
+    hours: Annotated[str, text(255)]
+
+
+class FixedPlace(Answer):
     """Where and when a volunteer can be called without a position of now."""
 
     latitude: float
@@ -170,7 +210,7 @@ class FixedPlace(_Answer):
     """Within its hours."""
 
 
-class VolunteerEntry(_Answer):
+class VolunteerEntry(Answer):
     """One's own standing."""
 
     consented: UtcDatetime | None
@@ -184,6 +224,9 @@ class VolunteerEntry(_Answer):
     """How the message went that it is about to end; empty: none was due."""
     fixed_place: FixedPlace | None
     """One's own, kept until one withdraws it; never shown to anybody else."""
+    hours: str
+    """When one may be called; empty: at all hours."""
+    cohort: OwnCohort | None
     bars: list[Bar]
     """Why one is not called; empty: one is."""
 
@@ -195,19 +238,19 @@ class NamedVolunteer(VolunteerEntry):
     display_name: str
 
 
-class VolunteerList(_Answer):
+class VolunteerList(Answer):
     """By user name."""
 
     volunteers: list[NamedVolunteer]
 
 
-class ConsentBody(_Body):
+class ConsentBody(Body):
     """To be called, and to be found while on call."""
 
     consent: bool
 
 
-class OnCallBody(_Body):
+class OnCallBody(Body):
     """``position``: on call, here; null: off call, and the position is forgotten."""
 
     position: tuple[Longitude, Latitude] | None = Field(strict=False)
@@ -215,34 +258,34 @@ class OnCallBody(_Body):
     """Without a position: on call all the same, called from the fixed place alone."""
 
 
-class FixedPlaceWhere(_Body):
+class FixedPlaceWhere(Body):
     """A place, and when one is there."""
 
     position: tuple[Longitude, Latitude] = Field(strict=False)
-    hours: Annotated[str, _text(255, 1)]
+    hours: Annotated[str, text(255, 1)]
     """As OpenStreetMap's opening_hours: ``Mo-Fr 08:00-18:00``."""
 
 
-class FixedPlaceBody(_Body):
+class FixedPlaceBody(Body):
     """A place and when one is there; sending it is the consent to its being kept, null withdraws
     it and forgets the place."""
 
     place: FixedPlaceWhere | None
 
 
-class CertificateBody(_Body):
+class CertificateBody(Body):
     """The last day of a certificate that was seen; null: there is none."""
 
     until: Day | None
 
 
-class AnswerBody(_Body):
+class AnswerBody(Body):
     """A volunteer's word."""
 
     answer: Word
 
 
-class AedPlace(_Answer):
+class AedPlace(Answer):
     """Where an AED is that somebody fetches."""
 
     id: str
@@ -254,7 +297,7 @@ class AedPlace(_Answer):
     level: str
 
 
-class MyCall(_Answer):
+class MyCall(Answer):
     """A call that one is needed for, or was."""
 
     call: str
@@ -272,15 +315,17 @@ class MyCall(_Answer):
     """Which AED to bring."""
     others: int
     """How many others have accepted."""
+    debrief_due: bool
+    """One has been there, or was coming as it ended, and has not said how it went."""
 
 
-class MyCalls(_Answer):
+class MyCalls(Answer):
     """Those of the last day, the newest first."""
 
     calls: list[MyCall]
 
 
-class CalloutEntry(_Answer):
+class CalloutEntry(Answer):
     """One volunteer of a call."""
 
     username: str
@@ -292,9 +337,12 @@ class CalloutEntry(_Answer):
     answered: UtcDatetime | None
     arrived: UtcDatetime | None
     told: str
+    thanked: str
+    """How the thanks went; empty: none was due yet."""
+    debrief: Debrief | None
 
 
-class CallEntry(_Answer):
+class CallEntry(Answer):
     """One press of a button, for those who lead."""
 
     call: str
@@ -309,7 +357,7 @@ class CallEntry(_Answer):
     callouts: list[CalloutEntry]
 
 
-class CallList(_Answer):
+class CallList(Answer):
     """The newest first."""
 
     calls: list[CallEntry]

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed import calls, volunteers
+from vigil_cloud.aed import calls, debriefs, volunteers
+from vigil_cloud.aed.debriefs import Debrief
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite, AedVolunteer
 from vigil_cloud.aed.schema import (
     AedPlace,
@@ -21,10 +22,12 @@ from vigil_cloud.aed.schema import (
     ConsentBody,
     FixedPlace,
     FixedPlaceBody,
+    HoursBody,
     MyCall,
     MyCalls,
     NamedVolunteer,
     OnCallBody,
+    OwnCohort,
     VolunteerEntry,
     VolunteerList,
 )
@@ -42,11 +45,15 @@ router = APIRouter(prefix="/aed", tags=["aed"])
 Volunteer = Annotated[Reader, Depends(require(Role.VOLUNTEER))]
 Administrator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR))]
 SHOWN: Final = timedelta(days=1)
-_PRIVATE: Final[dict[str, Any]] = {"located": None, "located_until": None, "fixed_place": None}
+_PRIVATE: Final[dict[str, Any]] = {
+    **{"located": None, "located_until": None, "fixed_place": None, "hours": ""}
+}
 """What says where and when somebody is: for nobody else."""
 
 
-def _entry(row: AedVolunteer | None, services: Services) -> VolunteerEntry:
+def entry(session: Session, row: AedVolunteer | None, services: Services) -> VolunteerEntry:
+    """A volunteer's standing, for themselves."""
+    cohort = volunteers.cohort_of(session, row)
     return VolunteerEntry(
         consented=None if row is None else row.consented,
         certificate_until=None if row is None else row.certificate_until,
@@ -57,7 +64,21 @@ def _entry(row: AedVolunteer | None, services: Services) -> VolunteerEntry:
         ),
         ending_told="" if row is None else row.ending_told,
         fixed_place=None if row is None else _fixed(row, services),
-        bars=volunteers.bars(row, services.now()),
+        hours="" if row is None else row.hours,
+        cohort=None if cohort is None else OwnCohort.model_validate(cohort),
+        bars=volunteers.bars(row, cohort, services.now()),
+    )
+
+
+def named(
+    session: Session, account: Account, row: AedVolunteer | None, services: Services
+) -> NamedVolunteer:
+    """The same for an administrator; never where they are, nor when they are somewhere."""
+    return NamedVolunteer(
+        username=account.username,
+        display_name=account.display_name,
+        **entry(session, row, services).model_dump(exclude=set(_PRIVATE)),
+        **_PRIVATE,
     )
 
 
@@ -78,7 +99,7 @@ def _fixed(row: AedVolunteer, services: Services) -> FixedPlace | None:
 def my_volunteering(reader: Volunteer, services: ServicesDependency) -> VolunteerEntry:
     """One's own standing."""
     with services.sessions() as session:
-        return _entry(session.get(AedVolunteer, reader.account_id), services)
+        return entry(session, session.get(AedVolunteer, reader.account_id), services)
 
 
 @router.put("/volunteer/consent", operation_id="consent_to_be_called")
@@ -86,7 +107,7 @@ def consent(body: ConsentBody, reader: Volunteer, services: ServicesDependency) 
     """Given, or withdrawn: then nothing of where one is stays."""
     with writing(services.sessions) as session:
         row = volunteers.consent(session, reader, body.consent, services.now())
-        return _entry(row, services)
+        return entry(session, row, services)
 
 
 @router.put("/volunteer/on-call", operation_id="go_on_call")
@@ -103,7 +124,7 @@ def go_on_call(body: OnCallBody, reader: Volunteer, services: ServicesDependency
             services.now(),
             at_fixed_place=body.at_fixed_place,
         )
-        return _entry(row, services)
+        return entry(session, row, services)
 
 
 @contextmanager
@@ -136,7 +157,15 @@ def set_fixed_place(
     place = None if body.place is None else (body.place.position, body.place.hours)
     with _refusal_noted(reader, services), writing(services.sessions) as session:
         row = volunteers.set_fixed_place(session, cipher, reader, place, services.now())
-        return _entry(row, services)
+        return entry(session, row, services)
+
+
+@router.put("/volunteer/hours", operation_id="set_volunteer_hours")
+def set_hours(body: HoursBody, reader: Volunteer, services: ServicesDependency) -> VolunteerEntry:
+    """When one may be called while on call; empty: at all hours."""
+    with writing(services.sessions) as session:
+        row = volunteers.set_hours(session, reader, body.hours.strip())
+        return entry(session, row, services)
 
 
 @router.get("/calls/mine", operation_id="my_aed_calls")
@@ -171,6 +200,21 @@ def answer_call(
     return shown
 
 
+@router.put("/calls/{call}/debrief", operation_id="debrief_aed_call")
+def debrief(call: CallId, body: Debrief, reader: Volunteer, services: ServicesDependency) -> MyCall:
+    """What was done and how one is, once one has been there or the call is over. Kept sealed,
+    shown to whoever leads; told again it is written anew."""
+    cipher = Cipher(services.settings.secret)
+    with writing(services.sessions) as session:
+        row = debriefs.tell(session, cipher, reader, call, body, services.now())
+        mine = next(
+            one for one in calls.callouts(session, call) if one.account_id == reader.account_id
+        )
+        shown = _my_call(session, mine, row)
+    services.changed.announce()
+    return shown
+
+
 @router.get("/volunteers", operation_id="list_aed_volunteers")
 def list_volunteers(_reader: Administrator, services: ServicesDependency) -> VolunteerList:
     """Everybody with the role: certificates, never where they are."""
@@ -183,15 +227,7 @@ def list_volunteers(_reader: Administrator, services: ServicesDependency) -> Vol
             if Role.VOLUNTEER.value in one.roles
         ]
         rows = {row.account_id: row for row in session.scalars(select(AedVolunteer))}
-        found = [
-            NamedVolunteer(
-                username=one.username,
-                display_name=one.display_name,
-                **_entry(rows.get(one.id), services).model_dump(exclude=set(_PRIVATE)),
-                **_PRIVATE,
-            )
-            for one in accounts
-        ]
+        found = [named(session, one, rows.get(one.id), services) for one in accounts]
     return VolunteerList(volunteers=found)
 
 
@@ -205,7 +241,7 @@ def certify(
     """Its last day, by somebody who has seen it."""
     with writing(services.sessions) as session:
         row = volunteers.certify(session, username, body.until, reader.username, services.now())
-        return _entry(row, services)
+        return entry(session, row, services)
 
 
 def _my_call(session: Session, callout: AedCallout, call: AedCallRow) -> MyCall:
@@ -234,5 +270,6 @@ def _my_call(session: Session, callout: AedCallout, call: AedCallRow) -> MyCall:
             "predicted_s": callout.predicted_s,
             "fetch": None if site is None else AedPlace.model_validate(site),
             "others": others or 0,
+            "debrief_due": callout.debriefed is None and debriefs.due(callout, call),
         }
     )

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import hours
 from vigil_cloud.aed.dispatch import Volunteer
-from vigil_cloud.aed.models import AedVolunteer
+from vigil_cloud.aed.models import AedCohort, AedVolunteer
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.upsert import insert_missing
@@ -44,6 +44,7 @@ _NEW: Final = {
     "speed_mps": 1.8,
     "ending_told": "",
     "fixed_hours": "",
+    "hours": "",
     **dict.fromkeys(("asked_day", "accepted_day", "asked_night", "accepted_night"), 0),
 }
 _ASKED: Final = (
@@ -59,6 +60,9 @@ _ASKED: Final = (
     AedVolunteer.fixed_position,
     AedVolunteer.fixed_hours,
     AedVolunteer.fixed_consented,
+    AedVolunteer.hours,
+    AedCohort.hours.label("cohort_hours"),
+    AedCohort.speed_mps.label("cohort_speed_mps"),
 )
 
 
@@ -72,7 +76,15 @@ class _Located(Protocol):
     fixed_consented: datetime | None
 
 
-Bar = Literal["no-consent", "no-certificate", "certificate-lapsed", "not-on-call", "no-position"]
+Bar = Literal[
+    "no-consent",
+    "no-certificate",
+    "certificate-lapsed",
+    "not-on-call",
+    "no-position",
+    "outside-hours",
+    "outside-cohort-hours",
+]
 """Why a volunteer is not called."""
 
 
@@ -105,8 +117,8 @@ def own(session: Session, account_id: int) -> AedVolunteer:
     return session.get_one(AedVolunteer, account_id, with_for_update=True, populate_existing=True)
 
 
-def bars(row: AedVolunteer | None, now: datetime) -> list[Bar]:
-    """Everything that keeps this volunteer from being called."""
+def bars(row: AedVolunteer | None, cohort: AedCohort | None, now: datetime) -> list[Bar]:
+    """Everything that keeps this volunteer, of this cohort, from being called."""
     if row is None:
         return ["no-consent", "no-certificate", "not-on-call"]
     found: list[Bar] = []
@@ -120,7 +132,16 @@ def bars(row: AedVolunteer | None, now: datetime) -> list[Bar]:
         found.append("not-on-call")
     elif not _is_fresh(row.located, now) and not fixed_counts(row, now):
         found.append("no-position")
+    if row.hours and not _within(row.hours, now):
+        found.append("outside-hours")
+    if cohort is not None and not _within(cohort.hours, now):
+        found.append("outside-cohort-hours")
     return found
+
+
+def cohort_of(session: Session, row: AedVolunteer | None) -> AedCohort | None:
+    """The volunteer's."""
+    return None if row is None or row.cohort is None else session.get(AedCohort, row.cohort)
 
 
 def _is_fresh(located: datetime | None, now: datetime) -> bool:
@@ -149,6 +170,7 @@ def consent(session: Session, reader: Reader, given: bool, now: datetime) -> Aed
     if not given:
         _off(row)
         _forget_fixed(row)
+        row.hours = ""
     action = "aed.consent-given" if given else "aed.consent-withdrawn"
     audit.append(session, at=now, account=reader.username, action=action, subject=reader.username)
     return row
@@ -180,7 +202,7 @@ def go_on_call(
 
 
 def _require_ready(row: AedVolunteer, now: datetime) -> None:
-    for bar in bars(row, now):
+    for bar in bars(row, None, now):
         if bar in ("no-consent", "no-certificate", "certificate-lapsed"):
             raise NotACandidate(bar)
 
@@ -218,14 +240,40 @@ def fixed_place(cipher: Cipher, row: AedVolunteer) -> Position | None:
     return _opened(cipher, FIXED_COLUMN, row.fixed_position)
 
 
+def set_hours(session: Session, reader: Reader, when: str) -> AedVolunteer:
+    """When the volunteer may be called, as opening hours; empty: at all hours, while on call.
+    Raises ``BadOpeningHours``."""
+    if when:
+        hours.parsed(when)
+    row = own(session, reader.account_id)
+    row.hours = when
+    return row
+
+
+def is_volunteer(session: Session, username: str) -> bool:
+    """Whether the account holds the role."""
+    account = account_named(session, username)
+    return account is not None and Role.VOLUNTEER.value in account.roles
+
+
+def of_account(session: Session, username: str) -> AedVolunteer:
+    """Locked. Raises ``NoVolunteer``."""
+    account = account_named(session, username)
+    if account is None or not is_volunteer(session, username):
+        raise NoVolunteer(f"There is no volunteer {username!r}.")
+    return own(session, account.id)
+
+
+def account_of(session: Session, row: AedVolunteer) -> Account:
+    """Whose row it is."""
+    return session.get_one(Account, row.account_id)
+
+
 def certify(
     session: Session, username: str, until: date | None, by: str, now: datetime
 ) -> AedVolunteer:
     """An administrator has seen the certificate. Raises ``NoVolunteer``."""
-    account = account_named(session, username)
-    if account is None or Role.VOLUNTEER.value not in account.roles:
-        raise NoVolunteer(f"There is no volunteer {username!r}.")
-    row = own(session, account.id)
+    row = of_account(session, username)
     if row.certificate_until != until:
         row.certificate_until = until
         detail = {"until": None if until is None else until.isoformat()}
@@ -260,12 +308,14 @@ def forget_stale(session: Session, now: datetime) -> None:
 
 
 def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunteer]:
-    """Everybody who is on call with a position of now, or else within the hours of a fixed place;
-    a lapsed certificate is judged by the dispatch, which tells of it."""
+    """Everybody who is on call, within the own hours and the cohort's, with a position of now, or
+    else within the hours of a fixed place; a lapsed certificate is judged by the dispatch, which
+    tells of it."""
     fresh = and_(AedVolunteer.located >= now - FRESH, AedVolunteer.position.is_not(None))
     query = (
         select(*_ASKED, Account.roles)  # columns: objects of thousands of rows cost a second
         .join(Account, Account.id == AedVolunteer.account_id)
+        .outerjoin(AedCohort, AedCohort.id == AedVolunteer.cohort)
         .where(Account.active, AedVolunteer.on_call, AedVolunteer.consented.is_not(None))
         .where(or_(fresh, AedVolunteer.fixed_consented.is_not(None)))
     )
@@ -273,7 +323,7 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
         Volunteer(
             id=str(row.account_id),
             at=at,
-            speed_mps=row.speed_mps,
+            speed_mps=row.cohort_speed_mps or row.speed_mps,
             available=True,
             certificate_until=row.certificate_until,
             asked_day=row.asked_day,
@@ -284,6 +334,8 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
         )
         for row in session.execute(query)
         if Role.VOLUNTEER.value in row.roles  # else it cannot see the call nor answer
+        and (not row.hours or _within(row.hours, now))
+        and (row.cohort_hours is None or _within(row.cohort_hours, now))
         and (at := _where(cipher, cast("_Located", row), now)) is not None
     ]
 

@@ -272,3 +272,59 @@ def test_what_is_no_geojson_of_points_is_refused(text: str) -> None:
 def test_what_is_no_csv_of_aeds_is_refused(text: str) -> None:
     with pytest.raises(BadImport):
         from_csv(text)
+
+
+OSM = """{"type": "FeatureCollection", "features": [
+  {"type": "Feature", "id": "node/4711", "properties": {"@id": "node/4711",
+    "emergency": "defibrillator", "defibrillator:location": "left of the ticket gates",
+    "access": "yes", "opening_hours": "Mo-Su 06:00-24:00", "indoor": "yes", "level": "1",
+    "contact:phone": "+886 5 222 3333", "check_date": "2026-01-15", "operator": "Railway"},
+   "geometry": {"type": "Point", "coordinates": [120.4406, 23.4790]}},
+  {"type": "Feature", "properties": {"@id": "node/4712", "emergency": "defibrillator"},
+   "geometry": {"type": "Point", "coordinates": [120.4500, 23.4800]}}]}"""
+
+
+def bring(city: City, text: str) -> Any:
+    return city.client("maintainer").post(
+        "/api/v1/aed/sites/import", params={"format": "geojson"}, content=text.encode()
+    )
+
+
+def listed(city: City) -> dict[str, dict[str, Any]]:
+    answer = city.client("maintainer").get("/api/v1/aed/sites").raise_for_status()
+    return {one["id"]: one for one in answer.json()["sites"]}
+
+
+def test_openstreetmaps_own_extract_is_taken(city: City) -> None:
+    """As Overpass exports it: few AEDs have names there, and none has a `ref`."""
+    assert bring(city, OSM).raise_for_status().json() == TWO
+    station, bare = (listed(city)[one] for one in ("node-4711", "node-4712"))
+    assert station["name"] == "left of the ticket gates"
+    assert (station["phone"], station["level"], station["indoor"]) == ("+886 5 222 3333", "1", True)
+    assert (station["opening_hours"], station["checked"]) == ("Mo-Su 06:00-24:00", "2026-01-15")
+    assert (bare["name"], bare["opening_hours"]) == ("AED node/4712", "off")
+
+
+def test_an_extract_renames_nothing_and_its_check_is_no_patrol(city: City) -> None:
+    bring(city, OSM).raise_for_status()
+    put(city, "node-4711", name="Main station", opening_hours="24/7")
+    client = city.client("maintainer")
+    client.post("/api/v1/aed/sites/node-4711/patrols", json=WELL).raise_for_status()
+    patrolled = listed(city)["node-4711"]["checked"]
+    bring(city, OSM.replace("2026-01-15", "2026-02-20")).raise_for_status()
+    station = listed(city)["node-4711"]
+    assert (station["name"], station["checked"]) == ("Main station", patrolled)
+    assert station["opening_hours"] == "Mo-Su 06:00-24:00", "what the file says, it says"
+
+
+def test_a_check_in_the_future_postpones_no_patrol(city: City) -> None:
+    bring(city, OSM.replace("2026-01-15", "2099-01-15")).raise_for_status()
+    assert listed(city)["node-4711"]["checked"] is None
+
+
+def test_a_file_of_something_else_is_refused(city: City) -> None:
+    other = OSM.replace('"emergency": "defibrillator"', '"emergency": "fire_hydrant"')
+    refused = bring(city, other)
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad-aed-import")
+    assert "fire_hydrant" in refused.text
+    assert listed(city) == {}

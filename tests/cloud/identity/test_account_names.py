@@ -21,7 +21,8 @@ CLEARED = {"accounts.username", "case_access.account", "cases.assignee", "fires.
 }  # fmt: skip
 RECORDS = {
     # Of what somebody did: without a name it would prove nothing.
-    "aed_patrols.account", "alert_history.account", "alerts.acknowledged_by",
+    "aed_patrol_photos.account", "aed_patrols.account",
+    "alert_history.account", "alerts.acknowledged_by",
     "alerts.confirmed_by", "audit_log.account", "case_alerts.added_by", "case_events.account",
     "case_photographs.added_by", "case_votes.account", "cases.opened_by", "consents.granted_by",
     "dead_letters.settled_by", "device_shelves.account", "device_shelves.ended_by",

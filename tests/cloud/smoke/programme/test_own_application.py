@@ -1,4 +1,4 @@
-"""Residents apply on line: eligible or not at once, with the reason; they follow and withdraw it."""
+"""Residents apply on line: eligible or not at once, and why; they follow it and withdraw it."""
 
 from __future__ import annotations
 

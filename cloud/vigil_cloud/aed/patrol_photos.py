@@ -1,0 +1,94 @@
+"""Photographs of patrols: sent first, and of the patrol that whoever took them tells next."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from vigil_cloud.aed.models import AedPatrol, AedPatrolPhoto
+from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
+
+PURPOSE: Final = "aed.patrol.photo"
+MOST: Final = 6
+"""Of one patrol."""
+WAITS: Final = timedelta(hours=2)
+"""For its patrol; after that it is of none, and goes."""
+
+
+class PhotoUnknown(NotFound):
+    """No such photograph of a patrol."""
+
+    code: ClassVar[str] = "aed-photo-unknown"
+    remedy: ClassVar[str] = "Open the patrols again: they show their photographs."
+
+
+class TooManyPhotos(ApiError):
+    """More photographs than one patrol takes. ``most``: how many it does."""
+
+    code: ClassVar[str] = "aed-too-many-photos"
+    remedy: ClassVar[str] = "Tell the patrol with those that were sent."
+    status: ClassVar[int] = 409
+
+    def __init__(self) -> None:
+        super().__init__(f"One patrol takes {MOST} photographs at most.")
+        self.most = MOST
+
+
+def add(
+    session: Session, cipher: Cipher, site: str, picture: bytes, *, by: str, now: datetime
+) -> AedPatrolPhoto:
+    """One that ``cases.photographs`` has written anew; the caller knows the AED. Raises
+    ``TooManyPhotos``."""
+    waiting = (AedPatrolPhoto.site == site, AedPatrolPhoto.patrol.is_(None))
+    session.execute(delete(AedPatrolPhoto).where(*waiting, AedPatrolPhoto.at < now - WAITS))
+    query = select(func.count()).where(*waiting, AedPatrolPhoto.account == by)
+    if (session.scalar(query) or 0) >= MOST:
+        raise TooManyPhotos
+    sealed = cipher.seal(PURPOSE, base64.b64encode(picture).decode())
+    row = AedPatrolPhoto(site=site, at=now, account=by, picture=sealed)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def claim(session: Session, patrol: AedPatrol) -> None:
+    """What whoever patrolled has sent of this AED meanwhile is of this patrol."""
+    session.execute(
+        update(AedPatrolPhoto)
+        .where(
+            AedPatrolPhoto.site == patrol.site,
+            AedPatrolPhoto.patrol.is_(None),
+            AedPatrolPhoto.account == patrol.account,
+            AedPatrolPhoto.at >= patrol.at - WAITS,
+        )
+        .values(patrol=patrol.id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def of_patrols(session: Session, patrols: Sequence[int]) -> dict[int, list[int]]:
+    """Numbers of their photographs, by patrol."""
+    found: dict[int, list[int]] = {}
+    query = select(AedPatrolPhoto.patrol, AedPatrolPhoto.id).where(
+        AedPatrolPhoto.patrol.in_(patrols)
+    )
+    for patrol, photo in session.execute(query.order_by(AedPatrolPhoto.id)):
+        found.setdefault(patrol or 0, []).append(photo)
+    return found
+
+
+def picture(session: Session, cipher: Cipher, site: str, photo: int) -> bytes:
+    """Its JPEG. Raises ``PhotoUnknown``."""
+    row = session.get(AedPatrolPhoto, photo)
+    if row is None or row.site != site:
+        raise PhotoUnknown("There is no such photograph.")
+    try:
+        return base64.b64decode(cipher.open(PURPOSE, row.picture))
+    except Undecipherable as error:
+        raise PhotoUnknown("There is no such photograph.") from error

@@ -1,0 +1,113 @@
+"""Patrols: what a tester measured, and photographs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cases_office import picture
+from cloud_city import City
+from vigil_cloud.aed import patrol_photos, tester
+from vigil_cloud.aed.tester import TesterResult
+
+SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
+WELL = dict.fromkeys(("present", "indicator_ok", "pads_sealed", "cabinet_ok", "sign_visible"), True)
+TESTED = {"tester": "DA-2006-17", "passed": True, "rated_j": 200.0, "measured_j": 196.5}
+
+
+@pytest.fixture
+def hall(city: City) -> City:
+    city.client("maintainer").put("/api/v1/aed/sites/hall", json=SITE).raise_for_status()
+    return city
+
+
+def patrol(city: City, **more: Any) -> httpx.Response:
+    body = {**WELL, **more}
+    return city.client("maintainer").post("/api/v1/aed/sites/hall/patrols", json=body)
+
+
+def told(city: City) -> list[dict[str, Any]]:
+    answer = city.client("maintainer").get("/api/v1/aed/sites/hall/patrols").raise_for_status()
+    found: list[dict[str, Any]] = answer.json()["patrols"]
+    return found
+
+
+def photograph(city: City, who: str = "maintainer", site: str = "hall") -> httpx.Response:
+    return city.client(who).post(
+        "/api/v1/aed/patrol-photos", params={"site": site}, content=picture()
+    )
+
+
+def test_what_a_tester_measured_is_kept_with_the_patrol(hall: City) -> None:
+    assert patrol(hall, tester=TESTED).raise_for_status().json()["usable"] is True
+    (one,) = told(hall)
+    assert one["tester"] == {**TESTED, "charge_s": None}
+    assert (one["troubles"], one["usable"]) == ([], True)
+    assert patrol(hall).raise_for_status().json()["usable"] is True
+    assert told(hall)[0]["tester"] is None
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({"passed": False}, ["tester-failed"]),
+        ({"measured_j": 160.0}, ["energy-off"]),
+        ({"measured_j": 231.0}, ["energy-off"]),
+        ({"charge_s": 16.0}, ["charges-slowly"]),
+        ({"passed": False, "measured_j": 1.0}, ["tester-failed", "energy-off"]),
+    ],
+)
+def test_what_a_tester_finds_unfit_is_fetched_by_nobody(
+    hall: City, found: dict[str, Any], why: list[str]
+) -> None:
+    """Whatever was ticked beside it."""
+    answer = patrol(hall, tester={**TESTED, **found}).raise_for_status().json()
+    assert (answer["usable"], answer["in_service"]) == (False, False)
+    assert told(hall)[0]["troubles"] == why
+
+
+@pytest.mark.parametrize(
+    "bad", [{"measured_j": -1.0}, {"measured_j": 1e9}, {"passed": "yes"}, {"more": 1}], ids=str
+)
+def test_what_is_no_measurement_is_refused(hall: City, bad: dict[str, Any]) -> None:
+    assert patrol(hall, tester={**TESTED, **bad}).status_code == 422
+    assert told(hall) == []
+
+
+@given(st.floats(1, 400), st.floats(0.01, 500))
+def test_the_bound_is_fifteen_in_a_hundred_or_three_joules(rated: float, measured: float) -> None:
+    result = TesterResult(tester="x", passed=True, rated_j=rated, measured_j=measured)
+    within = abs(measured - rated) <= 3 or abs(measured - rated) <= 0.15 * rated
+    assert (tester.troubles(result) == []) is within
+
+
+def test_photographs_are_of_the_patrol_that_is_told_next(hall: City) -> None:
+    first = photograph(hall).raise_for_status().json()["photo"]
+    patrol(hall).raise_for_status()
+    hall.later(minutes=5)
+    second = photograph(hall).raise_for_status().json()["photo"]
+    patrol(hall).raise_for_status()
+    assert [one["photos"] for one in told(hall)] == [[second], [first]]
+    shown = hall.client("maintainer").get(f"/api/v1/aed/sites/hall/photos/{first}")
+    assert shown.content.startswith(b"\xff\xd8")
+    with hall.services.engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT picture FROM aed_patrol_photos").all()
+    assert all(shown.content[:200] not in one for (one,) in kept)
+    other = hall.client("maintainer").get(f"/api/v1/aed/sites/elsewhere/photos/{first}")
+    assert (other.status_code, other.json()["code"]) == (404, "aed-photo-unknown")
+
+
+def test_photographs_of_no_patrol_go_and_are_bounded(hall: City) -> None:
+    for _ in range(patrol_photos.MOST):
+        photograph(hall).raise_for_status()
+    refused = photograph(hall)
+    assert (refused.status_code, refused.json()["code"]) == (409, "aed-too-many-photos")
+    assert photograph(hall, site="nowhere").status_code == 404
+    hall.later(hours=3)
+    assert photograph(hall).is_success, "the others waited for their patrol for too long"
+    patrol(hall).raise_for_status()
+    assert len(told(hall)[0]["photos"]) == 1
