@@ -22,6 +22,7 @@ BENCHES = (
     "water_alarms",
     "rest",
     "latency",
+    "fire_chain",
     "alarm_lane",
     "interlink",
     "station",
