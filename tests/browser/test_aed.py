@@ -73,12 +73,20 @@ def test_the_journey_from_the_button_to_the_closed_case(
     _is_accessible(page, "/aed called")
     press(page, "Arrived")
     expect(page.get_by_role("status").get_by_text("Arrived")).to_be_visible()
+    page.get_by_label("CPR", exact=True).focus()
+    page.keyboard.press("Space")
+    page.get_by_label("wants to talk to somebody").focus()
+    page.keyboard.press("Space")
+    _is_accessible(page, "/aed how it went")
+    press(page, "Send")
+    expect(page.get_by_role("heading", name="How did it go?")).to_have_count(0)
 
     # Whoever leads sees each volunteer's part, and goes from there to the alert and the case.
     desk = window("admin").go("/aed")
     led = desk.get_by_role("article", name="City hall").first
     expect(led.get_by_text("vera")).to_be_visible()
     expect(led.get_by_text("Arrived")).to_be_visible()
+    expect(led.get_by_text("wants to talk to somebody")).to_be_visible()
     _is_accessible(desk, "/aed of who leads")
     led.get_by_role("link", name="Alert", exact=True).focus()
     desk.keyboard.press("Enter")
@@ -130,6 +138,11 @@ def test_a_patroller_on_a_phone_looks_at_what_is_due(
     for box in page.get_by_role("checkbox").all():
         box.focus()
         page.keyboard.press("Space")
+    page.get_by_label("Serial number of the tester").fill("T-1")
+    page.get_by_label("The tester says that it passed").check()
+    page.get_by_label("Rated energy").fill("200")
+    page.get_by_label("Measured energy").fill("197.5")
+    _is_accessible(page, "/aed patrol with a tester")
     page.get_by_label("Pads until").fill("2099-01-01")
     page.get_by_label("Battery until").fill("2099-01-01")
     press(page, "Save patrol")
@@ -138,6 +151,8 @@ def test_a_patroller_on_a_phone_looks_at_what_is_due(
         one for one in register.get("/api/v1/aed/sites").json()["sites"] if one["id"] == "hall"
     ]
     assert (site["usable"], site["pads_until"]) == (True, "2099-01-01")
+    newest = register.get("/api/v1/aed/sites/hall/patrols").json()["patrols"][0]
+    assert (newest["tester"]["measured_j"], newest["troubles"]) == (197.5, [])
 
 
 def test_the_register_is_shown_with_its_reachable_share(
@@ -147,3 +162,31 @@ def test_the_register_is_shown_with_its_reachable_share(
     expect(page.get_by_text("100.00 %")).to_be_visible()
     expect(page.get_by_text("市政府").first).to_be_visible()
     _is_accessible(page, "/aed register")
+
+
+def test_an_administrator_keeps_cohorts_and_a_volunteer_names_hours(
+    window: OpenWindow, register: httpx.Client
+) -> None:
+    desk = window("admin").go("/aed")
+    desk.get_by_text("Add or change a cohort").click()
+    desk.get_by_label("Key", exact=True).fill("class-3a")
+    desk.get_by_label("Name (English)").fill("Class 3A")
+    desk.get_by_label("Hours (Mo-Fr 08:00-17:00)").fill("at lunch")
+    press(desk, "Save cohort")
+    expect(desk.get_by_text("bad-opening-hours")).to_be_visible()
+    desk.get_by_label("Hours (Mo-Fr 08:00-17:00)").fill("24/7")
+    press(desk, "Save cohort")
+    expect(desk.get_by_text("trained pupils · 24/7").first).to_be_visible()
+    desk.get_by_label("Cohort of").first.select_option("class-3a")
+    expect(desk.get_by_text("1 members")).to_be_visible()
+    _is_accessible(desk, "/aed of an administrator")
+
+    page = window("vera", size=PHONE).go("/aed")
+    if page.get_by_role("button", name="Agree", exact=True).count():
+        press(page, "Agree")
+    expect(page.get_by_text("You are of Class 3A, which is called 24/7.")).to_be_visible()
+    page.get_by_label("When you may be called").fill("Mo-Su 00:00-24:00")
+    press(page, "Keep these hours")
+    expect(page.get_by_label("When you may be called")).to_have_value("Mo-Su 00:00-24:00")
+    assert register.get("/api/v1/aed/cohorts").json()["cohorts"][0]["members"] == 1
+    register.delete("/api/v1/aed/cohorts/class-3a").raise_for_status()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -256,17 +256,25 @@ def told(session: Session, row: AedCallRow, now: datetime) -> None:
     known = callouts(session, row.id)
     detail: dict[str, Any] = {"called": len(known)}
     for role in ROLES:
-        ranks = [_rank(one.state) for one in known if one.role == role]
-        detail[f"{role}_role"] = ("unfilled", "accepted", "on-the-way", "arrived")[
-            max(ranks, default=0)
-        ]
+        detail[f"{role}_role"] = how_far(known, role)
     amend(session, row.alert_id, Amendment(detail=detail, reason="volunteers"), now)
     feed.append(session, CALL_NEWS, row.id, now)
 
 
-def _rank(state: str) -> int:
-    order = ("accepted", "on-the-way", "arrived")
-    return order.index(state) + 1 if state in order else 0
+HowFar = Literal["unfilled", "accepted", "on-the-way", "arrived"]
+_ORDER: Final[tuple[HowFar, ...]] = get_args(HowFar)
+
+
+def how_far(known: Sequence[AedCallout], role: str) -> HowFar:
+    """Of those who were called for this role, the one who is farthest."""
+    ranks = [
+        _ORDER.index(word)
+        for one in known
+        if one.role == role
+        for word in _ORDER
+        if word == one.state
+    ]
+    return _ORDER[max(ranks, default=0)]
 
 
 def _instead(session: Session, row: AedCallRow, mine: AedCallout, was: str, now: datetime) -> None:

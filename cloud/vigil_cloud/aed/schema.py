@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from vigil_cloud.aed.calls import Word
+from vigil_cloud.aed.calls import HowFar, Word
 from vigil_cloud.aed.cohorts import Kind
 from vigil_cloud.aed.debriefs import Debrief
 from vigil_cloud.aed.dispatch import Role as CallRole
@@ -315,6 +315,8 @@ class MyCall(Answer):
     """Which AED to bring."""
     others: int
     """How many others have accepted."""
+    aed_role: HowFar
+    """How far whoever brings an AED is."""
     debrief_due: bool
     """One has been there, or was coming as it ended, and has not said how it went."""
 

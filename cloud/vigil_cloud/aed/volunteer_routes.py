@@ -270,6 +270,7 @@ def _my_call(session: Session, callout: AedCallout, call: AedCallRow) -> MyCall:
             "predicted_s": callout.predicted_s,
             "fetch": None if site is None else AedPlace.model_validate(site),
             "others": others or 0,
+            "aed_role": calls.how_far(calls.callouts(session, call.id), "aed"),
             "debrief_due": callout.debriefed is None and debriefs.due(callout, call),
         }
     )

@@ -15,6 +15,7 @@ from aed_town import (
     press,
     ready,
     rounds,
+    say,
 )
 from cloud_city import City
 from vigil_cloud.aed import live, register, volunteers
@@ -77,6 +78,18 @@ def test_where_a_volunteer_is_goes_with_being_on_call(town: City) -> None:
     with town.services.engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT position, located FROM aed_volunteers").all()
     assert rows == [(None, None)]
+
+
+def test_who_goes_to_the_patient_sees_that_an_aed_is_on_the_way(town: City) -> None:
+    for name, east in (("ann", 0.001), ("bo", 0.002), ("cy", 0.003)):
+        ready(town, name, east)
+    press(town)
+    rounds(town)
+    roles = {one["role"]: one["username"] for one in callouts(town)}
+    assert calls_of(town, roles["patient"])[0]["aed_role"] == "unfilled"
+    for word in ("accepted", "on-the-way", "arrived"):
+        say(town, roles["aed"], word).raise_for_status()
+        assert calls_of(town, roles["patient"])[0]["aed_role"] == word
 
 
 def test_who_is_no_volunteer_any_more_is_not_called(town: City) -> None:

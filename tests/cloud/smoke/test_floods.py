@@ -12,8 +12,8 @@ from city_ingest import CityIngest
 from cloud_city import GATEWAY, City, alarm
 from gateways import event
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.ingest.models import DeadLetter
 from vigil_cloud.notify.notification_sender import NotificationSender
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.smoke.models import AlarmCondition
 from webhook import Hook, channel
 
