@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import httpx
 from playwright.sync_api import expect
 
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import _is_accessible
 from browser.town import Town
+from browser.town_seed import PASSWORD
+from cases_office import picture
 
 
 def test_a_resident_applies_on_a_phone_and_follows_it(window: OpenWindow, town: Town) -> None:
@@ -65,3 +70,58 @@ def test_the_bureau_refers_a_home_that_agreed(window: OpenWindow) -> None:
     expect(told.get_by_text("The home is applied for.")).to_be_visible()
     expect(told.get_by_text("Nothing is ticked that makes it a home at risk.")).to_be_visible()
     _is_accessible(page, "/programme of the bureau")
+
+
+def test_three_accounts_sign_for_what_they_see_and_the_certificate_says_for_what(
+    window: OpenWindow, town: Town
+) -> None:
+    """The resident on a phone, whoever fits the alarm, and the office."""
+    town.furnish()
+    with httpx.Client(base_url=f"{town.url}/api/v1", trust_env=False, timeout=60) as client:
+        said = client.post("/session", json={"username": "mei", "password": PASSWORD})
+        client.headers["X-CSRF-Token"] = said.raise_for_status().json()["csrf"]
+        body = {"household": "lin", "risks": ["narrow-lane"], "agreed": True}
+        applied = client.post("/smoke/programme/homes/mine", json=body).raise_for_status()
+        home = applied.json()["home"]["home"]
+    office = window("admin", language="en").go(f"/programme/{home}")
+    office.get_by_role("button", name="Accept").click()
+
+    fitter = window("keeper", language="en").go(f"/programme/{home}")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    fitter.get_by_label("Appointment", exact=True).fill(f"{tomorrow:%Y-%m-%dT%H:%M}")
+    fitter.get_by_role("button", name="Appoint").click()
+    fitter.get_by_label("Serial number").fill("SA-0001")
+    fitter.get_by_label("Expires on").fill("2036-01-01")
+    photograph = {"name": "hall.jpg", "mimeType": "image/jpeg", "buffer": picture()}
+    fitter.get_by_label("Photograph where it hangs").set_input_files([photograph])
+    fitter.get_by_role("button", name="It hangs").click()
+    fitter.get_by_role("button", name="Sign as installer").click()
+    expect(fitter.get_by_text("Installer", exact=True).first).to_be_visible()
+
+    office.reload()
+    expect(office.get_by_text("A resident has an account")).to_be_visible()
+    expect(office.get_by_role("button", name="Household signed on paper")).to_have_count(0)
+    _is_accessible(office, "/programme of a home to be signed")
+    office.get_by_role("button", name="Sign for the city").click()
+
+    page = window("mei", size=PHONE, language="en").go("/homes")
+    page.get_by_role("button", name="Sign for the household").click()
+    expect(page.get_by_role("status").get_by_text("In service", exact=True)).to_be_visible()
+    expect(page.get_by_text("Signed for (digest of the round and the alarms)")).to_be_visible()
+    _is_accessible(page, "/homes with a certificate")
+
+    # A visit that replaces the alarm: the certificate says that it is of the one before.
+    fitter.reload()
+    fitter.get_by_label("Replace SA-0001 (bedroom)").check()
+    fitter.get_by_label("Serial number").fill("SA-0002")
+    fitter.get_by_label("Expires on").fill("2036-01-01")
+    _is_accessible(fitter, "/programme of a visit")
+    fitter.get_by_role("button", name="Visited, replaced as entered").click()
+    expect(fitter.get_by_text("SA-0002")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Alarms were replaced since this was signed.")).to_be_visible()
+
+    office.reload()
+    office.get_by_label("Why: Leave the programme").select_option("moved")
+    office.get_by_role("button", name="Leave the programme").click()
+    expect(office.get_by_text("Left", exact=True).first).to_be_visible()
