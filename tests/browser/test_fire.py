@@ -34,6 +34,7 @@ def test_the_home_says_in_one_tap_that_it_burns_and_nothing_that_is_typed_is_los
     desk = window("admin", language="zh-TW").go("/fire")
     expect(desk.get_by_text("現場人員於").first).to_be_visible()
     expect(desk.get_by_text("3F", exact=True)).to_be_visible()
+    expect(desk.get_by_role("heading", name="鄰近住家的警報器")).to_be_visible()
     _is_accessible(desk, "/fire")
     for act in ("受理", "已到場", "解除火警", "火災"):
         button = desk.get_by_role("button", name=act, exact=True)

@@ -83,7 +83,7 @@ def get_fire(
             now=services.now(),
             automatic=automatic,
         )
-        return presentation.card(session, services, row)
+        return presentation.card(session, services, row, leader)
 
 
 @router.post("/{fire}/safe", operation_id="call_fire_false")

@@ -176,6 +176,21 @@ class FireList(_Told):
     fires: list[FireEntry]
 
 
+class NeighbourEntry(_Told):
+    """An alarm of another home close by."""
+
+    device: str
+    name: str
+    name_zh: str
+    latitude: float
+    longitude: float
+    away_m: int
+    """From the fire, m."""
+    state: str
+    burns: list[str]
+    """Conditions of a fire that last there."""
+
+
 class FireCard(FireEntry):
     """What whoever leads has to know. `address` and the rest are empty once it is closed."""
 
@@ -192,6 +207,8 @@ class FireCard(FireEntry):
     longitude: float | None
     station_m: int | None
     """From the fire station as the crow flies, metres; null where one of the two is not known."""
+    neighbours: list[NeighbourEntry]
+    """Alarms of other homes within 150 m, those that ring first; empty once it is closed."""
     calls: list[EmergencyCallEntry]
     steps: list[FireStepEntry]
 

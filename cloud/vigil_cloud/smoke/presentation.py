@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -15,15 +16,16 @@ from vigil_cloud.emergency.service import calls_named, calls_of
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity import households
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.reader import Relation
+from vigil_cloud.identity.reader import Reader, Relation
 from vigil_cloud.services import Services
-from vigil_cloud.smoke import fires
+from vigil_cloud.smoke import fires, neighbours
 from vigil_cloud.smoke.fire_schema import (
     EmergencyCallEntry,
     FireAlarmEntry,
     FireCard,
     FireEntry,
     FireStepEntry,
+    NeighbourEntry,
 )
 from vigil_cloud.smoke.grade import graded
 from vigil_cloud.smoke.live import DONE, home_of
@@ -39,7 +41,7 @@ def entries(session: Session, rows: Sequence[Fire], now: datetime) -> list[FireE
     return [FireEntry.model_validate(_common(row, places, codes, now)) for row in rows]
 
 
-def card(session: Session, services: Services, row: Fire) -> FireCard:
+def card(session: Session, services: Services, row: Fire, reader: Reader) -> FireCard:
     """Everything that whoever leads has to know, while the fire is not closed."""
     state = fires.state_of(row)
     home = home_of(session, services, row)
@@ -65,6 +67,7 @@ def card(session: Session, services: Services, row: Fire) -> FireCard:
             "latitude": home.latitude if open_ else None,
             "longitude": home.longitude if open_ else None,
             "station_m": away,
+            "neighbours": _neighbours(session, services, row, reader, here) if open_ else [],
             "calls": [_call(one) for one in _calls(session, row)],
             "steps": [
                 FireStepEntry(at=one.at, what=one.what, who=one.who)
@@ -72,6 +75,22 @@ def card(session: Session, services: Services, row: Fire) -> FireCard:
             ],
         }
     )
+
+
+def _neighbours(
+    session: Session,
+    services: Services,
+    row: Fire,
+    reader: Reader,
+    here: tuple[float | None, float | None],
+) -> list[NeighbourEntry]:
+    latitude, longitude = here
+    if latitude is None or longitude is None:
+        return []
+    own = {alarm.device for alarm in fires.state_of(row).alarms}
+    at = (latitude, longitude)
+    found = neighbours.near(session, reader, at, row.household, own, services.now())
+    return [NeighbourEntry(**asdict(one)) for one in found]
 
 
 def _calls(session: Session, row: Fire) -> list[EmergencyCall]:

@@ -108,6 +108,9 @@ export const en = {
   "fire.safe": "I am safe, false alarm",
   "fire.code": "Code of the home",
   "fire.noCode": "No code was set as the alarm rang: 119 is called. If there is no fire, call 119.",
+  "fire.neighbours": "Alarms of other homes close by",
+  "fire.neighboursNone": "None within 150 m.",
+  "fire.mapOf": "Map of the fire and the alarms close by",
 } as const;
 
 export const zhTW: Record<keyof typeof en, string> = {
@@ -218,4 +221,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "fire.safe": "我平安，是誤報",
   "fire.code": "住家密碼",
   "fire.noCode": "警報響起時未設定密碼，將通報 119。若無火災請致電 119 說明。",
+  "fire.neighbours": "鄰近住家的警報器",
+  "fire.neighboursNone": "150 公尺內沒有。",
+  "fire.mapOf": "火警與鄰近警報器地圖",
 };
