@@ -56,6 +56,22 @@ def test_a_resident_applies_on_a_phone_and_follows_it(window: OpenWindow, town: 
     _is_accessible(chinese, "/homes after a withdrawal")
 
 
+def test_whoever_belongs_to_no_home_applies_with_the_address(window: OpenWindow) -> None:
+    page = window("lone", size=PHONE, language="en").go("/homes")
+    expect(page.get_by_text("You belong to no home")).to_be_visible()
+    page.get_by_text("Apply for alarms", exact=True).click()
+    page.get_by_label("elder living alone").check()
+    page.get_by_label("Who is to be called").fill("Lone")
+    page.get_by_label("Telephone", exact=True).fill("05-222-4444")
+    page.get_by_label("Address").fill("9 Minzu Road")
+    page.get_by_label("I agree that this is written down").check()
+    _is_accessible(page, "/homes of nobody's home")
+    page.get_by_role("button", name="Apply", exact=True).click()
+    expect(page.get_by_role("status").get_by_text("Applied", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Withdraw the application").click()
+    expect(page.get_by_role("status").get_by_text("Withdrawn", exact=True)).to_be_visible()
+
+
 def test_the_bureau_refers_a_home_that_agreed(window: OpenWindow) -> None:
     page = window("bureau", language="en").go("/programme")
     page.get_by_label("Name", exact=True).fill("Wang")

@@ -49,6 +49,7 @@ def detail(session: Session, cipher: Cipher, row: ProgrammeHome, now: datetime) 
         **_fields(row, state),
         particulars=home_rows.particulars(session, cipher, row),
         objections=list(applications.objections(session, row, now)) if open_ else [],
+        claimed=applications.is_claimed(row),
         signs_itself=signatures.signs_itself(session, row, now),
         signatures=[signature(one) for one in state.signatures],
         former=[alarm(one) for one in state.alarms if one.until is not None],

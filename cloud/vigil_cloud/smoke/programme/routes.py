@@ -101,7 +101,8 @@ def decide(
     with writing(services.sessions) as session:
         row = home_rows.load(session, home, office)
         if body.refused is None:
-            applications.accept(session, Cipher(services.settings.secret), row, by=by, now=now)
+            cipher, lives_there = Cipher(services.settings.secret), body.lives_there
+            applications.accept(session, cipher, row, by=by, now=now, lives_there=lives_there)
         else:
             with in_turn(row):
                 after = progress.refused(home_rows.state_of(session, row), body.refused)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vigil_cloud.identity.household_schema import HouseholdKey
 from vigil_cloud.smoke.programme.eligibility import Objection, Risk
@@ -42,9 +42,12 @@ class ReferralBody(_Body):
 
 
 class OwnApplicationBody(_Body):
-    """An application for the reader's own home, whose address is known."""
+    """An application for the reader's own home: for one of those that the reader belongs to, whose
+    address is known, or for one that the city does not know yet, with where it is."""
 
-    household: HouseholdKey
+    household: HouseholdKey | None = None
+    address: Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")] = ""
+    """Of a home that is not known yet."""
     risks: Annotated[list[Risk], Field(max_length=11)]
     name: Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f]*$")] = ""
     phone: Annotated[str, Field(max_length=40, pattern=r"^[0-9+#*()\- ]*$")] = ""
@@ -52,11 +55,18 @@ class OwnApplicationBody(_Body):
     agreed: Literal[True]
     """The household agrees to be written down, as the notice says."""
 
+    @model_validator(mode="after")
+    def _one_home(self) -> Self:
+        if (self.household is None) != bool(self.address.strip()):
+            raise ValueError("give either household, or the address of a home that is not known")
+        return self
+
 
 class EligibilityBody(_Body):
     """What an application for the reader's own home would say."""
 
-    household: HouseholdKey
+    household: HouseholdKey | None = None
+    """`null`: of a home that the city does not know yet."""
     risks: Annotated[list[Risk], Field(max_length=11)]
 
 
@@ -72,6 +82,9 @@ class DecisionBody(_Body):
     """Accepted where there is no reason to refuse it."""
 
     refused: Refusal | None = None
+    lives_there: bool = False
+    """Of a home that the platform did not know: whoever applied was found to live there, and
+    becomes its resident."""
 
 
 class AppointmentBody(_Body):
@@ -214,6 +227,8 @@ class HomeDetail(ProgrammeHomeEntry):
     particulars: Resident
     objections: list[Objection]
     """Why it is not eligible, as far as what is known says."""
+    claimed: bool
+    """Whoever applied on line says that they live there, and nobody knows yet."""
     signs_itself: bool
     """A resident has an account and signs there: nobody brings a paper for them."""
     signatures: list[SignatureEntry]

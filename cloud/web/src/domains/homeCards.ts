@@ -7,4 +7,9 @@ export type HomeCard = Component<{ home: Home }>;
 
 const homes = import.meta.glob<{ default: HomeCard }>("./*/HomeCard.svelte", { eager: true });
 
+const noHome = import.meta.glob<{ default: Component }>("./*/NoHomeCard.svelte", { eager: true });
+
+/** What they show to whoever belongs to no home: every `NoHomeCard.svelte` beside this file. */
+export const noHomeCards: readonly Component[] = Object.values(noHome).map((one) => one.default);
+
 export const homeCards: readonly HomeCard[] = Object.values(homes).map((one) => one.default);

@@ -153,6 +153,9 @@ export const en = {
   "programme.visit": "Visit",
   "programme.replace": "Replace {serial} ({room})",
   "programme.visitReplaced": "Visited, replaced as entered",
+  "programme.addressHint":
+    "The city finds out whether you live there before anything of this home is opened to you.",
+  "programme.livesThere": "Whoever applied lives there, as was found: make them its resident",
 } as const;
 
 export const zhTW: Record<keyof typeof en, string> = {
@@ -306,4 +309,6 @@ export const zhTW: Record<keyof typeof en, string> = {
   "programme.visit": "訪視",
   "programme.replace": "更換 {serial}（{room}）",
   "programme.visitReplaced": "已訪視並更換",
+  "programme.addressHint": "市府查核您是否居住於此之前，不會開放此住家的任何資料。",
+  "programme.livesThere": "已查核申請人居住於此，設為住戶",
 };
