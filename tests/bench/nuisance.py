@@ -38,6 +38,7 @@ from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify import planning
 from vigil_cloud.notify.models import Channel, Delivery
 from vigil_cloud.smoke import fires
+from vigil_cloud.smoke.fire_errors import CodeTakesNothingBack
 from vigil_cloud.smoke.live import Watch
 from vigil_cloud.smoke.models import Fire
 from vigil_edge.smoke import zigbee2mqtt
@@ -219,7 +220,7 @@ class Cloud:
                 if row is not None and row.phase in ("asking", "called"):
                     try:
                         fires.code_given(session, row, home.key, now)
-                    except fires.CodeTakesNothingBack:
+                    except CodeTakesNothingBack:
                         continue  # a second alarm rings
 
 

@@ -23,8 +23,8 @@ from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.services import Services
 from vigil_cloud.smoke import codes, fires, presentation
 from vigil_cloud.smoke.cases import FILED, LEADS
+from vigil_cloud.smoke.fire_errors import FireUnknown
 from vigil_cloud.smoke.fire_schema import CauseBody, FireCard, FireEntry, FireList, HomeCode
-from vigil_cloud.smoke.fires import FireUnknown
 from vigil_cloud.smoke.models import Fire
 from vigil_cloud.smoke.news import homes_of, may_see
 

@@ -10,7 +10,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 from sqlalchemy import func, select, update
@@ -20,7 +20,6 @@ from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.audiences import call_on
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
-from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account, HouseholdMember
 from vigil_cloud.identity.reader import Relation, member_at
@@ -28,6 +27,7 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
 from vigil_cloud.smoke import decision
 from vigil_cloud.smoke.decision import Alarm, CodeRefused, OutOfTurn, State
+from vigil_cloud.smoke.fire_errors import CodeTakesNothingBack, FireOutOfTurn, FireUnknown
 from vigil_cloud.smoke.grade import NUISANCES, Setting
 from vigil_cloud.smoke.models import Fire, FireAlarm, FireStep, HomeSafety
 from vigil_schemas.smoke import DOMAIN
@@ -44,44 +44,6 @@ REMEMBERED: Final = timedelta(days=365)
 _EARLIER: Final = 20
 TOLD_AT_HOME: Final = frozenset({Role.FAMILY})
 """Roles with which accounts hear of what rings in their own homes."""
-
-
-class FireUnknown(NotFound):
-    """No such fire, or none for this reader; the two are not told apart."""
-
-    code: ClassVar[str] = "fire-unknown"
-    remedy: ClassVar[str] = "Open the page again: it shows the fires that you may see."
-
-
-class FireOutOfTurn(ApiError):
-    """This step does not follow where the fire stands. ``phase``: where that is."""
-
-    code: ClassVar[str] = "fire-out-of-turn"
-    remedy: ClassVar[str] = "Look at the fire as it stands now."
-    status: ClassVar[int] = 409
-
-    def __init__(self, phase: str, why: str) -> None:
-        super().__init__(f"This cannot be done now: {why}.")
-        self.phase = phase
-
-
-class CodeTakesNothingBack(ApiError):
-    """The code is right, and the fire goes on. ``why``: ``confirmed``, ``arrived`` or ``over``."""
-
-    code: ClassVar[str] = "fire-code-takes-nothing-back"
-    remedy: ClassVar[str] = (
-        "Get out. If nobody is in danger, tell the firefighters, or call 119 by telephone."
-    )
-    status: ClassVar[int] = 409
-
-    def __init__(self, why: str) -> None:
-        told = {
-            "confirmed": "A second alarm of the home rings: firefighters come all the same.",
-            "arrived": "The firefighters are there: tell them.",
-            "over": "It is over already.",
-        }
-        super().__init__(told[why])
-        self.why = why
 
 
 def state_of(row: Fire) -> State:
