@@ -109,8 +109,8 @@ def test_a_digest_names_everything_that_hangs_there(
         return
     other = replace(state, round=number + 1)
     if changed != "round":
-        before = getattr(alarms[0], changed)
-        after = before + timedelta(days=1) if isinstance(before, date) else f"{before or ''}x"
+        before: Any = getattr(alarms[0], changed)
+        after: Any = before + timedelta(days=1) if isinstance(before, date) else f"{before or ''}x"
         first = replace(alarms[0], **{changed: after})
         other = replace(state, alarms=(first, *alarms[1:]))
     assert other.digest != state.digest
