@@ -1,13 +1,13 @@
 """programme: which round and which alarms a signature is for
 
-Revision: 0064, after 0070
+Revision: 0064, after 0063
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = '0064'
-down_revision = '0070'
+down_revision = '0063'
 branch_labels = None
 depends_on = None
 

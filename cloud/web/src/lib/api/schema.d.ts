@@ -124,6 +124,113 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/aed/calls/{call}/debrief": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Debrief
+         * @description What was done and how one is, once one has been there or the call is over. Kept sealed,
+         *     shown to whoever leads; told again it is written anew.
+         */
+        put: operations["debrief_aed_call"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/cohorts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cohorts
+         * @description All of them, each with how many volunteers it has.
+         */
+        get: operations["list_aed_cohorts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/cohorts/{cohort}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Cohort
+         * @description Add one, or write it anew.
+         */
+        put: operations["put_aed_cohort"];
+        post?: never;
+        /**
+         * Remove Cohort
+         * @description Its members are of none then.
+         */
+        delete: operations["remove_aed_cohort"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/cohorts/{cohort}/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Certify Cohort
+         * @description The last day of the certificates of all who were trained together, by somebody who has seen
+         *     them.
+         */
+        put: operations["certify_aed_cohort"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/patrol-photos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Photo
+         * @description A photograph of the AED, of the patrol that whoever sends it tells within two hours. It is
+         *     written anew: nothing but the picture is kept of the file.
+         */
+        post: operations["add_aed_patrol_photo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/aed/sites": {
         parameters: {
             query?: never;
@@ -233,6 +340,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/aed/sites/{site}/photos/{photo}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Photo
+         * @description One photograph of a patrol.
+         */
+        get: operations["get_aed_patrol_photo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/aed/sites/{site}/tag": {
         parameters: {
             query?: never;
@@ -314,6 +441,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/aed/volunteer/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Hours
+         * @description When one may be called while on call; empty: at all hours.
+         */
+        put: operations["set_volunteer_hours"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/aed/volunteer/on-call": {
         parameters: {
             query?: never;
@@ -368,6 +515,26 @@ export interface paths {
          * @description Its last day, by somebody who has seen it.
          */
         put: operations["certify_aed_volunteer"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aed/volunteers/{username}/cohort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Join Cohort
+         * @description Of which cohort the volunteer is.
+         */
+        put: operations["put_aed_volunteer_cohort"];
         post?: never;
         delete?: never;
         options?: never;
@@ -3732,7 +3899,8 @@ export interface paths {
         put?: never;
         /**
          * Refer
-         * @description An application for somebody else.
+         * @description An application for somebody else, who agreed. Whether the home is eligible is answered; it
+         *     is decided by the office all the same.
          */
         post: operations["refer_programme_home"];
         delete?: never;
@@ -3750,15 +3918,40 @@ export interface paths {
         };
         /**
          * Mine
-         * @description The reader's homes in the programme, with their certificates.
+         * @description The reader's homes in the programme: what became of the application, and the certificate.
+         *     What the reader applied for as an own home is among them until it is in service: from then on
+         *     it is for whoever lives there.
          */
         get: operations["list_own_programme_homes"];
         put?: never;
         /**
          * Apply For Own
-         * @description For residents and guardians of the home.
+         * @description For residents and guardians of the home, and for whoever says that they live in one that the
+         *     city does not know: that opens nothing until the office has found it to be so. What is not
+         *     eligible is refused at once, with the reason: nobody waits for weeks for what is known now.
          */
         post: operations["apply_for_own_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/mine/eligibility": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look
+         * @description Whether the reader's home could apply with this. A `POST`, since groups at risk are not for
+         *     the addresses of a log; nothing is written down.
+         */
+        post: operations["look_at_own_eligibility"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3936,8 +4129,9 @@ export interface paths {
         put?: never;
         /**
          * Sign
-         * @description The household, whoever fits alarms, or the city signs: each an account of its own. For a
-         *     household without one the city's officer keeps its signature on paper.
+         * @description The household, whoever fits alarms, or the city signs, each an account of its own, for the
+         *     round and the alarms that it was shown. For a household without an account the city's officer
+         *     keeps its signature on paper.
          */
         post: operations["sign_programme_home"];
         delete?: never;
@@ -3960,6 +4154,26 @@ export interface paths {
          * @description A maintenance visit, and what was replaced at it.
          */
         post: operations["visit_programme_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/smoke/programme/homes/{home}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw
+         * @description The household does not want it any more, as long as nothing was fitted.
+         */
+        post: operations["withdraw_own_programme_home"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5652,6 +5866,72 @@ export interface components {
             code: string;
         };
         /**
+         * AppliedHome
+         * @description A home that was applied for, and whether it is one that the programme is for.
+         */
+        AppliedHome: {
+            /**
+             * Alarms
+             * @description Those that hang there.
+             */
+            alarms: components["schemas"]["AlarmEntry"][];
+            /** Applied */
+            applied: string;
+            /** Appointment */
+            appointment: string | null;
+            /**
+             * Digest
+             * @description What a signature is for: of the round and the alarms that hang there. `null`: none do.
+             */
+            digest: string | null;
+            /** District */
+            district: string | null;
+            /**
+             * Due
+             * @description When somebody has to go there; of one in service.
+             */
+            due: string | null;
+            /** Expires */
+            expires: string | null;
+            /**
+             * First
+             * @description It is served before others.
+             */
+            first: boolean;
+            /** Home */
+            home: string;
+            /** Household */
+            household: string | null;
+            /** Missed */
+            missed: number;
+            /** Next Visit */
+            next_visit: string | null;
+            /**
+             * Objections
+             * @description Why it is not eligible, as far as what is known says: it is decided all the same.
+             */
+            objections: ("no-risk-group" | "served-already" | "another-application")[];
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "applied" | "refused" | "withdrawn" | "accepted" | "scheduled" | "installed" | "in-service" | "closed";
+            /** Reason */
+            reason: string;
+            /** Risks */
+            risks: string[];
+            /** Round */
+            round: number;
+            /** Signed */
+            signed: ("household" | "installer" | "city")[];
+            /** Source */
+            source: string;
+            /** Village */
+            village: string;
+            /** Warranty Until */
+            warranty_until: string | null;
+        };
+        /**
          * AppointmentBody
          * @description When somebody comes; ``null``: nobody was at home.
          */
@@ -6034,6 +6314,7 @@ export interface components {
             arrived: string | null;
             /** Called */
             called: string;
+            debrief: components["schemas"]["Debrief"] | null;
             /** Predicted S */
             predicted_s: number;
             /**
@@ -6048,6 +6329,11 @@ export interface components {
              * @enum {string}
              */
             state: "called" | "accepted" | "on-the-way" | "arrived" | "declined" | "recalled";
+            /**
+             * Thanked
+             * @description How the thanks went; empty: none was due yet.
+             */
+            thanked: string;
             /** Told */
             told: string;
             /** Username */
@@ -6666,6 +6952,14 @@ export interface components {
             withdrawn: boolean;
         };
         /**
+         * CertifiedCohort
+         * @description Whose certificates were noted.
+         */
+        CertifiedCohort: {
+            /** Members */
+            members: number;
+        };
+        /**
          * ChangedSetting
          * @description A key that the file and the cloud set differently; the cloud's value is in force.
          */
@@ -6862,6 +7156,70 @@ export interface components {
              * @default false
              */
             replaces: boolean;
+        };
+        /**
+         * CohortBody
+         * @description Volunteers who were trained or are on the road together.
+         */
+        CohortBody: {
+            /**
+             * Hours
+             * @description As OpenStreetMap's opening_hours: nobody of it is called outside of them.
+             */
+            hours: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "pupils" | "carriers" | "other";
+            /** Name */
+            name: string;
+            /**
+             * Name Zh
+             * @default
+             */
+            name_zh: string;
+            /**
+             * Speed Mps
+             * @description Of those on wheels, m/s; null: each member's own.
+             */
+            speed_mps?: number | null;
+        };
+        /**
+         * CohortEntry
+         * @description One cohort.
+         */
+        CohortEntry: {
+            /** Hours */
+            hours: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "pupils" | "carriers" | "other";
+            /** Members */
+            members: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /**
+             * Open Now
+             * @description Within its hours.
+             */
+            open_now: boolean;
+            /** Speed Mps */
+            speed_mps: number | null;
+        };
+        /**
+         * CohortList
+         * @description By their ids.
+         */
+        CohortList: {
+            /** Cohorts */
+            cohorts: components["schemas"]["CohortEntry"][];
         };
         /**
          * CommandRequest
@@ -7328,6 +7686,25 @@ export interface components {
             dead_letters: components["schemas"]["DeadLetterEntry"][];
         };
         /**
+         * Debrief
+         * @description What a volunteer says of a call.
+         */
+        Debrief: {
+            /** Did */
+            did: ("cpr" | "shock" | "aed-brought" | "was-there" | "not-needed")[];
+            /**
+             * Feeling
+             * @description ``wants-to-talk``: whoever leads sees that somebody should call them.
+             * @enum {string}
+             */
+            feeling: "well" | "shaken" | "wants-to-talk";
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
          * Decide
          * @description The reader's own decision.
          */
@@ -7354,6 +7731,13 @@ export interface components {
          * @description Accepted where there is no reason to refuse it.
          */
         DecisionBody: {
+            /**
+             * Lives There
+             * @description Of a home that the platform did not know: whoever applied was found to live there, and
+             *     becomes its resident.
+             * @default false
+             */
+            lives_there: boolean;
             /** Refused */
             refused?: ("no-risk-group" | "served-already" | "another-application" | "not-in-the-city") | null;
         };
@@ -7861,6 +8245,32 @@ export interface components {
             kind: string;
             /** Per Week */
             per_week: number;
+        };
+        /**
+         * Eligibility
+         * @description Whether the home could apply now. Nothing was written down.
+         */
+        Eligibility: {
+            /** Eligible */
+            eligible: boolean;
+            /**
+             * Objections
+             * @description Why not, as far as what is known says.
+             */
+            objections: ("no-risk-group" | "served-already" | "another-application")[];
+        };
+        /**
+         * EligibilityBody
+         * @description What an application for the reader's own home would say.
+         */
+        EligibilityBody: {
+            /**
+             * Household
+             * @description `null`: of a home that the city does not know yet.
+             */
+            household?: string | null;
+            /** Risks */
+            risks: ("elder-alone" | "elders-only" | "disability" | "low-income" | "middle-low-income" | "care-at-home" | "wooden-or-iron-house" | "narrow-lane" | "rented-rooms" | "hoarding" | "fire-before")[];
         };
         /**
          * EmergencyCallEntry
@@ -8854,6 +9264,11 @@ export interface components {
             needs_code: boolean;
             /** Needs Help */
             needs_help: components["schemas"]["NeedsHelp"][];
+            /**
+             * Neighbours
+             * @description Alarms of other homes within 150 m, those that ring first; empty once it is closed.
+             */
+            neighbours: components["schemas"]["NeighbourEntry"][];
             /** Opened */
             opened: string;
             /**
@@ -9630,6 +10045,16 @@ export interface components {
             applied: string;
             /** Appointment */
             appointment: string | null;
+            /**
+             * Claimed
+             * @description Whoever applied on line says that they live there, and nobody knows yet.
+             */
+            claimed: boolean;
+            /**
+             * Digest
+             * @description What a signature is for: of the round and the alarms that hang there. `null`: none do.
+             */
+            digest: string | null;
             /** District */
             district: string | null;
             /**
@@ -9673,8 +10098,15 @@ export interface components {
             risks: string[];
             /** Round */
             round: number;
+            /** Signatures */
+            signatures: components["schemas"]["SignatureEntry"][];
             /** Signed */
             signed: ("household" | "installer" | "city")[];
+            /**
+             * Signs Itself
+             * @description A resident has an account and signs there: nobody brings a paper for them.
+             */
+            signs_itself: boolean;
             /** Source */
             source: string;
             /** Steps */
@@ -9885,6 +10317,14 @@ export interface components {
             vetoed: number;
             /** Violations */
             violations: number;
+        };
+        /**
+         * HoursBody
+         * @description When one may be called, as OpenStreetMap's opening_hours; empty: at all hours.
+         */
+        HoursBody: {
+            /** Hours */
+            hours: string;
         };
         /**
          * HouseholdBody
@@ -10257,6 +10697,14 @@ export interface components {
             token: string;
             /** Username */
             username: string;
+        };
+        /**
+         * JoinBody
+         * @description Of which cohort a volunteer is; null: of none.
+         */
+        JoinBody: {
+            /** Cohort */
+            cohort: string | null;
         };
         /**
          * JoinOffer
@@ -10812,10 +11260,21 @@ export interface components {
          * @description A call that one is needed for, or was.
          */
         MyCall: {
+            /**
+             * Aed Role
+             * @description How far whoever brings an AED is.
+             * @enum {string}
+             */
+            aed_role: "unfilled" | "accepted" | "on-the-way" | "arrived";
             /** Call */
             call: string;
             /** Called */
             called: string;
+            /**
+             * Debrief Due
+             * @description One has been there, or was coming as it ended, and has not said how it went.
+             */
+            debrief_due: boolean;
             /** @description Which AED to bring. */
             fetch: components["schemas"]["AedPlace"] | null;
             /** Latitude */
@@ -10877,9 +11336,10 @@ export interface components {
              * Bars
              * @description Why one is not called; empty: one is.
              */
-            bars: ("no-consent" | "no-certificate" | "certificate-lapsed" | "not-on-call" | "no-position")[];
+            bars: ("no-consent" | "no-certificate" | "certificate-lapsed" | "not-on-call" | "no-position" | "outside-hours" | "outside-cohort-hours")[];
             /** Certificate Until */
             certificate_until: string | null;
+            cohort: components["schemas"]["OwnCohort"] | null;
             /** Consented */
             consented: string | null;
             /** Display Name */
@@ -10891,6 +11351,11 @@ export interface components {
             ending_told: string;
             /** @description One's own, kept until one withdraws it; never shown to anybody else. */
             fixed_place: components["schemas"]["FixedPlace"] | null;
+            /**
+             * Hours
+             * @description When one may be called; empty: at all hours.
+             */
+            hours: string;
             /**
              * Located
              * @description When the position was given that is kept while on call.
@@ -10919,6 +11384,34 @@ export interface components {
              * @default
              */
             need: string;
+        };
+        /**
+         * NeighbourEntry
+         * @description An alarm of another home close by.
+         */
+        NeighbourEntry: {
+            /**
+             * Away M
+             * @description From the fire, m.
+             */
+            away_m: number;
+            /**
+             * Burns
+             * @description Conditions of a fire that last there.
+             */
+            burns: string[];
+            /** Device */
+            device: string;
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+            /** State */
+            state: string;
         };
         /**
          * NetworkImported
@@ -11353,11 +11846,24 @@ export interface components {
         };
         /**
          * OwnApplicationBody
-         * @description An application for the reader's own home, whose address is known.
+         * @description An application for the reader's own home: for one of those that the reader belongs to, whose
+         *     address is known, or for one that the city does not know yet, with where it is.
          */
         OwnApplicationBody: {
+            /**
+             * Address
+             * @description Of a home that is not known yet.
+             * @default
+             */
+            address: string;
+            /**
+             * Agreed
+             * @description The household agrees to be written down, as the notice says.
+             * @constant
+             */
+            agreed: true;
             /** Household */
-            household: string;
+            household?: string | null;
             /**
              * Name
              * @default
@@ -11377,6 +11883,25 @@ export interface components {
             village: string;
         };
         /**
+         * OwnCohort
+         * @description The cohort that one is of.
+         */
+        OwnCohort: {
+            /** Hours */
+            hours: string;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "pupils" | "carriers" | "other";
+            /** Name */
+            name: string;
+            /** Name Zh */
+            name_zh: string;
+        };
+        /**
          * OwnHome
          * @description The reader's own home in the programme.
          */
@@ -11391,6 +11916,11 @@ export interface components {
              * @description Of the certificate.
              */
             signatures: components["schemas"]["SignatureEntry"][];
+            /**
+             * Steps
+             * @description What became of the application, in order.
+             */
+            steps: components["schemas"]["OwnStepEntry"][];
         };
         /**
          * OwnHomeList
@@ -11399,6 +11929,16 @@ export interface components {
         OwnHomeList: {
             /** Homes */
             homes: components["schemas"]["OwnHome"][];
+        };
+        /**
+         * OwnStepEntry
+         * @description What happened, without who did it.
+         */
+        OwnStepEntry: {
+            /** At */
+            at: string;
+            /** What */
+            what: string;
         };
         /**
          * Owner
@@ -11494,6 +12034,8 @@ export interface components {
             present: boolean;
             /** Sign Visible */
             sign_visible: boolean;
+            /** @description What a tester of defibrillators measured, where one was used. */
+            tester?: components["schemas"]["TesterResult"] | null;
         };
         /**
          * PatrolEntry
@@ -11514,6 +12056,18 @@ export interface components {
             note: string;
             /** Pads Until */
             pads_until: string | null;
+            /** Patrol */
+            patrol: number;
+            /** Photos */
+            photos: number[];
+            /** @description What a tester of defibrillators measured. */
+            tester: components["schemas"]["TesterResult"] | null;
+            /**
+             * Troubles
+             * @description What of that keeps it from being fetched: `tester-failed`, `energy-off`,
+             *     `charges-slowly`.
+             */
+            troubles: string[];
             /** Usable */
             usable: boolean;
         };
@@ -11524,6 +12078,16 @@ export interface components {
         PatrolList: {
             /** Patrols */
             patrols: components["schemas"]["PatrolEntry"][];
+        };
+        /**
+         * PatrolPhotoEntry
+         * @description A photograph that is of the patrol that is told next.
+         */
+        PatrolPhotoEntry: {
+            /** At */
+            at: string;
+            /** Photo */
+            photo: number;
         };
         /**
          * PenaltyStep
@@ -12078,6 +12642,11 @@ export interface components {
             applied: string;
             /** Appointment */
             appointment: string | null;
+            /**
+             * Digest
+             * @description What a signature is for: of the round and the alarms that hang there. `null`: none do.
+             */
+            digest: string | null;
             /** District */
             district: string | null;
             /**
@@ -13340,9 +13909,15 @@ export interface components {
         };
         /**
          * SignatureBody
-         * @description The reader signs for a party.
+         * @description The reader signs for a party, for what it has looked at: refused where other alarms hang
+         *     there now, or it is another round.
          */
         SignatureBody: {
+            /**
+             * Digest
+             * @description As the home was shown with it.
+             */
+            digest: string;
             /**
              * On Paper
              * @description Of the household: it signed on paper, and the city's officer has it.
@@ -13354,19 +13929,29 @@ export interface components {
              * @enum {string}
              */
             party: "household" | "installer" | "city";
+            /** Round */
+            round: number;
         };
         /**
          * SignatureEntry
-         * @description A party of the certificate, and when it signed. Nobody's account name.
+         * @description A party of the certificate, and when it signed for what. Nobody's account name.
          */
         SignatureEntry: {
             /** At */
             at: string;
             /**
+             * Digest
+             * @description Of the alarms that it signed for, as `digest` of a home; `null`: of a signature that is
+             *     older than digests.
+             */
+            digest: string | null;
+            /**
              * Party
              * @enum {string}
              */
             party: "household" | "installer" | "city";
+            /** Round */
+            round: number | null;
         };
         /**
          * SimulatedAnswer
@@ -14377,6 +14962,34 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * TesterResult
+         * @description One measurement, as it is kept with the patrol.
+         */
+        TesterResult: {
+            /**
+             * Charge S
+             * @description From the analysis to the shock, seconds.
+             */
+            charge_s?: number | null;
+            /** Measured J */
+            measured_j?: number | null;
+            /**
+             * Passed
+             * @description What the instrument itself says.
+             */
+            passed: boolean;
+            /**
+             * Rated J
+             * @description The energy that the device was to give, J.
+             */
+            rated_j?: number | null;
+            /**
+             * Tester
+             * @description Which instrument: its serial number.
+             */
+            tester: string;
+        };
+        /**
          * TheftReported
          * @description The case that was opened, or that it had already.
          */
@@ -14922,9 +15535,10 @@ export interface components {
              * Bars
              * @description Why one is not called; empty: one is.
              */
-            bars: ("no-consent" | "no-certificate" | "certificate-lapsed" | "not-on-call" | "no-position")[];
+            bars: ("no-consent" | "no-certificate" | "certificate-lapsed" | "not-on-call" | "no-position" | "outside-hours" | "outside-cohort-hours")[];
             /** Certificate Until */
             certificate_until: string | null;
+            cohort: components["schemas"]["OwnCohort"] | null;
             /** Consented */
             consented: string | null;
             /**
@@ -14934,6 +15548,11 @@ export interface components {
             ending_told: string;
             /** @description One's own, kept until one withdraws it; never shown to anybody else. */
             fixed_place: components["schemas"]["FixedPlace"] | null;
+            /**
+             * Hours
+             * @description When one may be called; empty: at all hours.
+             */
+            hours: string;
             /**
              * Located
              * @description When the position was given that is kept while on call.
@@ -15234,6 +15853,204 @@ export interface operations {
             };
         };
     };
+    debrief_aed_call: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                call: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Debrief"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyCall"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_aed_cohorts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CohortList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_aed_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cohort: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CohortBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CohortList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_aed_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cohort: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    certify_aed_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cohort: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["vigil_cloud__aed__schema__CertificateBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CertifiedCohort"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_aed_patrol_photo: {
+        parameters: {
+            query: {
+                site: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/jpeg": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatrolPhotoEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_aed_sites: {
         parameters: {
             query?: never;
@@ -15463,6 +16280,38 @@ export interface operations {
             };
         };
     };
+    get_aed_patrol_photo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                site: string;
+                photo: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     tag_aed_site: {
         parameters: {
             query?: never;
@@ -15593,6 +16442,39 @@ export interface operations {
             };
         };
     };
+    set_volunteer_hours: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoursBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VolunteerEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     go_on_call: {
         parameters: {
             query?: never;
@@ -15677,6 +16559,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VolunteerEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_aed_volunteer_cohort: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NamedVolunteer"];
                 };
             };
             /** @description A problem document */
@@ -21944,7 +22861,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                    "application/json": components["schemas"]["AppliedHome"];
                 };
             };
             /** @description A problem document */
@@ -22006,7 +22923,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                    "application/json": components["schemas"]["OwnHome"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_at_own_eligibility: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EligibilityBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Eligibility"];
                 };
             };
             /** @description A problem document */
@@ -22346,6 +23296,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProgrammeHomeEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_own_programme_home: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                home: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnHome"];
                 };
             };
             /** @description A problem document */
