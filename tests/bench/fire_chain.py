@@ -186,16 +186,16 @@ class Run:
             due.append((first + self.rng.uniform(*SECOND_S), home, f"{number}-b"))
         before = [set(screen.fires) for screen in self.screens]
         began, sent = time.monotonic(), dict[tuple[int, str], float]()
-        for after, home, name in sorted(due):
+        for after, home, call in sorted(due):
             time.sleep(max(0.0, began + after - time.monotonic()))
-            sent[home, name] = self.say(home, name, True)
+            sent[home, call] = self.say(home, call, True)
         servers.eventually(lambda: all(self._called(before)), "every call to 119", 90)
         for home, screen in enumerate(self.screens):
-            first, second = f"{number}-a", f"{number}-b"
-            self.screen_s.append(screen.shown[alarm(home, first)] - sent[home, first])
+            earlier, later = f"{number}-a", f"{number}-b"
+            self.screen_s.append(screen.shown[alarm(home, earlier)] - sent[home, earlier])
             (at,) = self.line.of_fires(screen.fires - before[home])
-            self.line_s.append(at - sent[home, second])
-            for name in (first, second):
+            self.line_s.append(at - sent[home, later])
+            for name in (earlier, later):
                 self.say(home, name, False)
         self._end()
 

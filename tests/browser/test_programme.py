@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import _is_accessible
@@ -108,7 +108,7 @@ def test_three_accounts_sign_for_what_they_see_and_the_certificate_says_for_what
     fitter.get_by_role("button", name="Appoint").click()
     fitter.get_by_label("Serial number").fill("SA-0001")
     fitter.get_by_label("Expires on").fill("2036-01-01")
-    photograph = {"name": "hall.jpg", "mimeType": "image/jpeg", "buffer": picture()}
+    photograph = FilePayload(name="hall.jpg", mimeType="image/jpeg", buffer=picture())
     fitter.get_by_label("Photograph where it hangs").set_input_files([photograph])
     fitter.get_by_role("button", name="It hangs").click()
     fitter.get_by_role("button", name="Sign as installer").click()

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed.calls import CALL_NEWS, CallUnknown
+from vigil_cloud.aed.calls import CallUnknown
 from vigil_cloud.aed.models import AedCallout, AedCallRow
+from vigil_cloud.aed.service import CALL_NEWS
 from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity import audit
