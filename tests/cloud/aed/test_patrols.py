@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from cases_office import picture
 from cloud_city import City
 from vigil_cloud.aed import patrol_photos, tester
-from vigil_cloud.aed.tester import TesterResult
 
 SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
 WELL = dict.fromkeys(("present", "indicator_ok", "pads_sealed", "cabinet_ok", "sign_visible"), True)
@@ -80,7 +79,7 @@ def test_what_is_no_measurement_is_refused(hall: City, bad: dict[str, Any]) -> N
 
 @given(st.floats(1, 400), st.floats(0.01, 500))
 def test_the_bound_is_fifteen_in_a_hundred_or_three_joules(rated: float, measured: float) -> None:
-    result = TesterResult(tester="x", passed=True, rated_j=rated, measured_j=measured)
+    result = tester.TesterResult(tester="x", passed=True, rated_j=rated, measured_j=measured)
     within = abs(measured - rated) <= 3 or abs(measured - rated) <= 0.15 * rated
     assert (tester.troubles(result) == []) is within
 

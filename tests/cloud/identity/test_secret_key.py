@@ -251,7 +251,10 @@ def _row(session: Session, table: Table, number: int) -> dict[str, Any]:
             for key in column.foreign_keys:  # a row of another's: that one first
                 _let_there_be(session, key.column, number)
         elif column.type.python_type is int or column.type.python_type is float:
-            made[column.name] = None if column.foreign_keys else number
+            missing = column.nullable and column.foreign_keys
+            made[column.name] = None if missing else number
+            for key in set() if missing else column.foreign_keys:
+                _let_there_be(session, key.column, number)
         elif column.type.python_type is bool:
             made[column.name] = False
         elif column.type.python_type is date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -17,6 +18,11 @@ from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.smoke.models import AlarmCondition
 from webhook import Hook, channel
 
+FULL = os.environ.get("VIGIL_FULL") == "1"
+AT_ONCE = 500 if FULL else 120
+IN_A_SECOND = 1_000 if FULL else 300
+"""The long form is part of ``make faults``: as many as a whole district's alarms."""
+
 
 @pytest.fixture
 def hooks(city: City) -> Iterator[list[Hook]]:
@@ -30,9 +36,15 @@ def hooks(city: City) -> Iterator[list[Hook]]:
 
 
 def counted(hook: Hook) -> int:
-    """How many alarms its messages speak of."""
-    firsts = [title.split()[0] for title in hook.titles]
-    return sum(int(first) if first.isdigit() else 1 for first in firsts)
+    """How many alarms its messages speak of; a flood's own message counts all of it so far."""
+    flood, others = 0, 0
+    for title in hook.titles:
+        count, _, rest = title.removeprefix("AGAIN: ").partition(" ")
+        if rest.startswith("alarms at once"):
+            flood = max(flood, int(count))
+        else:
+            others += int(count) if count.isdigit() else 1
+    return flood + others
 
 
 def deliver(city: City, seconds: int = 0) -> None:
@@ -49,25 +61,25 @@ def devices(city: City) -> list[str]:
         return sorted(session.scalars(query))
 
 
-def test_five_hundred_alarms_are_one_message_with_a_count_and_not_two_thousand(
+def test_alarms_at_once_are_one_message_with_a_count_and_not_one_each(
     city: City, hooks: list[Hook]
 ) -> None:
-    for number in range(500):
+    for number in range(AT_ONCE):
         city.send(alarm(city.time, id=f"alarm-{number:04}"), f"alarm-{number:04}")
     deliver(city, 12)
     for hook in hooks:
         assert len(hook.titles) == 1
-        assert counted(hook) == 500
-    assert len(devices(city)) == 500, "each keeps its record"
+        assert counted(hook) == AT_ONCE
+    assert len(devices(city)) == AT_ONCE, "each keeps its record"
 
 
-def test_a_thousand_alarms_in_one_second_are_all_taken_and_read_as_a_count(
+def test_alarms_of_one_second_are_all_taken_and_read_as_a_count(
     city: City, hooks: list[Hook]
 ) -> None:
     """As ingest takes them, behind one gateway, while the sender looks all the time."""
     ingest = CityIngest(city, GATEWAY)
     began = city.time
-    for first in range(0, 1_000, 100):
+    for first in range(0, IN_A_SECOND, 100):
         payloads = []
         for number in range(first + 1, first + 101):
             city.time = began + timedelta(milliseconds=number - 1)
@@ -81,13 +93,13 @@ def test_a_thousand_alarms_in_one_second_are_all_taken_and_read_as_a_count(
     assert city.time - began < timedelta(seconds=1)
     deliver(city, 12)
     _source, receipt = ingest.told(GATEWAY)[-1]
-    assert (receipt.stored, receipt.refused) == (1_000, 0)
+    assert (receipt.stored, receipt.refused) == (IN_A_SECOND, 0)
     with city.services.sessions() as session:
         assert session.scalar(select(func.count()).select_from(DeadLetter)) == 0
-    assert devices(city) == [f"alarm-{number:04}" for number in range(1, 1_001)]
+    assert devices(city) == [f"alarm-{number:04}" for number in range(1, IN_A_SECOND + 1)]
     for hook in hooks:
-        assert len(hook.titles) <= 3, "the first go at once, the rest together"
-        assert counted(hook) == 1_000
+        assert len(hook.titles) <= 3, hook.titles
+        assert counted(hook) == IN_A_SECOND, hook.titles
 
 
 def test_a_flapping_alarm_is_one_message_with_a_counter(city: City, hooks: list[Hook]) -> None:
