@@ -182,6 +182,7 @@ def test_an_administrator_keeps_cohorts_and_a_volunteer_names_hours(
     _is_accessible(desk, "/aed of an administrator")
 
     page = window("vera", size=PHONE).go("/aed")
+    expect(page.get_by_text("Certificate until")).to_be_visible()
     if page.get_by_role("button", name="Agree", exact=True).count():
         press(page, "Agree")
     expect(page.get_by_text("You are of Class 3A, which is called 24/7.")).to_be_visible()

@@ -43,7 +43,7 @@ def test_a_resident_applies_on_a_phone_and_follows_it(window: OpenWindow, town: 
     desk.get_by_role("listitem").filter(has_text="elder living alone").get_by_role("link").click()
     expect(desk.get_by_text("05-222-3333")).to_be_visible()
     desk.get_by_role("button", name="Accept").click()
-    expect(desk.get_by_role("button", name="Appoint")).to_be_visible()
+    expect(desk.get_by_role("button", name="Appoint", exact=True)).to_be_visible()
     _is_accessible(desk, "/programme of the office")
 
     chinese = window("mei", size=PHONE, language="zh-TW").go("/homes")
@@ -105,12 +105,12 @@ def test_three_accounts_sign_for_what_they_see_and_the_certificate_says_for_what
     fitter = window("keeper", language="en").go(f"/programme/{home}")
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     fitter.get_by_label("Appointment", exact=True).fill(f"{tomorrow:%Y-%m-%dT%H:%M}")
-    fitter.get_by_role("button", name="Appoint").click()
+    fitter.get_by_role("button", name="Appoint", exact=True).click()
     fitter.get_by_label("Serial number").fill("SA-0001")
     fitter.get_by_label("Expires on").fill("2036-01-01")
     photograph = FilePayload(name="hall.jpg", mimeType="image/jpeg", buffer=picture())
     fitter.get_by_label("Photograph where it hangs").set_input_files([photograph])
-    fitter.get_by_role("button", name="It hangs").click()
+    fitter.get_by_role("button", name="It hangs", exact=True).click()
     fitter.get_by_role("button", name="Sign as installer").click()
     expect(fitter.get_by_text("Installer", exact=True).first).to_be_visible()
 
@@ -133,7 +133,7 @@ def test_three_accounts_sign_for_what_they_see_and_the_certificate_says_for_what
     fitter.get_by_label("Expires on").fill("2036-01-01")
     _is_accessible(fitter, "/programme of a visit")
     fitter.get_by_role("button", name="Visited, replaced as entered").click()
-    expect(fitter.get_by_text("SA-0002")).to_be_visible()
+    expect(fitter.get_by_text("SA-0002", exact=True)).to_be_visible()
     page.reload()
     expect(page.get_by_text("Alarms were replaced since this was signed.")).to_be_visible()
 
