@@ -85,6 +85,11 @@ def prepared(city: City) -> dict[str, str]:
     told = city.client(GUARDIAN).post("/api/v1/search/reports", json={"person_key": "p1"})
     assert told.status_code == 201, told.text
     invited = city.client(GUARDIAN).post("/api/v1/people/p1/invitations", json={}).json()
+    looked = city.client(Role.ADMINISTRATOR).post(
+        f"/api/v1/gateways/{GATEWAY}/commands",
+        json={"action": "look", "arguments": {"found": "0" * 16}},
+    )
+    assert looked.status_code == 202, looked.text
     with city.services.sessions() as session:
         alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
         (burning,) = session.scalars(select(Fire.id))
@@ -107,6 +112,9 @@ def prepared(city: City) -> dict[str, str]:
         "consent": str(consent),
         "device": "mic-1",
         "gateway": GATEWAY,
+        "command": looked.json()["id"],
+        "revision": "0",
+        "register": "districts",
         "parameter": "level",
         "number": "1",
         "serial": "abc",

@@ -116,6 +116,10 @@ def on_shelves(action: str, body: Any) -> list[Row]:
 SEES = {"noise-case": PREPARES | ADMINISTER, "water-case": INSPECTS | ADMINISTER}
 POLICE = frozenset({Role.POLICE})
 RELATIVES = frozenset({Role.FAMILY, RELATIVE, GUARDIAN, RESIDENT, CONTACT, LEFT})
+NEW_DISTRICT = {"key": "north", "new": True, "values": {"name": "North", "name_zh": "北區"}}
+HISTORY = "/api/v1/registers/{register}/history?key=north"
+LATER_REVISION = 1_000_000
+"""Nobody has looked at it: whoever may change it is told that it has moved."""
 NOW, SAID = {"version": 1}, {"version": 1, "text": "as agreed"}
 DECISION = {"version": 1, "outcome": "dismissed", "reason": "no violation"}
 """Nobody's version: whoever may do it is told that the case has changed."""
@@ -462,6 +466,24 @@ TABLE = [
     Row("POST /api/v1/gateways/{gateway}/commands", OPERATE, {"action": "report_health"}),
     Row("POST /api/v1/gateways/{gateway}/configurations", OPERATE, {"health_interval_s": 30}),
     Row("GET /api/v1/gateways/{gateway}/configuration", OPERATE),
+    Row("GET /api/v1/gateways/{gateway}/search", OPERATE),
+    Row("GET /api/v1/gateways/{gateway}/looks/{command}", OPERATE),
+    Row("GET /api/v1/gateways/{gateway}/configurations", OPERATE),
+    Row(
+        "POST /api/v1/gateways/{gateway}/devices",
+        OPERATE,
+        {"revision": LATER_REVISION, "found": "0" * 16, "device": "found-1"},
+    ),
+    Row(
+        "POST /api/v1/gateways/{gateway}/devices/{device}/removal",
+        OPERATE,
+        {"revision": LATER_REVISION},
+    ),
+    Row(
+        "POST /api/v1/gateways/{gateway}/configurations/{revision}/restoration",
+        OPERATE,
+        {"revision": LATER_REVISION},
+    ),
     Row("GET /api/v1/devices/{device}/settings", OPERATE),
     Row(
         "PATCH /api/v1/devices/{device}/settings",
@@ -542,9 +564,17 @@ TABLE = [
     Row("DELETE /api/v1/sessions", ALL),
     Row("GET /api/v1/enrolment/export", ENROL),
     Row("POST /api/v1/enrolment/import", ENROL),
+    Row("GET /api/v1/registers", ADMINISTER),
+    Row("GET /api/v1/registers/{register}", ADMINISTER),
+    Row("PUT /api/v1/registers/{register}/entry", ADMINISTER, NEW_DISTRICT),
+    Row("GET /api/v1/registers/{register}/history", ADMINISTER, None, HISTORY),
+    Row("GET /api/v1/registers/{register}/export", ADMINISTER),
+    Row("POST /api/v1/registers/{register}/import", ADMINISTER),
+    Row("POST /api/v1/registers/{register}/retirement", ADMINISTER, {"key": "north"}),
     Row("GET /api/v1/push", ALL),
     Row("PUT /api/v1/push/subscription", ALL, PUSH),
     Row("DELETE /api/v1/push/subscription", ALL),
+    Row("PUT /api/v1/session/profile", ALL, {"display_name": "Chen", "language": "en"}),
     Row("PUT /api/v1/session/password", ALL, {"current": PASSWORD, "new": "words of another day"}),
 ]
 """In an order in which no row takes away what a later one needs."""

@@ -17,6 +17,7 @@ from vigil_cloud.cases.photograph_routes import router as case_photographs_route
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.routes import router as cases_router
 from vigil_cloud.descriptor import cloud_domains
+from vigil_cloud.devices.commissioning_routes import router as commissioning_router
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.domain.port import Handler, ReadingHandler
@@ -47,6 +48,9 @@ from vigil_cloud.notify.escalation.routes import router as escalation_router
 from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.notify.push_routes import router as push_router
 from vigil_cloud.notify.routes import router as channels_router
+from vigil_cloud.registers.platform import PLATFORM
+from vigil_cloud.registers.port import Register
+from vigil_cloud.registers.routes import router as registers_router
 from vigil_cloud.retention import retention_job
 from vigil_cloud.services import Services
 from vigil_cloud.street_map.routes import router as street_map_router
@@ -73,6 +77,8 @@ def _routers() -> list[APIRouter]:
         reply_hooks_router,
         escalation_router,
         devices_router,
+        commissioning_router,
+        registers_router,
         enrolment_router,
         shelves_router,
         gateways.router,
@@ -90,11 +96,13 @@ def create_app(services: Services) -> FastAPI:
     app = _application()
     health.install(app, services)
     app.state.case_kinds = case_kinds()
+    app.state.registers = registers()
     app.state.hub = stream_hub.Hub(services, app.state.case_kinds)
     app.state.handlers = handlers(services)
     app.state.reading_handlers = reading_handlers(services)
     app.add_middleware(Compression)
     imports = [f"/api/v1{path}" for one in cloud_domains() for path in one.imports]
+    imports += [f"/api/v1/registers/{one.name}/import" for one in registers()]
     app.add_middleware(BodyLimit, imports=imports)
     app.add_middleware(PlainAddresses)
     secure = services.settings.public_url.startswith("https://")
@@ -134,6 +142,11 @@ def jobs(services: Services, *, ingest: bool) -> list[Job]:
         retention_job(),
         *(job for one in cloud_domains() for job in one.jobs(services.settings)),
     ]
+
+
+def registers() -> tuple[Register, ...]:
+    """The platform's, then those of the domains."""
+    return (*PLATFORM, *(one for domain in cloud_domains() for one in domain.registers))
 
 
 def case_kinds() -> CaseKinds:

@@ -13,6 +13,7 @@ from vigil_cloud.domain.descriptor import Described
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.jobs.port import Job
 from vigil_cloud.jobs.work import WorkKind
+from vigil_cloud.registers.port import Register
 
 
 def _no_jobs(_settings: Settings) -> Sequence[Job]:
@@ -34,6 +35,8 @@ class CloudDomain(Described):
     work_kinds: tuple[WorkKind, ...] = ()
     """Heavy work that it asks for."""
     case_kinds: tuple[CaseKind, ...] = ()
+    registers: tuple[Register, ...] = ()
+    """Lists that administrators keep on one page pattern, with files and history."""
 
 
 def cloud_domains() -> Sequence[CloudDomain]:

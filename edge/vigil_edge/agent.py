@@ -33,6 +33,7 @@ from vigil_edge.device.health import SourceRecord
 from vigil_edge.device.reporter import Reporter
 from vigil_edge.device.seam import Pipeline
 from vigil_edge.device.supervisor import Supervisor
+from vigil_edge.discovery.service import Discovery, Surroundings
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.enrolment.renewal import Renewal
 from vigil_edge.evidence.key import KEY_NAME, load_key, public_hex
@@ -45,15 +46,24 @@ from vigil_schemas.commands import (
     COMMANDS,
     OF_THE_GATEWAY,
     CommandArguments,
+    Discover,
+    Look,
     ReportHealth,
     ResendBirth,
     RestartSource,
     RotateCertificate,
 )
-from vigil_schemas.control import AnyConfiguration, Command, Configuration, Receipt
+from vigil_schemas.contract import type_of
+from vigil_schemas.control import (
+    AnyConfiguration,
+    Command,
+    Configuration,
+    ConfigurationV2,
+    Receipt,
+)
 from vigil_schemas.errors import VigilError
-from vigil_schemas.gateway import ConfigurationReport, DeviceDescription, GatewayBirth
-from vigil_schemas.types import Lane
+from vigil_schemas.gateway import DeviceDescription, GatewayBirth
+from vigil_schemas.types import Lane, Model
 
 PIPELINES_STOP_S: Final = 4.0
 
@@ -111,6 +121,7 @@ class Agent:
         self.control = Control(config.gateway.id, outbox, clock, self._perform, self._count)
         self.control.clock_offset_s = lambda: self.feedback.clock_offset_s
         self.configuration = ActiveConfiguration(given.file, config, given.domains)
+        self.discovery = Discovery(given.domains, self._surroundings())
         self._configurations: asyncio.Queue[AnyConfiguration | None] = asyncio.Queue()
         self._descriptions = 0
         self.uplink = self._uplink()
@@ -158,9 +169,25 @@ class Agent:
             self._count,
         )
 
+    def _surroundings(self) -> Surroundings:
+        active, clock = self.configuration, self.clock
+        return Surroundings(
+            gateway=self.config.gateway.id,
+            folder=self.config.gateway.data_dir,
+            sections=lambda: [(one.domain.key, one.settings) for one in active.config.sections],
+            settings=lambda: active.config.discovery,
+            used=lambda: active.stands_on,
+            tell=self._tell_found,
+            found_more=active.found_more,
+            now=clock.now,
+            monotonic=clock.monotonic,
+            count=self._count,
+        )
+
     def _configure(self, outbox: Outbox) -> None:
         """What was in force before the restart, before the first pipeline starts."""
         active = self.configuration
+        active.templates = lambda: self.discovery.templates
         active.start(outbox.state(AGENT, _CONFIGURATION_01))
         active.changed = self._changed
         active.answer = self.control.tell
@@ -256,7 +283,11 @@ class Agent:
         return await supervisor.command(asked.device or "", _arguments(model, asked))
 
     async def _of_the_gateway(self, asked: Asked) -> str:
-        _arguments(COMMANDS[asked.action], asked)
+        arguments = _arguments(COMMANDS[asked.action], asked)
+        if isinstance(arguments, Discover):
+            return self.discovery.take(asked.id, arguments)
+        if isinstance(arguments, Look):
+            return self.discovery.take_look(asked.id, arguments)
         if asked.action == ReportHealth.ACTION:
             self.reporter.report_now()
         elif asked.action == ResendBirth.ACTION:
@@ -295,14 +326,21 @@ class Agent:
                 self._count(f"forgetting-{error.code}")
                 _log.warning("removed-device-not-forgotten", device=device, error=str(error))
 
-    async def _report_configuration(self, report: ConfigurationReport) -> None:
+    async def _report_configuration(self, report: Model) -> None:
+        await self._report(report, "configuration")
+
+    async def _tell_found(self, report: Model) -> None:
+        await self._report(report, "discovery")
+
+    async def _report(self, report: Model, what: str) -> None:
+        """On the event lane; what finds no room there is counted and logged."""
         now, gateway = self.clock.now(), self.config.gateway.id
-        outgoing = Outgoing(Lane.EVENT, ConfigurationReport.TYPE, gateway, now, report)
+        outgoing = Outgoing(Lane.EVENT, type_of(type(report)), gateway, now, report)
         try:
             await self.outbox.accept(AGENT, [outgoing], None, self.clock.quality)
         except VigilError as error:
-            self._count(f"configuration-{error.code}")
-            _log.warning("the configuration could not be reported", error=str(error))
+            self._count(f"{what}-{error.code}")
+            _log.warning("a report found no room", what=what, error=str(error))
 
     def _birth(self, session: int) -> GatewayBirth:
         return GatewayBirth(
@@ -313,7 +351,7 @@ class Agent:
             public_key=public_hex(self.evidence.key),
             devices=self.fleet.devices,
             description=self._descriptions,
-            accepts=[Receipt.TYPE, Command.TYPE, Configuration.TYPE],
+            accepts=[Receipt.TYPE, Command.TYPE, ConfigurationV2.TYPE, Configuration.TYPE],
         )
 
     def _uploader(self) -> Uploader | None:
@@ -341,6 +379,7 @@ class Agent:
             "uplink": self.uplink.run,
             "control": self.control.run,
             "configuration": self._follow_configurations,
+            "discovery": self.discovery.run,
             "health": self.reporter.run,
             "changes": self.reporter.send_changes,
             "clock": self.reporter.watch_clock,

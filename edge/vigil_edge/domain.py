@@ -9,14 +9,16 @@ never loads scipy.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from vigil_edge.device.seam import Pipeline, PipelineContext
+from vigil_edge.discovery.search import Place, Search
 from vigil_edge.examination import Finding, Text
 from vigil_schemas.commands import CommandArguments
 from vigil_schemas.contract import DomainContract
+from vigil_schemas.discovery import RawReading
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.types import Domain
 
@@ -38,6 +40,11 @@ class EdgeDomain:
     """The pipeline of one section, given its settings."""
     examine: Callable[[Any, Text], Iterable[Finding]] | None = None
     """What ``vigil-edge doctor`` looks at of one section, given its settings and its name."""
+    discover: Callable[[Search], AsyncIterator[Place]] | None = None
+    """Looks for its devices on this gateway's lines and radios: each place, as it was searched."""
+    look: Callable[[Any], Awaitable[list[RawReading]]] | None = None
+    """Reads once what one section describes, for whoever is about to add it. Raises
+    ``VigilError``."""
     adjustable: tuple[str, ...] = ()
     """Keys of a section that may be changed from the cloud, beside names and position: thresholds
     and intervals, never an address or a file. ``signal.*.high``: of each ``[[key.signal]]``."""

@@ -10,9 +10,11 @@ from vigil_schemas.control import (
     CommandV1,
     Configuration,
     ConfigurationV1,
+    ConfigurationV2,
     Receipt,
     ReceiptV1,
 )
+from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.gateway import (
     CommandResult,
     ConfigurationReport,
@@ -41,6 +43,8 @@ def channels_of() -> dict[str, tuple[str, bool, list[str]]]:
                 ObservationLoss.TYPE,
                 CommandResult.TYPE,
                 ConfigurationReport.TYPE,
+                DiscoveryReport.TYPE,
+                LookReport.TYPE,
             ],
         ),
         Lane.OBSERVATION.value: (
@@ -58,7 +62,7 @@ def channels_of() -> dict[str, tuple[str, bool, list[str]]]:
         CONFIG: (
             "Settings changed from afar (retained)",
             False,
-            [ConfigurationV1.TYPE, Configuration.TYPE],
+            [ConfigurationV1.TYPE, ConfigurationV2.TYPE, Configuration.TYPE],
         ),
     }
 

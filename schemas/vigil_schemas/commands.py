@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
-from vigil_schemas.types import Model, Ordinal, UtcDatetime
+from vigil_schemas.types import ChoiceKey, ChoiceValue, Domain, FoundId, Model, Ordinal, UtcDatetime
 
 
 class CommandArguments(Model):
@@ -50,6 +50,35 @@ class RotateCertificate(CommandArguments):
     """The gateway makes another key and has it signed, now, as it does by itself in time."""
 
     ACTION: ClassVar[str] = "rotate_certificate"
+
+
+class Discover(CommandArguments):
+    """The gateway looks for devices: on its own lines and radios, and where it is told to."""
+
+    ACTION: ClassVar[str] = "discover"
+
+    domain: Domain | None = None
+    """Of one domain alone."""
+    addresses: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]],
+        Field(max_length=16),
+    ] = Field(default_factory=list)
+    """Where to look as well: ``192.0.2.10:502``, ``/dev/ttyUSB0``, ``mqtt://192.0.2.11:1883``. Only
+    what the gateway's ``[discovery]`` allows."""
+    first_unit: Annotated[int, Field(ge=0, le=255)] = 1
+    last_unit: Annotated[int, Field(ge=0, le=255)] = 16
+    """Of devices that share a line, those with these numbers, both included."""
+
+
+class Look(CommandArguments):
+    """The gateway reads something that it found, once, and tells the raw values."""
+
+    ACTION: ClassVar[str] = "look"
+
+    found: FoundId
+    choices: Annotated[dict[ChoiceKey, ChoiceValue], Field(max_length=8)] = Field(
+        default_factory=dict
+    )
 
 
 class SampleNow(CommandArguments):
@@ -115,6 +144,8 @@ OF_THE_GATEWAY: Final[tuple[type[CommandArguments], ...]] = (
     ResendBirth,
     ReloadThresholds,
     RotateCertificate,
+    Discover,
+    Look,
 )
 """Taken by the agent itself."""
 OF_ANY_DEVICE: Final[tuple[type[CommandArguments], ...]] = (RestartSource,)

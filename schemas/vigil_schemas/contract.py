@@ -18,9 +18,11 @@ from vigil_schemas.control import (
     CommandV1,
     Configuration,
     ConfigurationV1,
+    ConfigurationV2,
     Receipt,
     ReceiptV1,
 )
+from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.gateway import (
     CommandResult,
     ConfigurationReport,
@@ -35,7 +37,10 @@ from vigil_schemas.types import Domain, Model
 RESERVED: Final = frozenset({"cloud", "command", "config", "device", "gateway", "platform"})
 """Words that are no domain's: the platform's own event types and alerts use them."""
 _NAME: Final = re.compile(get_args(Domain)[1].metadata[0].pattern)
-_DOWNWARD: Final = (Receipt, ReceiptV1, Command, CommandV1, Configuration, ConfigurationV1)
+_DOWNWARD: Final = (
+    *(Receipt, ReceiptV1, Command, CommandV1),
+    *(Configuration, ConfigurationV2, ConfigurationV1),
+)
 
 PAYLOADS: Final[dict[str, type[Model]]] = {
     model.TYPE: model
@@ -47,6 +52,8 @@ PAYLOADS: Final[dict[str, type[Model]]] = {
         ObservationLoss,
         CommandResult,
         ConfigurationReport,
+        DiscoveryReport,
+        LookReport,
         *_DOWNWARD,
     )
 }

@@ -6,7 +6,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from vigil_schemas.types import LARGEST_INTEGER, Count, DeviceId, Model, Ordinal, UtcDatetime
+from vigil_schemas.types import (
+    LARGEST_INTEGER,
+    ChoiceKey,
+    ChoiceValue,
+    Count,
+    DeviceId,
+    FoundId,
+    Model,
+    Ordinal,
+    UtcDatetime,
+)
 
 CommandId = Annotated[str, Field(min_length=8, max_length=64)]
 Action = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
@@ -128,11 +138,8 @@ SettingKey = Annotated[
 """``threshold_db``; ``signal.pH.high`` is the key ``high`` of the ``[[signal]]`` named ``pH``."""
 
 
-class Configuration(Model):
-    """``city.vigil.config.v2``, retained: everything that the cloud wants otherwise than the file.
-
-    The whole of it each time: what a revision does not name is as the gateway's file says.
-    """
+class ConfigurationV2(Model):
+    """``city.vigil.config.v2``, retained; for gateways that take no devices from the cloud."""
 
     TYPE: ClassVar[str] = "city.vigil.config.v2"
 
@@ -146,5 +153,27 @@ class Configuration(Model):
     """By device; only keys that the device's domain lets be changed from afar."""
 
 
+class AddedDevice(Model):
+    """A device that the gateway found and somebody gave a name. Where it is and how it is spoken to
+    stays with the gateway, which found it: no address and no credential comes from the cloud."""
+
+    found: FoundId
+    choices: Annotated[dict[ChoiceKey, ChoiceValue], Field(max_length=8)] = Field(
+        default_factory=dict
+    )
+
+
+class Configuration(ConfigurationV2):
+    """``city.vigil.config.v3``, retained: everything that the cloud wants otherwise than the file.
+
+    The whole of it each time: what a revision does not name is as the gateway's file says.
+    """
+
+    TYPE: ClassVar[str] = "city.vigil.config.v3"
+
+    devices: dict[DeviceId, AddedDevice] = Field(default_factory=dict, max_length=500)
+    """Beside those of the file. Their names and positions are among ``settings``."""
+
+
 AnyCommand = Command | CommandV1
-AnyConfiguration = Configuration | ConfigurationV1
+AnyConfiguration = Configuration | ConfigurationV2 | ConfigurationV1

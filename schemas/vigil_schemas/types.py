@@ -118,6 +118,12 @@ GatewayId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
 DeviceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 """Names a device, unique in the city."""
 
+FoundId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+"""Names what a gateway found by itself."""
+ChoiceKey = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+"""What somebody had to say of it."""
+ChoiceValue = Annotated[str, Field(max_length=120, pattern=r"^[^\x00-\x1f]*$")]
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Decibel = Annotated[float, Field(ge=-40.0, le=220.0, allow_inf_nan=False)]
 """A sound level in dB re 20 µPa."""

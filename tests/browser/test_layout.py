@@ -21,6 +21,7 @@ Scheme = Literal["light", "dark"]
 PAGES = (
     *("/", "/alerts", "/alerts?show=mine", "/alerts?show=done", "/devices"),
     *(f"/devices/{CANAL}", "/gateways", "/cases", "/noise", "/nowhere"),
+    *("/gateways/gw-town", "/registers", "/registers/people", "/account"),
     *(f"/administration/{one}" for one in ("households", "households/lin", "districts", "jobs")),
 )
 FAMILY = ("/family", "/homes", "/alerts")

@@ -148,8 +148,9 @@ def test_serve_stores_what_an_added_gateway_sends_and_answers_commands(operator:
     _post_as_maintainer(
         operator, f"/api/v1/gateways/{name}/configurations", {"health_interval_s": 30}
     )
+    wanted: set[type] = {Command, Configuration}
     servers.eventually(
-        lambda: {type(message.data) for _, message in gateway.down} >= {Command, Configuration},
+        lambda: {type(message.data) for _, message in gateway.down} >= wanted,
         "command and configuration reach the gateway",
     )
     gateway.close()

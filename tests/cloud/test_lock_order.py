@@ -104,6 +104,20 @@ def test_whoever_takes_both_heads_takes_the_feeds_first(city: City, tmp_path: Pa
     assert (AUDIT, FEED) not in taken
 
 
+def test_a_registers_file_takes_the_feeds_first(city: City) -> None:
+    """Each of its lines moves alerts and writes into the log."""
+    city.one_of_each()
+    client = city.client("administrator")
+    district = {"key": "east", "new": True, "values": {"name": "East", "name_zh": "東區"}}
+    client.put("/api/v1/registers/districts/entry", json=district).raise_for_status()
+    text = "device,district\nsonde-1,east\nmic-1,east\nalarm-1,east\n"
+    with locks_watched(city.services.engine) as taken:
+        done = client.post("/api/v1/registers/devices/import", content=text.encode()).json()
+    assert len(done["changed"]) == 3, done
+    assert (FEED, AUDIT) in taken
+    assert (AUDIT, FEED) not in taken
+
+
 def test_a_transaction_that_takes_them_the_wrong_way_is_seen(city: City) -> None:
     with (
         locks_watched(city.services.engine) as taken,

@@ -23,6 +23,7 @@ from vigil_cloud.checkin.news import VISITS
 from vigil_cloud.checkin.personal import Joining, TagsAndVisits
 from vigil_cloud.checkin.phone_routes import router as phones_router
 from vigil_cloud.checkin.phones import phone_job
+from vigil_cloud.checkin.registers import PEOPLE, TAGS
 from vigil_cloud.checkin.routes import router
 from vigil_cloud.checkin.rule_routes import router as rules_router
 from vigil_cloud.checkin.rule_watch import rule_job
@@ -94,6 +95,7 @@ DOMAIN: Final = CloudDomain(
     owns_tag=carries,
     tag_seen=things.seen,
     case_kinds=(theft(),),
+    registers=(PEOPLE, TAGS),
     seed=SEED,
     personal_records=(TagsAndVisits(), Joining()),
     expiring=(

@@ -13,7 +13,7 @@ from vigil_cloud.devices.seen import UNKNOWN_GATEWAY
 from vigil_schemas.control import (
     Command,
     CommandV1,
-    Configuration,
+    ConfigurationV2,
     Receipt,
     ReceiptV1,
 )
@@ -52,7 +52,7 @@ class Downward:
         if isinstance(data, Command | CommandV1) and not heard.stock:
             if data.command_id not in self._answers:
                 self._asked.setdefault(data.command_id, (data.action, heard.at))
-        elif isinstance(data, Configuration) and not heard.stock:
+        elif isinstance(data, ConfigurationV2) and not heard.stock:
             self._configured = (data.revision, heard.at)
         return message, list(self._reasons(data)) if isinstance(data, Receipt) else []
 

@@ -19,6 +19,7 @@ from vigil_cloud.ingest.subscriber import MAXIMUM_PACKET_BYTES
 from vigil_cloud.ingest.unwrap import parsed
 from vigil_schemas.asyncapi import channels_of
 from vigil_schemas.contract import DOWNWARD, OBSERVATION_TYPES, PAYLOADS, kind_of
+from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.envelope import (
     Envelope,
     Source,
@@ -44,7 +45,10 @@ Verdict = Literal["stored", "kept, marked", "refused", "dead letter", "not heard
 tells. ``dead letter``: the same without a source and number, so that no receipt can tell it.
 ``not heard``: ingest never gets it."""
 
-_OF_THE_GATEWAY: Final = (GatewayHealth, ObservationLoss, CommandResult, ConfigurationReport)
+_OF_THE_GATEWAY: Final = (
+    *(GatewayHealth, ObservationLoss, CommandResult, ConfigurationReport),
+    *(DiscoveryReport, LookReport),
+)
 _UNITS_MEANT: Final = {
     **dict.fromkeys(("C", "°C", "degC", "celsius"), "Cel"),
     **dict.fromkeys(("mg/L", "mg/l", "g/m3"), "kg/m3 (divide by 1000)"),

@@ -8,7 +8,7 @@ from typing import Final
 
 from vigil_cloud.conform.message import Finding, Heard, Judged, device_of
 from vigil_cloud.ingest.decode import Observation
-from vigil_schemas.control import Configuration, Receipt
+from vigil_schemas.control import Configuration, ConfigurationV2, Receipt
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import DeviceDescription, GatewayBirth, GatewayDeath
 from vigil_schemas.types import Domain
@@ -43,7 +43,7 @@ class Presence:
     @property
     def answers_configurations(self) -> bool:
         """Whether it reports what became of one."""
-        return Configuration.TYPE in self.accepts
+        return not self.accepts.isdisjoint({Configuration.TYPE, ConfigurationV2.TYPE})
 
     @property
     def understands_receipts(self) -> bool:

@@ -160,7 +160,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "configuration-unreported": Rule(
         _COMMANDS,
         "Answer each configuration with a city.vigil.config.report.v1, or leave"
-        " city.vigil.config.v2 out of the birth's accepts.",
+        " city.vigil.config.v2 and v3 out of the birth's accepts.",
     ),
     "nothing-heard": Rule(
         _TOPICS, "Check the gateway's id, the broker's address and log, and its access rules."

@@ -1,6 +1,7 @@
-"""Commands and configurations on their way down: asked for, answered, and told about.
+"""Commands on their way down, and what is answered to them and to configurations.
 
-Who sends them is ``sending``. Everything that is asked, and what became of it, is audited.
+What is wanted of a gateway is ``configurations``; who sends both is ``sending``. Everything that
+is asked, and what became of it, is audited.
 """
 
 from __future__ import annotations
@@ -13,25 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.devices.downlink_errors import (
-    ConfigurationMoved,
-    SettingUnknown,
-    UnknownGateway,
-    WrongCommand,
-)
-from vigil_cloud.devices.models import Device, Downlink, Gateway
-from vigil_cloud.devices.schema import (
-    CommandRequest,
-    ConfigurationEntry,
-    ConfigurationRequest,
-    DeviceSettings,
-    DownlinkEntry,
-    SettingEntry,
-    SettingsRequest,
-)
+from vigil_cloud.devices.downlink_errors import UnknownGateway, WrongCommand
+from vigil_cloud.devices.models import Downlink, Gateway
+from vigil_cloud.devices.schema import CommandRequest, DownlinkEntry
 from vigil_cloud.identity import audit
 from vigil_schemas.commands import (
     COMMANDS,
@@ -39,7 +27,8 @@ from vigil_schemas.commands import (
     OF_THE_GATEWAY,
     CommandArguments,
 )
-from vigil_schemas.control import Command, Configuration, Setting
+from vigil_schemas.control import Command
+from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.gateway import CommandResult, ConfigurationReport
 from vigil_schemas.topics import COMMAND, CONFIG
 
@@ -76,7 +65,7 @@ def ask(  # noqa: PLR0913 - one command's columns, most of them by name
     now: datetime,
 ) -> Downlink:
     """The same of arguments that are typed already. Raises ``UnknownGateway``, ``WrongCommand``."""
-    _lock(session, gateway)
+    lock_gateway(session, gateway)
     name = uuid.uuid4().hex
     try:
         command = Command(
@@ -90,7 +79,7 @@ def ask(  # noqa: PLR0913 - one command's columns, most of them by name
         raise _wrong(error) from error
     payload = command.model_dump(mode="json", exclude_none=True)
     row = Downlink(id=name, channel=COMMAND, payload=payload, expires=expires)
-    return _enqueue(session, row, gateway, by, now, device or gateway)
+    return enqueue(session, row, gateway, by, now, device or gateway)
 
 
 def _wrong(error: ValidationError) -> WrongCommand:
@@ -99,107 +88,9 @@ def _wrong(error: ValidationError) -> WrongCommand:
     return WrongCommand(f"{where}: {first['msg']}")
 
 
-def send_configuration(
-    session: Session, gateway: str, request: ConfigurationRequest, account: str, now: datetime
-) -> DownlinkEntry:
-    """Write a configuration, one revision above the last. Raises ``UnknownGateway``."""
-    _lock(session, gateway)
-    return _new_configuration(
-        session,
-        gateway,
-        account,
-        now,
-        health_interval_s=request.health_interval_s,
-        paused_devices=request.paused_devices,
-        settings=request.settings,
-    )
-
-
-def change_settings(
-    session: Session, device: Device, request: SettingsRequest, account: str, now: datetime
-) -> DownlinkEntry:
-    """Change keys of one device; the rest of what is wanted stays.
-
-    Raises ``SettingUnknown`` for a key that the gateway does not offer, ``ConfigurationMoved``
-    where another revision than the one that was looked at is the newest.
-    """
-    _lock(session, device.gateway)
-    newest = _newest(session, device.gateway)
-    revision = 0 if newest is None else int(newest.payload["revision"])
-    if request.revision != revision:
-        raise ConfigurationMoved("Somebody else changed it meanwhile: look again.")
-    offered = _reported(session, device.gateway, device.device)
-    unknown = sorted(request.settings.keys() - offered.keys())
-    if unknown:
-        raise SettingUnknown(device.gateway, unknown)
-    before = {} if newest is None else dict(newest.payload)
-    wanted: dict[str, dict[str, Setting]] = dict(before.get("settings", {}))
-    changed = {**wanted.pop(device.device, {}), **request.settings}
-    mine = {key: value for key, value in changed.items() if value is not None}
-    if mine:
-        wanted[device.device] = mine
-    return _new_configuration(
-        session,
-        device.gateway,
-        account,
-        now,
-        health_interval_s=before.get("health_interval_s"),
-        paused_devices=before.get("paused_devices", []),
-        settings=wanted,
-    )
-
-
-def configuration(session: Session, gateway: str) -> ConfigurationEntry:
-    """What is wanted of a gateway and what it says is in force. Raises ``UnknownGateway``."""
-    row = session.get(Gateway, gateway)
-    if row is None:
-        raise UnknownGateway(gateway)
-    newest = _newest(session, gateway)
-    return ConfigurationEntry(
-        wanted=None if newest is None else shown(newest),
-        reported=None if row.configuration is None else _report(row.configuration),
-        reported_at=row.configuration_time,
-    )
-
-
-def settings_of(session: Session, device: Device) -> DeviceSettings:
-    """A device's keys that may be changed from here, with what is in force and what is wanted."""
-    newest = _newest(session, device.gateway)
-    payload = {} if newest is None else newest.payload
-    wanted = payload.get("settings", {}).get(device.device, {})
-    gateway = session.get_one(Gateway, device.gateway)
-    report = None if gateway.configuration is None else _report(gateway.configuration)
-    now = {} if report is None else report.settings.get(device.device, {})
-    of_file = {} if report is None else {(c.device, c.key): c.file for c in report.cloud}
-    edited = set() if report is None else {(c.device, c.key) for c in report.edited}
-    refused = None if report is None else report.refused
-    return DeviceSettings(
-        revision=payload.get("revision", 0),
-        reported_revision=None if report is None else report.revision,
-        in_force=report is not None and report.in_force,
-        dropped=report is not None and report.dropped,
-        sent=None if newest is None else newest.sent,
-        answered=None if newest is None else newest.answered,
-        accepted=None if newest is None else newest.accepted,
-        message=None if newest is None else newest.message,
-        mistakes=[] if refused is None else refused.mistakes,
-        settings=[
-            SettingEntry(
-                key=key,
-                value=value,
-                wanted=wanted.get(key),
-                file=of_file.get((device.device, key)),
-                by_cloud=(device.device, key) in of_file,
-                edited=(device.device, key) in edited,
-            )
-            for key, value in now.items()
-        ],
-    )
-
-
 def downlinks(session: Session, gateway: str, limit: int) -> list[DownlinkEntry]:
     """The newest commands and configurations of a gateway. Raises ``UnknownGateway``."""
-    _lock(session, gateway)
+    lock_gateway(session, gateway)
     rows = session.scalars(
         select(Downlink)
         .where(Downlink.gateway == gateway)
@@ -223,7 +114,7 @@ def send_again(session: Session, gateway: str, now: datetime) -> None:
         .values(again=now)
         .execution_options(synchronize_session=False)
     )
-    newest = _newest(session, gateway)
+    newest = newest_configuration(session, gateway)
     if newest is not None and (newest.accepted is None or newest.code == TOO_OLD):
         newest.again = now
 
@@ -232,8 +123,14 @@ def reconcile(session: Session, gateway: str, report: ConfigurationReport, now: 
     """What a gateway says is in force, against what is wanted of it. One that knows of an older
     revision alone (another box under its name, a disk that was replaced, a broker that lost what
     it had retained) gets the newest again; it takes each once."""
-    newest = _newest(session, gateway)
-    if newest is None or report.revision >= int(newest.payload["revision"]) or newest.sent is None:
+    newest = newest_configuration(session, gateway)
+    if newest is None or newest.sent is None:
+        return
+    revision = int(newest.payload["revision"])
+    if report.revision == revision and report.in_force and newest.accepted is False:
+        # Refused at first, for a device that the gateway found meanwhile.
+        newest.accepted, newest.code, newest.message = True, "ok", ""
+    if report.revision >= revision:
         return
     newest.again = now
     newest.answered = newest.accepted = newest.code = newest.message = None
@@ -268,6 +165,22 @@ TOO_OLD: Final = "gateway-too-old"
 SUPERSEDED: Final = "superseded"
 """Another command took its place before it was answered."""
 GIVEN_UP: Final = frozenset({NO_ANSWER, NOT_REACHED, TOO_OLD, SUPERSEDED})
+
+
+def found(session: Session, gateway: str, report: DiscoveryReport | LookReport) -> None:
+    """What a search or a look found, kept with the command that asked for it. One of somebody
+    else's command, or of none, is no news; a search that ended goes on no more."""
+    row = session.scalars(
+        select(Downlink)
+        .where(Downlink.id == report.command_id, Downlink.gateway == gateway)
+        .with_for_update()
+    ).one_or_none()
+    if row is None or row.channel != COMMAND:
+        return
+    before = row.report
+    if isinstance(report, DiscoveryReport) and before and before.get("state") == "done":
+        return
+    row.report = report.model_dump(mode="json")
 
 
 def give_up(session: Session, row: Downlink, code: str, message: str, now: datetime) -> None:
@@ -329,43 +242,8 @@ def shown(row: Downlink) -> DownlinkEntry:
     )
 
 
-def _new_configuration(  # noqa: PLR0913 - a whole configuration, by name
-    session: Session,
-    gateway: str,
-    account: str,
-    now: datetime,
-    *,
-    health_interval_s: float | None,
-    paused_devices: list[str],
-    settings: Mapping[str, Mapping[str, Setting]],
-) -> DownlinkEntry:
-    newest = session.scalar(
-        select(func.max(Downlink.payload["revision"].as_integer())).where(
-            Downlink.gateway == gateway, Downlink.channel == CONFIG
-        )
-    )
-    # A gateway takes nothing older than what it knows: our tables may have been put back.
-    known = session.get_one(Gateway, gateway).configuration
-    reported = 0 if known is None else _report(known).revision
-    wanted = Configuration(
-        revision=1 + max(newest or 0, reported),
-        health_interval_s=health_interval_s,
-        paused_devices=paused_devices,
-        settings={device: dict(keys) for device, keys in settings.items()},
-    )
-    # Of the older ones, none is to be sent any more.
-    session.execute(
-        update(Downlink)
-        .where(Downlink.gateway == gateway, Downlink.channel == CONFIG)
-        .values(again=None)
-        .execution_options(synchronize_session=False)
-    )
-    name = f"config-{wanted.revision}-{uuid.uuid5(uuid.NAMESPACE_OID, gateway).hex[:8]}"
-    row = Downlink(id=name, channel=CONFIG, payload=wanted.model_dump(mode="json"))
-    return shown(_enqueue(session, row, gateway, account, now, gateway))
-
-
-def _newest(session: Session, gateway: str) -> Downlink | None:
+def newest_configuration(session: Session, gateway: str) -> Downlink | None:
+    """What is wanted of a gateway; none where nobody ever wanted anything."""
     return session.scalars(
         select(Downlink)
         .where(Downlink.gateway == gateway, Downlink.channel == CONFIG)
@@ -374,26 +252,17 @@ def _newest(session: Session, gateway: str) -> Downlink | None:
     ).one_or_none()
 
 
-def _reported(session: Session, gateway: str, device: str) -> Mapping[str, Any]:
-    row = session.get(Gateway, gateway)
-    if row is None or row.configuration is None:
-        return {}
-    return _report(row.configuration).settings.get(device, {})
-
-
-def _report(kept: Mapping[str, Any]) -> ConfigurationReport:
-    return ConfigurationReport.model_validate_json(json.dumps(dict(kept)), strict=True)
-
-
-def _lock(session: Session, gateway: str) -> None:
-    # Locked, so that two configurations do not get the same revision.
+def lock_gateway(session: Session, gateway: str) -> None:
+    """Locked, so that two configurations do not get the same revision. Raises
+    ``UnknownGateway``."""
     if session.get(Gateway, gateway, with_for_update=True) is None:
         raise UnknownGateway(gateway)
 
 
-def _enqueue(
+def enqueue(
     session: Session, row: Downlink, gateway: str, account: str, now: datetime, subject: str
 ) -> Downlink:
+    """Write it for ingest to send, and down in the audit log."""
     row.gateway, row.account, row.created, row.again = gateway, account, now, now
     session.add(row)
     session.flush()

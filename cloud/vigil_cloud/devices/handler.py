@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices import clocks
 from vigil_cloud.devices.births import born, died
-from vigil_cloud.devices.downlinks import answered, reconcile
+from vigil_cloud.devices.downlinks import answered, found, reconcile
 from vigil_cloud.devices.epochs import supersedes
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
 from vigil_cloud.domain.port import Complaint, Received
+from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import (
     CommandResult,
@@ -70,6 +71,8 @@ class DevicesHandler:
             ObservationLoss,
             CommandResult,
             ConfigurationReport,
+            DiscoveryReport,
+            LookReport,
         )
     )
 
@@ -97,6 +100,8 @@ class DevicesHandler:
                 answered(session, gateway.gateway, result, message.time, message.received)
             case ConfigurationReport() as report:
                 _configured(session, gateway, report, message)
+            case DiscoveryReport() | LookReport() as report:
+                found(session, gateway.gateway, report)
             case _:
                 pass
         return None

@@ -235,6 +235,9 @@ class Downlink(Base):
     accepted: Mapped[bool | None]
     code: Mapped[str | None] = mapped_column(String(60))
     message: Mapped[str | None] = mapped_column(String(400))
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)
+    """What a search or a look found (``DiscoveryReport``, ``LookReport``): up to 160 KiB, so it
+    is fetched by itself."""
 
 
 class ReadingState(Base):

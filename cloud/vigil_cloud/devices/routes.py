@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices import downlinks, removal, series, service
+from vigil_cloud.devices import configurations, downlinks, removal, series, service
 from vigil_cloud.devices.downlink_errors import UnknownGateway
 from vigil_cloud.devices.maintenance import take_out
 from vigil_cloud.devices.models import Gateway
@@ -226,9 +226,10 @@ def post_configuration(
 ) -> DownlinkEntry:
     """Change a gateway's remote settings; they are retained for when it connects."""
     with writing(services.sessions) as session:
-        for device in sorted({*body.paused_devices, *body.settings}):
+        added = configurations.added(session, gateway)
+        for device in sorted({*body.paused_devices, *body.settings} - added):
             service.require_device(session, operator, device)
-        sent = downlinks.send_configuration(
+        sent = configurations.send_configuration(
             session, gateway, body, operator.username, services.now()
         )
     services.changed.announce()
@@ -241,7 +242,7 @@ def get_configuration(
 ) -> ConfigurationEntry:
     """What is wanted of a gateway, and what it says is in force."""
     with services.sessions() as session:
-        return downlinks.configuration(session, gateway)
+        return configurations.configuration(session, gateway)
 
 
 @router.get("/devices/{device}/settings", tags=["devices"])
@@ -250,7 +251,7 @@ def get_settings(
 ) -> DeviceSettings:
     """What may be changed of a device from here, and how far that has come."""
     with services.sessions() as session:
-        return downlinks.settings_of(session, service.device_row(session, operator, device))
+        return configurations.settings_of(session, service.device_row(session, operator, device))
 
 
 @router.patch("/devices/{device}/settings", tags=["devices"], status_code=202)
@@ -260,7 +261,7 @@ def patch_settings(
     """Change thresholds, intervals, names or the position; the gateway says whether it takes it."""
     with writing(services.sessions) as session:
         row = service.device_row(session, operator, device)
-        sent = downlinks.change_settings(session, row, body, operator.username, services.now())
+        sent = configurations.change_settings(session, row, body, operator.username, services.now())
     services.changed.announce()
     return sent
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from vigil_schemas.commands import COMMANDS
-from vigil_schemas.control import Setting, SettingKey
+from vigil_schemas.control import AddedDevice, Setting, SettingKey
 from vigil_schemas.gateway import ConfigurationReport, SettingMistake
 from vigil_schemas.types import LARGEST_INTEGER, DeviceId, Domain, GatewayId, UtcDatetime
 
@@ -191,6 +191,8 @@ class ConfigurationRequest(BaseModel):
         default_factory=dict
     )
     """All that is wanted otherwise than the file: what is not named is as the file says."""
+    devices: Annotated[dict[DeviceId, AddedDevice], Field(max_length=500)] | None = None
+    """Added from here, all of them; null: those that are now."""
 
 
 class SettingsRequest(BaseModel):

@@ -24,6 +24,7 @@ from vigil_schemas.control import (
     CommandV1,
     Configuration,
     ConfigurationV1,
+    ConfigurationV2,
 )
 from vigil_schemas.envelope import CLOUD_SOURCE, encode
 from vigil_schemas.topics import CONFIG, topic
@@ -131,6 +132,11 @@ def _command(row: Downlink, accepts: list[str]) -> AnyCommand:
 def _configuration(row: Downlink, accepts: list[str]) -> AnyConfiguration:
     if Configuration.TYPE in accepts:
         return Configuration.model_validate(row.payload)
+    if row.payload.get("devices"):
+        raise GatewayTooOld("its software takes no devices from the cloud")
+    if ConfigurationV2.TYPE in accepts:
+        known = {k: v for k, v in row.payload.items() if k in ConfigurationV2.model_fields}
+        return ConfigurationV2.model_validate(known)
     if row.payload.get("settings"):
         raise GatewayTooOld("its software takes no settings from afar")
     keys = ("revision", "health_interval_s", "paused_devices")

@@ -21,11 +21,17 @@ from vigil_cloud.identity.schema import (
     AccountEntry,
     Credentials,
     PasswordChange,
+    ProfileChange,
     SessionEntry,
     SetupRequest,
     SetupState,
 )
-from vigil_cloud.identity.service import change_password, sign_in, sign_out_everywhere
+from vigil_cloud.identity.service import (
+    change_password,
+    change_profile,
+    sign_in,
+    sign_out_everywhere,
+)
 from vigil_cloud.identity.sessions import ABSOLUTE, SignedIn, resume
 from vigil_cloud.services import Services
 
@@ -129,6 +135,15 @@ def put_password(
     """Change one's own password: this browser gets a new session, all others are signed out."""
     tokens = change_password(services, reader.username, body.current, body.new, _address(request))
     return let_in(response, request, services, tokens)
+
+
+@router.put("/session/profile", status_code=204, operation_id="change_profile")
+def put_profile(body: ProfileChange, reader: CurrentAccount, services: ServicesDependency) -> None:
+    """Change one's own name and language."""
+    with writing(services.sessions) as session:
+        change_profile(
+            session, reader.username, body.display_name, body.language, now=services.now()
+        )
 
 
 @router.delete("/session", status_code=204, operation_id="sign_out")

@@ -34,6 +34,17 @@ class PasswordChange(BaseModel):
     new: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
+class ProfileChange(BaseModel):
+    """What one may change of one's own account oneself."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    display_name: Annotated[
+        str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")
+    ]
+    language: Literal["zh-TW", "en"]
+
+
 class AccountEntry(BaseModel):
     """Who is signed in."""
 

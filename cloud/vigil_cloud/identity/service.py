@@ -130,6 +130,20 @@ def change_password(
         return sessions.begin(session, account, now)
 
 
+def change_profile(
+    session: Session, username: str, display_name: str, language: str, *, now: datetime
+) -> Account:
+    """One's own name and language, in which one is also told of alerts. The same again changes
+    nothing. Raises ``UnknownAccount``."""
+    account = account_named(session, username)
+    before = (account.display_name, account.language)
+    account.display_name, account.language = display_name.strip() or username, language
+    if before != (account.display_name, account.language):
+        session.flush()
+        append(session, at=now, account=username, action="account.changed", subject=username)
+    return account
+
+
 def set_roles(
     session: Session, account: Account, roles: Iterable[Role], *, by: str, now: datetime
 ) -> None:

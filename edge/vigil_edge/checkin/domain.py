@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from vigil_edge.checkin.states import WATCH
 from vigil_edge.device.seam import Pipeline, PipelineContext
+from vigil_edge.discovery.search import Place, Search
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.examination import Finding, Text
 from vigil_schemas.checkin import CONTRACT
+from vigil_schemas.discovery import RawReading
 from vigil_schemas.gateway import DeviceDescription
 
 if TYPE_CHECKING:
@@ -41,6 +43,18 @@ def _examine(settings: BleSettings | LlrpSettings, subject: Text) -> Iterable[Fi
     return look(settings, subject)
 
 
+def _discover(search: Search) -> AsyncIterator[Place]:
+    from vigil_edge.checkin.discover import discover
+
+    return discover(search)
+
+
+async def _look(settings: BleSettings | LlrpSettings) -> list[RawReading]:
+    from vigil_edge.checkin.discover import look
+
+    return await look(settings)
+
+
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     from vigil_edge.checkin.cli import add_commands
 
@@ -55,6 +69,8 @@ CHECKIN: Final = EdgeDomain(
     describe=_describe,
     build=_build,
     examine=_examine,
+    discover=_discover,
+    look=_look,
     adjustable=(
         "absence_s",
         "min_sightings",

@@ -25,6 +25,8 @@ class Desired(BaseModel):
     """The newest that was right; in force."""
     refused: RefusedConfiguration | None = None
     """Why ``revision`` is not in force."""
+    waiting: Configuration | None = None
+    """The refused one: it is tried again when more was found here."""
     dropped: bool = False
     """By ``vigil-edge config reset``."""
     file: dict[str, dict[str, Setting | None]] = Field(default_factory=dict)

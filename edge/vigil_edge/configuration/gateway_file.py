@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from vigil_edge import packages
+from vigil_edge.configuration.allowed import DiscoverySettings
 from vigil_edge.configuration.device import DeviceSettings, SectionKind
 from vigil_edge.configuration.mistakes import CHECKING, Mistake, from_validation, show, suggestion
 from vigil_edge.configuration.paths import FOLDER
@@ -77,6 +78,7 @@ class Config:
     outbox: OutboxSettings
     evidence: EvidenceSettings
     health: HealthSettings
+    discovery: DiscoverySettings
     sections: tuple[DeviceSection, ...]
 
 
@@ -178,7 +180,13 @@ class _Reader:
         if head is None:
             return None
         return Config(
-            head.gateway, head.cloud, head.outbox, head.evidence, head.health, tuple(sections)
+            gateway=head.gateway,
+            cloud=head.cloud,
+            outbox=head.outbox,
+            evidence=head.evidence,
+            health=head.health,
+            discovery=head.discovery,
+            sections=tuple(sections),
         )
 
     def _head(self) -> Head | None:

@@ -2,7 +2,8 @@
 
 Pure. A key is written as in the file, nested ones with dots: ``signal.pH.high`` is ``high`` of
 the ``[[water.signal]]`` whose ``name`` is ``pH``. Only what a domain lists as adjustable can be
-changed from afar: no address, no file, no credential.
+changed from afar: no address, no file, no credential. Devices that the cloud adds (``added``) are
+laid in first, so that what is wanted of them is set like that of any other.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from vigil_edge.configuration.added import Template, lay_in
 from vigil_edge.configuration.device import SectionKind
 from vigil_edge.configuration.gateway_file import (
     Config,
@@ -21,13 +23,15 @@ from vigil_edge.configuration.gateway_file import (
     check,
 )
 from vigil_edge.configuration.mistakes import Mistake, suggestion
-from vigil_schemas.control import Setting
+from vigil_schemas.control import AddedDevice, Setting
 from vigil_schemas.gateway import ChangedSetting
 from vigil_schemas.toml_lines import Path as KeyPath
 
 IDENTITY: Final = ("name", "name_zh", "latitude", "longitude")
 """Adjustable of every device: what people call it, and where it is."""
 
+_LONGEST: Final = 400
+"""Characters of a setting's text, as the contract has it."""
 Wanted = Mapping[str, Mapping[str, Setting]]
 """By device and key."""
 Values = dict[str, dict[str, Setting | None]]
@@ -42,25 +46,49 @@ class _Place:
     adjustable: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """What the cloud wants otherwise than the file."""
+
+    settings: Wanted
+    devices: Mapping[str, AddedDevice]
+    """Beside those of the file."""
+
+
 def merged(
-    document: Document, config: Config, wanted: Wanted, domains: Sequence[SectionKind]
+    document: Document,
+    config: Config,
+    wanted: Otherwise,
+    domains: Sequence[SectionKind],
+    templates: Mapping[str, Template],
 ) -> Config:
-    """The configuration with the cloud's values. ``config`` is what the file alone means.
+    """The configuration with the cloud's devices and values. ``config`` is what the file alone
+    means; ``templates`` is what this gateway found.
 
     Raises ``ConfigError`` with what ``vigil-edge check`` would say of a file that held them;
     mistakes that the file has without them are not the cloud's.
     """
-    if not wanted:
+    if not wanted.settings and not wanted.devices:
         return config
     laid = replace(document, tables=copy.deepcopy(document.tables))
-    mistakes = list(_lay_over(_places(laid.tables, config.sections), wanted))
+    sections = config.sections
+    mistakes = list(lay_in(laid.tables, wanted.devices, templates))
+    if wanted.devices and not mistakes:
+        _refuse_new(document, laid, domains)
+        sections = check(laid, domains).sections
+    mistakes += _lay_over(_places(laid.tables, sections), wanted.settings)
     if mistakes:
         raise ConfigError(document.file, mistakes)
+    _refuse_new(document, laid, domains)
+    return check(laid, domains)
+
+
+def _refuse_new(document: Document, laid: Document, domains: Sequence[SectionKind]) -> None:
+    """Raises ``ConfigError`` for mistakes that the file does not have by itself."""
     before = set(_mistakes(document, domains))
     new = [mistake for mistake in _mistakes(laid, domains) if mistake not in before]
     if new:
         raise ConfigError(document.file, [Mistake(0, key, message) for key, message in new])
-    return check(laid, domains)
 
 
 def _mistakes(document: Document, domains: Sequence[SectionKind]) -> list[tuple[str, str]]:
@@ -167,10 +195,12 @@ def _enumerated(
 
 
 def _setting(value: Any) -> Setting | None:
-    """``None`` also for what only the file can hold, as tables."""
+    """``None`` also for what only the file can hold: tables, and texts that are too long."""
     if isinstance(value, list | tuple):
         numbers = [float(each) for each in value if isinstance(each, int | float)]
         return numbers if len(numbers) == len(value) else None
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return None
     return value if isinstance(value, bool | int | float | str) else None
 
 

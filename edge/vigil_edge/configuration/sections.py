@@ -20,6 +20,7 @@ from pydantic import (
 
 from vigil_edge.configuration import tls
 from vigil_edge.configuration.addresses import HttpAddress, MqttAddress
+from vigil_edge.configuration.allowed import DiscoverySettings
 from vigil_edge.configuration.mistakes import misplaced
 from vigil_edge.configuration.paths import ExistingFile, Folder, first_line
 from vigil_schemas.types import GatewayId
@@ -237,3 +238,4 @@ class Head(_Section):
     outbox: OutboxSettings = OutboxSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     health: HealthSettings = HealthSettings()
+    discovery: DiscoverySettings = DiscoverySettings()

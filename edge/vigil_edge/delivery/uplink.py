@@ -28,8 +28,8 @@ from vigil_schemas.control import (
     AnyReceipt,
     Command,
     CommandV1,
-    Configuration,
     ConfigurationV1,
+    ConfigurationV2,
     Receipt,
     ReceiptV1,
 )
@@ -229,7 +229,7 @@ class Uplink:
                 await self.lanes.take_receipt(data)
             elif isinstance(data, Command | CommandV1):
                 self.callbacks.command(data, retained)
-            elif isinstance(data, Configuration | ConfigurationV1):
+            elif isinstance(data, ConfigurationV2 | ConfigurationV1):
                 self.callbacks.configuration(data)
         except Exception:  # noqa: BLE001 - logged, counted, and costs no connection
             self.callbacks.count("received-crashed")

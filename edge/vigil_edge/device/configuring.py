@@ -7,18 +7,27 @@ mistake changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from vigil_edge.configuration import desired as disk
+from vigil_edge.configuration.added import Template
 from vigil_edge.configuration.desired import Desired
 from vigil_edge.configuration.device import SectionKind
 from vigil_edge.configuration.gateway_file import Config, ConfigError, Document, check, read
 from vigil_edge.configuration.mistakes import Mistake
-from vigil_edge.configuration.remote import Values, Wanted, differences, in_file, merged, values
+from vigil_edge.configuration.remote import (
+    Otherwise,
+    Values,
+    Wanted,
+    differences,
+    in_file,
+    merged,
+    values,
+)
 from vigil_schemas.control import AnyConfiguration, Configuration
 from vigil_schemas.gateway import (
     ChangedSetting,
@@ -45,6 +54,8 @@ class ActiveConfiguration:
         """Returns a code and a message for what could not be followed."""
         self.answer: Callable[[CommandResult], Awaitable[None]] = _nobody
         self.report: Callable[[ConfigurationReport], Awaitable[None]] = _nobody
+        self.templates: Callable[[], Mapping[str, Template]] = dict
+        """What this gateway found: devices that the cloud adds are among it."""
         self._file = file
         self._domains = domains
         self._folder = config.gateway.data_dir
@@ -69,6 +80,12 @@ class ActiveConfiguration:
         wanted = self._desired.configuration
         return [] if wanted is None else list(wanted.paused_devices)
 
+    @property
+    def stands_on(self) -> list[str]:
+        """Findings that the cloud's devices are read by, and those that are wanted."""
+        both = (self._desired.configuration, self._desired.waiting)
+        return [each.found for one in both if one is not None for each in one.devices.values()]
+
     def start(self, before: bytes | None) -> None:
         """Lay the kept revision over the file. ``before``: one kept by an earlier version.
 
@@ -80,17 +97,36 @@ class ActiveConfiguration:
 
     async def take(self, configuration: AnyConfiguration) -> None:
         """A newer revision; a known one changes nothing, and an older one is refused."""
-        wanted = _as_v2(configuration)
+        wanted = _newest_form(configuration)
         if wanted.revision <= self._desired.revision:
             await self._older(wanted.revision)
             return
         mistakes = self._mistakes(wanted)
         if mistakes:
-            refused = {"revision": wanted.revision, "refused": _refusal(wanted.revision, mistakes)}
+            refused = {
+                "revision": wanted.revision,
+                "refused": _refusal(wanted.revision, mistakes),
+                "waiting": wanted,
+            }
             self._keep(self._desired.model_copy(update=refused))
             code, message = "bad-configuration", "; ".join(_said(each) for each in mistakes)
             await self._tell(wanted.revision, accepted=False, code=code, message=message)
             return
+        await self._take_right(wanted)
+
+    async def found_more(self) -> None:
+        """A search ended: what was refused for a device that was not found may be right now."""
+        wanted = self._desired.waiting
+        if wanted is not None and not self._mistakes(wanted):
+            await self._take_right(wanted)
+            return
+        before = self.config
+        self._use()  # a device may be called otherwise where it was found again
+        if self.config != before:
+            self.changed()
+            await self.report(self._state())
+
+    async def _take_right(self, wanted: Configuration) -> None:
         file = in_file(self._document, self._of_file, wanted.settings) if self._document else {}
         self._keep(Desired(revision=wanted.revision, configuration=wanted, file=file))
         self._use()
@@ -146,21 +182,43 @@ class ActiveConfiguration:
         if wanted is None or self._document is None:
             return
         try:
-            self.config = merged(self._document, self._of_file, wanted.settings, self._domains)
+            self.config = self._merged(self._document, wanted)
         except ConfigError as error:  # right when it came; the file has changed since
             mistakes = "; ".join(_said(each) for each in error.mistakes)
             _log.error("the cloud's settings are not used with this file", mistakes=mistakes)
             refused = _refusal(wanted.revision, error.mistakes)
-            self._desired = self._desired.model_copy(update={"refused": refused})
+            update = {"refused": refused, "waiting": self._desired.waiting or wanted}
+            self._desired = self._desired.model_copy(update=update)
+            self.config = self._what_holds(self._document, wanted)
+
+    def _what_holds(self, document: Document, wanted: Configuration) -> Config:
+        """Of a configuration that was right once: its devices go on being read, as far as they are
+        known here. A value that no longer fits must not make a gateway deaf."""
+        known = self.templates()
+        there = {name: one for name, one in wanted.devices.items() if one.found in known}
+        settings = {
+            k: v for k, v in wanted.settings.items() if k not in wanted.devices.keys() - there
+        }
+        for attempt in (settings, {k: v for k, v in settings.items() if k in there}, {}):
+            kept = wanted.model_copy(update={"devices": there, "settings": attempt})
+            try:
+                return self._merged(document, kept)
+            except ConfigError as error:
+                _log.info("less of the cloud's settings is tried", mistakes=len(error.mistakes))
+        return self._of_file
 
     def _mistakes(self, wanted: Configuration) -> list[Mistake]:
         if self._document is None:
             return []
         try:
-            merged(self._document, self._of_file, wanted.settings, self._domains)
+            self._merged(self._document, wanted)
         except ConfigError as error:
             return error.mistakes
         return []
+
+    def _merged(self, document: Document, wanted: Configuration) -> Config:
+        otherwise = Otherwise(wanted.settings, wanted.devices)
+        return merged(document, self._of_file, otherwise, self._domains, self.templates())
 
     def _keep(self, desired: Desired) -> None:
         self._desired = desired
@@ -230,7 +288,7 @@ async def _nobody(_: object) -> None:
     """Nobody is told."""
 
 
-def _as_v2(configuration: AnyConfiguration) -> Configuration:
+def _newest_form(configuration: AnyConfiguration) -> Configuration:
     if isinstance(configuration, Configuration):
         return configuration
     return Configuration.model_validate(configuration.model_dump())

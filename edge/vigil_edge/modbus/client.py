@@ -14,6 +14,7 @@ serial line cannot be told from the next one.
 from __future__ import annotations
 
 import asyncio
+import termios
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -100,6 +101,22 @@ class ModbusClient:
         if len(words) != count:
             raise self._garbage(f"asked for {what}, got {len(words)}: not the answer to it")
         return words
+
+    async def identify(self) -> dict[int, str]:
+        """What it says of itself (function 43, 14): vendor, product, revision, by 0 to 2."""
+        unit = self._settings.unit
+        response = await self._answer(
+            lambda client: client.read_device_information(read_code=1, object_id=0, device_id=unit),
+            "device identification",
+        )
+        told: object = getattr(response, "information", None)
+        if not isinstance(told, dict):
+            raise self._garbage("the answer to device identification holds none")
+        return {
+            number: said.decode("utf-8", "replace").strip("\0 ")
+            for number, said in told.items()
+            if isinstance(number, int) and isinstance(said, bytes)
+        }
 
     async def read_contacts(self, address: int, count: int) -> list[bool]:
         """Discrete inputs (function 2)."""
@@ -202,7 +219,8 @@ class ModbusClient:
     async def _connected(self, wire: Wire) -> AnyClient:
         try:
             return await wire.client()
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, termios.error) as error:
+            # A port that cannot be set so (its parity, its speed) says it in a class of its own.
             raise self._unreachable(str(error) or "timed out") from error
 
     def _broken(self, wire: Wire, message: str) -> SourceError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from vigil_edge.device.seam import Pipeline, PipelineContext
+from vigil_edge.discovery.search import Place, Search
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.examination import Finding, Text
 from vigil_schemas.gateway import DeviceDescription
@@ -40,6 +41,12 @@ def _examine(settings: NoiseSettings, subject: Text) -> Iterable[Finding]:
     return look(settings, subject)
 
 
+def _discover(search: Search) -> AsyncIterator[Place]:
+    from vigil_edge.noise.discover import discover
+
+    return discover(search)
+
+
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     from vigil_edge.noise.cli import add_commands
 
@@ -54,8 +61,10 @@ NOISE: Final = EdgeDomain(
     describe=_describe,
     build=_build,
     examine=_examine,
+    discover=_discover,
     adjustable=(
         "threshold_db",
+        "limits",
         "hysteresis_db",
         "before_s",
         "after_s",

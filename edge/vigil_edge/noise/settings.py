@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from vigil_edge.configuration.device import DeviceSettings
+from vigil_edge.noise import limit_text
 from vigil_edge.noise.bearing.array import ArraySettings
 from vigil_edge.noise.calibrations import CalibrationSettings
 from vigil_edge.noise.decision import Distance
@@ -80,6 +88,18 @@ class NoiseSettings(DeviceSettings):
     after_s: Annotated[float, Field(ge=1, le=30)] = 3.0
     """Seconds of sound and picture kept around a passage."""
 
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _of_text(cls, value: Any) -> Any:
+        """A setting from the cloud is no table: see ``limit_text``."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = f"{value:g}"  # a form sends what looks like a number as one
+        return limit_text.read(value) if isinstance(value, str) else value
+
+    @field_serializer("limits", when_used="json")
+    def _as_text(self, value: tuple[LimitSettings, ...]) -> str:
+        return limit_text.write(value)
+
     @model_validator(mode="after")
     def _channels_are_there(self) -> Self:
         if self.array is not None and self.audio.source != "wav":
@@ -107,6 +127,7 @@ class NoiseSettings(DeviceSettings):
         these. Without addresses, which may hold passwords."""
         secrets = {"camera": {"address"}, "audio": {"address"}}
         said = self.model_dump(mode="json", exclude=secrets)
+        said["limits"] = [line.model_dump(mode="json") for line in self.limits]
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

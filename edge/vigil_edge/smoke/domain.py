@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from vigil_edge.device.seam import Pipeline, PipelineContext
+from vigil_edge.discovery.search import Place, Search
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.examination import Finding, Text
+from vigil_schemas.discovery import RawReading
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.smoke import CONTRACT
 
 if TYPE_CHECKING:
-    from vigil_edge.smoke.settings import BrokerSettings
+    from vigil_edge.smoke.settings import BrokerSettings, ZigbeeSettings
     from vigil_edge.smoke.wired_settings import WiredSettings
 
 
@@ -41,6 +43,18 @@ def _examine(settings: BrokerSettings, subject: Text) -> Iterable[Finding]:
     return look(settings, subject)
 
 
+def _discover(search: Search) -> AsyncIterator[Place]:
+    from vigil_edge.smoke.discover import discover
+
+    return discover(search)
+
+
+async def _look(settings: ZigbeeSettings) -> list[RawReading]:
+    from vigil_edge.smoke.discover import look
+
+    return await look(settings)
+
+
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     from vigil_edge.smoke.cli import add_commands
 
@@ -55,6 +69,8 @@ SMOKE: Final = EdgeDomain(
     describe=_describe,
     build=_build,
     examine=_examine,
+    discover=_discover,
+    look=_look,
     adjustable=("silent_after_s",),
     tools="decode smoke alarm payloads",
     add_commands=_add_commands,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from vigil_edge.device.seam import Pipeline, PipelineContext
+from vigil_edge.discovery.search import Place, Search
 from vigil_edge.domain import EdgeDomain
 from vigil_edge.examination import Finding, Text
+from vigil_schemas.discovery import RawReading
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.water import CONTRACT
 
@@ -64,6 +66,18 @@ def _examine(settings: WaterSettings | SessionSettings, subject: Text) -> Iterab
     return look_into(settings, subject) if settings.driver == "files" else look(settings, subject)
 
 
+def _discover(search: Search) -> AsyncIterator[Place]:
+    from vigil_edge.water.discover import discover
+
+    return discover(search)
+
+
+async def _look(settings: WaterSettings) -> list[RawReading]:
+    from vigil_edge.water.discover import look
+
+    return await look(settings)
+
+
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     from vigil_edge.water.cli import add_commands
 
@@ -78,6 +92,8 @@ WATER: Final = EdgeDomain(
     describe=_describe,
     build=_build,
     examine=_examine,
+    discover=_discover,
+    look=_look,
     adjustable=(
         "interval_s",
         "maintenance",

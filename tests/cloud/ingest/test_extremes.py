@@ -25,6 +25,16 @@ from vigil_schemas.checkin import (
 )
 from vigil_schemas.contract import DOWNWARD, PAYLOADS
 from vigil_schemas.control import RefusalReason
+from vigil_schemas.discovery import (
+    Choice,
+    DiscoveryReport,
+    Fact,
+    FoundDevice,
+    LookReport,
+    Option,
+    RawReading,
+    Searched,
+)
 from vigil_schemas.evidence import EvidenceReference
 from vigil_schemas.gateway import (
     ChangedSetting,
@@ -85,6 +95,20 @@ def examples() -> dict[str, tuple[str, str, Model]]:
     configured = ConfigurationReport(
         revision=1, in_force=True, settings={"alarm-1": {"name": "n", "high": 1.5}},
         cloud=[changed_key], edited=[changed_key], refused=refused, at_next_start=["cloud"],
+    )  # fmt: skip
+    option = Option(value="v", title="t", title_zh="t")
+    found_one = FoundDevice(
+        found="0" * 16, domain="smoke", driver="d", title="t", title_zh="t",
+        facts=[Fact(name="n", value="v")], device="alarm-1",
+        choices=[Choice(key="c", title="t", title_zh="t", options=[option])],
+    )  # fmt: skip
+    searched = DiscoveryReport(
+        command_id="command-1", state="done", began=NOON, ended=NOON, untold=1, found=[found_one],
+        searched=[Searched(domain="smoke", place="p", found=1, code="c", message="m")],
+    )  # fmt: skip
+    looked = LookReport(
+        command_id="command-1", found="0" * 16, time=NOON, code="c", message="m",
+        readings=[RawReading(name="n", raw="r", value=1.0, unit="V", doubt="d")],
     )  # fmt: skip
     old_water = WaterExcursionV1.model_validate(water.model_dump())
     old_fire = SmokeAlarmV1.model_validate(
@@ -174,6 +198,8 @@ def examples() -> dict[str, tuple[str, str, Model]]:
         ("event", GATEWAY, loss),
         ("event", GATEWAY, CommandResult(command_id="config-1", accepted=True)),
         ("event", GATEWAY, configured),
+        ("event", GATEWAY, searched),
+        ("event", GATEWAY, looked),
     ]
     return {type(data).TYPE: (lane, subject, data) for lane, subject, data in found}  # type: ignore[attr-defined]  # every event model has one
 

@@ -454,6 +454,8 @@ export const en = {
   "control.waiting": "Sent; waiting for the gateway's answer. It waits while the gateway is away.",
   "control.done": "Done.",
   "control.asFile": "as the gateway's file says",
+  "control.changes": "Changed from the pages ({count})",
+  "control.takeBack": "Take one of these back",
   "control.byCloud": "Set from here; the file says {file}.",
   "control.edited": "Set from here; the file was changed to {file} since, which is not used.",
   "control.save": "Save",

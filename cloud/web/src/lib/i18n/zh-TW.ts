@@ -447,6 +447,8 @@ export const zhTW: Record<Key, string> = {
   "control.waiting": "已送出，等待閘道器回覆；閘道器離線時會保留。",
   "control.done": "已完成。",
   "control.asFile": "依閘道器設定檔",
+  "control.changes": "由頁面所做的變更（{count}）",
+  "control.takeBack": "回復其中一項變更",
   "control.byCloud": "由此設定；設定檔為 {file}。",
   "control.edited": "由此設定；設定檔之後改為 {file}，未採用。",
   "control.save": "儲存",

@@ -1,0 +1,114 @@
+"""Who is enrolled and what they carry, as registers: names and tags, and never a place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from vigil_cloud.checkin import enrolment
+from vigil_cloud.identity import audit, consents, persons
+from vigil_cloud.identity.service import account_named
+from vigil_cloud.registers.port import Act, BadEntry, Column, Entry, Register
+from vigil_schemas.types import isoformat_utc
+
+
+def _people(act: Act) -> Sequence[Entry]:
+    return [
+        {
+            "person": one.key,
+            "name": one.name,
+            "guardians": list(one.guardians),
+            "tags": list(one.carries),
+            "created": isoformat_utc(one.created),
+        }
+        for one in enrolment.people(act.session, act.cipher)
+    ]
+
+
+def _enrol(act: Act, key: str, entry: Entry) -> None:
+    persons.enrol(act.session, act.cipher, key=key, name=str(entry["name"]), now=act.now)
+    _noted(act, key, "person.enrolled")
+    _guardians(act, key, entry)
+
+
+def _rename(act: Act, key: str, entry: Entry) -> None:
+    persons.require_enrolled(act.session, key)
+    if "name" in entry:
+        persons.enrol(act.session, act.cipher, key=key, name=str(entry["name"]), now=act.now)
+        _noted(act, key, "person.renamed")
+    _guardians(act, key, entry)
+
+
+def _noted(act: Act, key: str, action: str) -> None:
+    # Without the name: the log outlives an erasure.
+    audit.append(act.session, at=act.now, account=act.by, action=action, subject="", person_key=key)
+
+
+def _guardians(act: Act, key: str, entry: Entry) -> None:
+    """Whoever is named is one from now on, whoever is not is none any more."""
+    wanted = entry.get("guardians")
+    if not isinstance(wanted, list):
+        return
+    before = consents.guardians_of(act.session, key)
+    for username in wanted:
+        account = account_named(act.session, username)
+        if username not in before:
+            if "family" not in account.roles:
+                raise BadEntry("guardians", f"the account {username!r} has not the role family")
+            consents.add_guardian(
+                act.session, person_key=key, account=account, by=act.by, now=act.now
+            )
+    for username in sorted(set(before) - set(wanted)):
+        account = account_named(act.session, username)
+        consents.remove_guardian(
+            act.session, person_key=key, account=account, by=act.by, now=act.now
+        )
+
+
+PEOPLE: Final = Register(
+    name="people",
+    title="People",
+    title_zh="個案",
+    key="person",
+    columns=(
+        Column(name="person", title="Key", title_zh="代號", required=True, fixed=True),
+        Column(name="name", title="Name", title_zh="姓名", required=True),
+        Column(name="guardians", title="Guardians", title_zh="監護人", kind="words"),
+        Column(name="tags", title="Tags", title_zh="標籤", kind="words", shown=True),
+        Column(name="created", title="Since", title_zh="登錄於", kind="time", shown=True),
+    ),
+    rows=_people,
+    add=_enrol,
+    change=_rename,
+    people=True,
+)
+
+
+def _tags(act: Act) -> Sequence[Entry]:
+    return [{"tag": tag, "person": person} for tag, person in enrolment.tags(act.session)]
+
+
+def _give(act: Act, key: str, entry: Entry) -> None:
+    person = entry.get("person")
+    if isinstance(person, str):
+        enrolment.give_typed_tag(act.session, key, person, by=act.by, now=act.now)
+
+
+def _take(act: Act, key: str) -> None:
+    enrolment.take_tag(act.session, key, by=act.by, now=act.now)
+
+
+TAGS: Final = Register(
+    name="tags",
+    title="Tags",
+    title_zh="標籤",
+    key="tag",
+    columns=(
+        Column(name="tag", title="Tag", title_zh="標籤", required=True, fixed=True),
+        Column(name="person", title="Carried by", title_zh="持有人代號", required=True),
+    ),
+    rows=_tags,
+    add=_give,
+    change=_give,
+    retire=_take,
+)

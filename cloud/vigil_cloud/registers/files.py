@@ -1,0 +1,216 @@
+"""A register as a CSV file that spreadsheets open, and back: looked at first, taken whole or not.
+
+The first line names columns, by their names or by their titles in either language. UTF-8, or Big5
+as spreadsheets here write it. Several words of one cell have ``;`` between them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from vigil_cloud.api_errors import ApiError
+from vigil_cloud.registers.port import Act, BadEntry, Cell, Column, Entry, Register, written
+from vigil_schemas.errors import VigilError
+
+LARGEST: Final = 1024 * 1024
+MOST_ROWS: Final = 500
+"""Written in one transaction: whatever else is written waits for a second or two."""
+MOST_MISTAKES: Final = 100
+_FORMULA: Final = ("=", "+", "-", "@", "\t")
+"""A cell that begins so is a formula to a spreadsheet: written with an apostrophe in front."""
+_BETWEEN: Final = str.maketrans({"；": ";", "、": ";"})
+_YES: Final = frozenset({"yes", "true", "1", "是", "y"})
+_NO: Final = frozenset({"no", "false", "0", "否", "n"})
+
+
+class BadRegisterFile(ApiError):
+    """A file that is no table of the register's columns."""
+
+    code: ClassVar[str] = "bad-register-file"
+    remedy: ClassVar[str] = (
+        "Take the register out as a file, change that, and bring it in: CSV in UTF-8 or Big5, of"
+        f" {MOST_ROWS} lines at most."
+    )
+    status: ClassVar[int] = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with one line; the header is line 1."""
+
+    line: int
+    text: str
+
+
+@dataclass(slots=True)
+class Done:
+    """What a file does, or would do."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    same: int = 0
+    told: dict[str, str] = field(default_factory=dict)
+    """By key, what is told once."""
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line as it was written, by column; a cell that is empty is not there."""
+
+    number: int
+    cells: Mapping[str, str]
+
+
+def out(register: Register, rows: Sequence[Entry]) -> str:
+    """The register as CSV; what is secret is no column of it."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    columns = [one for one in register.columns if not one.secret]
+    table.writerow([one.name for one in columns])
+    for row in rows:
+        table.writerow([_safe(_said(row.get(one.name))) for one in columns])
+    return text.getvalue()
+
+
+def read(register: Register, content: bytes) -> list[Line]:
+    """The lines of a file. Raises ``BadRegisterFile``."""
+    reader = csv.reader(io.StringIO(_decoded(content), newline=""), strict=True)
+    try:
+        lines = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise BadRegisterFile(f"Line {reader.line_num} is no CSV: {error}.") from error
+    filled = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
+    if not filled:
+        raise BadRegisterFile("The file is empty.")
+    names = [_column(register, cell) for cell in filled[0][1]]
+    if len(set(names)) < len(names):
+        raise BadRegisterFile("The first line names a column twice.")
+    if register.key not in names:
+        raise BadRegisterFile(f"The first line lacks the column {register.key}.")
+    if len(filled) - 1 > MOST_ROWS:
+        raise BadRegisterFile(f"More than {MOST_ROWS} lines: make several files of it.")
+    return [_line(number, names, cells) for number, cells in filled[1:]]
+
+
+def take(register: Register, act: Act, lines: Sequence[Line]) -> Done:
+    """Everything that the lines ask for: entries that are not there are added, others changed.
+    Where there is a mistake, the caller rolls back."""
+    there = {str(row[register.key]): row for row in register.rows(act)}
+    done, seen = Done(), set[str]()
+    for line in lines:
+        try:
+            with act.session.begin_nested():
+                _take(register, act, line, there, seen, done)
+        except VigilError as error:
+            if len(done.mistakes) < MOST_MISTAKES:
+                done.mistakes.append(Mistake(line.number, str(error)))
+    return done
+
+
+def _take(
+    register: Register,
+    act: Act,
+    line: Line,
+    there: Mapping[str, Entry],
+    seen: set[str],
+    done: Done,
+) -> None:
+    key = line.cells.get(register.key, "")
+    if not key:
+        raise BadEntry(register.key, "has to be given")
+    if key in seen:
+        raise BadEntry(register.key, f"{key!r} stands in the file twice")
+    seen.add(key)
+    before = there.get(key)
+    cells = {
+        name: _read(column, text)
+        for name, text in line.cells.items()
+        if name != register.key
+        and (column := register.column(name)) is not None
+        and not column.shown
+    }
+    if before is None:
+        if register.add is None:
+            raise BadEntry(register.key, f"there is no {key!r}, and none is added by a file")
+        if len(done.added) >= register.most_added:
+            most = register.most_added
+            raise BadEntry(register.key, f"more than {most} new ones: make several files of it")
+        told = register.add(act, key, written(register, cells, new=True))
+        done.added.append(key)
+        if told is not None:
+            done.told[key] = told
+        return
+    news = {name: cell for name, cell in cells.items() if before.get(name) != cell}
+    if not news:
+        done.same += 1
+        return
+    if register.change is None:
+        raise BadEntry(next(iter(news)), "is not changed by a file")
+    register.change(act, key, written(register, news, new=False))
+    done.changed.append(key)
+
+
+def _column(register: Register, cell: str) -> str:
+    said = cell.strip()
+    for one in register.columns:
+        if said in (one.name, one.title, one.title_zh):
+            return one.name
+    known = ", ".join(one.name for one in register.columns)
+    raise BadRegisterFile(f"There is no column {said[:40]!r}; there are {known}.")
+
+
+def _line(number: int, names: Sequence[str], cells: Sequence[str]) -> Line:
+    if any(cell.strip() for cell in cells[len(names) :]):
+        raise BadRegisterFile(f"Line {number} has more cells than the first line has columns.")
+    plain = {name: _plain(cell) for name, cell in zip(names, cells, strict=False)}
+    return Line(number, {name: cell for name, cell in plain.items() if cell})
+
+
+def _read(column: Column, text: str) -> Cell:
+    if column.kind == "flag":
+        if text.lower() in _YES | _NO:
+            return text.lower() in _YES
+        raise BadEntry(column.name, "is yes or no")
+    if column.kind == "number":
+        try:
+            return float(text)
+        except ValueError as error:
+            raise BadEntry(column.name, "is a number") from error
+    if column.kind == "words":
+        words = (one.strip() for one in text.translate(_BETWEEN).split(";"))
+        return [one for one in words if one]
+    return text
+
+
+def _said(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, list):
+        return ";".join(cell)
+    # Exactly: a position that was taken out and brought in is the same position.
+    return repr(cell).removesuffix(".0") if isinstance(cell, float) else cell
+
+
+def _decoded(content: bytes) -> str:
+    for encoding in ("utf-8-sig", "cp950"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise BadRegisterFile("It is neither UTF-8 nor Big5.")
+
+
+def _safe(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _plain(cell: str) -> str:
+    cell = cell.strip()
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell

@@ -1,0 +1,6 @@
+/** The words of finding devices, and those that all pages share. */
+
+import { dictionary } from "../../lib/i18n/index.svelte";
+import { en, zhTW } from "./texts";
+
+export const { t, word } = dictionary(en, zhTW);

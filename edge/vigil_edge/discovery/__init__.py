@@ -1,0 +1,1 @@
+"""What a gateway finds where devices may be, before anybody has configured them."""
