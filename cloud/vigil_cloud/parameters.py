@@ -8,6 +8,10 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
+ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
+"""Neither control characters nor a turn of the direction of writing: what people type stands in
+messages and lists beside what the city says."""
+
 _WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _TRUTH: Final = {"true": True, "false": False}
 

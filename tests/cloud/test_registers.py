@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 
 from cloud_city import GATEWAY, NAME, PASSWORD, TAG, City
+from vigil_cloud.database.engine import writing
+from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.devices.models import Device
+from vigil_cloud.devices.rows import new_device
+from vigil_cloud.identity import districts
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named
 
 PATH = "/api/v1/registers"
 
@@ -117,6 +123,7 @@ def test_an_account_is_added_with_a_first_password_and_changed(city: City) -> No
         ("administrator", False, {"shoe_size": 43.0}, "shoe_size"),
         ("administrator", False, {"active": "yes"}, "active"),
         ("administrator", False, {"display_name": "two\nlines"}, "display_name"),
+        ("administrator", False, {"display_name": "turned\u202egniht"}, "display_name"),
     ],
 )
 def test_a_wrong_entry_names_its_column(
@@ -237,10 +244,10 @@ def test_people_are_shown_by_name_and_tag_and_never_by_place(city: City) -> None
 
 
 def test_homes_are_brought_in_by_a_file(city: City) -> None:
-    text = "代號,名稱,地址,緯度,經度\nlin,林宅,中山路 7 號,23.5,120.4\nwu,吳宅,,,\n"
+    text = "代號,名稱,地址,緯度,經度\nlin,林宅,中山路\u30007 號,23.5,120.4\nwu,吳宅,,,\n"
     assert bring(city, "homes", text).json()["added"] == ["lin", "wu"]
     lin = rows(city, "homes")["lin"]
-    assert (lin["name"], lin["address"], lin["latitude"]) == ("林宅", "中山路 7 號", 23.5)
+    assert (lin["name"], lin["address"], lin["latitude"]) == ("林宅", "中山路\u30007 號", 23.5)
     assert put(city, "homes", "lin", address="7 Zhongshan Road").status_code == 200
     assert rows(city, "homes")["lin"]["longitude"] == 120.4, "what is not written stays"
     half = put(city, "homes", "wu", latitude=23.0)
@@ -262,3 +269,27 @@ def test_where_devices_and_gateways_stand_is_brought_in_by_a_file(city: City) ->
     assert bring(city, "devices", "device,district\nnew-1,east\n").json()["mistakes"]
     assert actions(city, "devices", "sonde-1")[0] == ("administrator", "device.placed")
     assert PASSWORD not in str(get(city, "/accounts"))
+
+
+def test_devices_and_gateways_of_other_districts_are_not_there(city: City) -> None:
+    """An administrator of a district keeps what stands in it."""
+    for district, zh in (("east", "東區"), ("west", "西區")):
+        put(city, "districts", district, new=True, name=district, name_zh=zh)
+    assert bring(city, "devices", "device,district\nsonde-1,east\nmic-1,west\n").json()["done"]
+    with writing(city.services.sessions) as session:
+        account = account_named(session, "administrator")
+        districts.limit(session, account, ["east"], by="operator", now=city.time)
+    assert set(rows(city, "devices")) == {"sonde-1"}
+    assert rows(city, "gateways") == {}
+    moved = put(city, "devices", "mic-1", district="east")
+    assert (moved.status_code, moved.json()["code"]) == (404, "unknown-device")
+    moved = put(city, "gateways", GATEWAY, district="east")
+    assert (moved.status_code, moved.json()["code"]) == (404, "unknown-gateway")
+
+
+def test_a_device_of_a_domain_that_nobody_has_described_is_closed(city: City) -> None:
+    with writing(city.services.sessions) as session:
+        odd = new_device("odd-1", GATEWAY, "odd", city.time)
+        insert_missing(session, Device, [odd])
+    assert "odd-1" not in rows(city, "devices")
+    assert put(city, "devices", "odd-1", district="east").status_code == 404

@@ -8,13 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.checkin.invitations import Capacity, State
 from vigil_cloud.identity.schema import Username
+from vigil_cloud.parameters import ONE_LINE
 from vigil_schemas.checkin import CarriedId
 from vigil_schemas.types import UtcDatetime
 
 NO_NUL = r"^[^\x00]*$"
-ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$"
-"""Neither control characters nor a turn of the direction of writing: what somebody outside the city
-types stands in messages and lists beside what the city says."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=ONE_LINE)]
 Note = Annotated[str, StringConstraints(max_length=200, pattern=ONE_LINE)]
 Reason = Annotated[str, StringConstraints(min_length=2, max_length=200, pattern=ONE_LINE)]

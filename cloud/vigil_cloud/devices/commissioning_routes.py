@@ -19,6 +19,7 @@ from vigil_cloud.devices.routes import DeviceName, GatewayName, OfGateway
 from vigil_cloud.devices.schema import DownlinkEntry
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.parameters import Whole
+from vigil_schemas.types import LARGEST_INTEGER
 
 router = APIRouter(tags=["gateways"])
 CommandName = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{8,64}$")]
@@ -93,7 +94,7 @@ def list_configurations(
 )
 def post_restoration(
     gateway: GatewayName,
-    revision: Annotated[Whole, Path(ge=0)],
+    revision: Annotated[Whole, Path(ge=0, le=LARGEST_INTEGER)],
     body: RevisionRequest,
     operator: OfGateway,
     services: ServicesDependency,

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_cloud.devices.schema import DownlinkEntry
+from vigil_cloud.parameters import ONE_LINE
 from vigil_schemas.control import Setting
 from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.types import (
@@ -19,7 +20,7 @@ from vigil_schemas.types import (
 )
 
 Revision = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
-Name = Annotated[str, Field(max_length=120, pattern=r"^[^\x00-\x1f]*$")]
+Name = Annotated[str, Field(max_length=120, pattern=ONE_LINE)]
 
 
 class SearchEntry(BaseModel):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.identity.models import Account, AuditEntry, Look
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.parameters import ONE_LINE
 from vigil_schemas.types import UtcDatetime
 
 NO_NUL = r"^[^\x00]*$"
@@ -39,9 +40,7 @@ class ProfileChange(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    display_name: Annotated[
-        str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]*$")
-    ]
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=ONE_LINE)]
     language: Literal["zh-TW", "en"]
 
 

@@ -8,7 +8,10 @@ from typing import Any, Final, cast
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 
+from vigil_cloud.devices.downlink_errors import UnknownGateway
 from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.devices.service import UnknownDevice
+from vigil_cloud.devices.visibility import visible_devices, visible_gateways
 from vigil_cloud.identity import audit, districts, service
 from vigil_cloud.identity.errors import LastAdministrator
 from vigil_cloud.identity.household_schema import DistrictId
@@ -279,7 +282,8 @@ DISTRICTS: Final = Register(
 
 
 def _gateways(act: Act) -> Sequence[Entry]:
-    rows = act.session.scalars(select(Gateway).order_by(Gateway.gateway)).all()
+    seen = select(Gateway).where(visible_gateways(act.reader))
+    rows = act.session.scalars(seen.order_by(Gateway.gateway)).all()
     places = districts.places(act.session, "gateway", [row.gateway for row in rows])
     return [
         {
@@ -292,6 +296,20 @@ def _gateways(act: Act) -> Sequence[Entry]:
         }
         for row in rows
     ]
+
+
+def _place_gateway(act: Act, key: str, entry: Entry) -> None:
+    mine = visible_gateways(act.reader)
+    if act.session.scalar(select(Gateway.gateway).where(Gateway.gateway == key, mine)) is None:
+        raise UnknownGateway(key)
+    _place(act, "gateway", key, entry)
+
+
+def _place_device(act: Act, key: str, entry: Entry) -> None:
+    mine = visible_devices(act.reader)
+    if act.session.scalar(select(Device.device).where(Device.device == key, mine)) is None:
+        raise UnknownDevice(key)
+    _place(act, "device", key, entry)
 
 
 def _place(act: Act, kind: districts.Kind, key: str, entry: Entry) -> None:
@@ -314,13 +332,14 @@ GATEWAYS: Final = Register(
         Column(name="added", title="Since", title_zh="加入於", kind="time", shown=True),
     ),
     rows=_gateways,
-    change=lambda act, key, entry: _place(act, "gateway", key, entry),
+    change=_place_gateway,
     page="/gateways/",
 )
 
 
 def _devices(act: Act) -> Sequence[Entry]:
-    rows = act.session.scalars(select(Device).order_by(Device.device)).all()
+    seen = select(Device).where(visible_devices(act.reader))
+    rows = act.session.scalars(seen.order_by(Device.device)).all()
     places = districts.places(act.session, "device", [row.device for row in rows])
     return [
         {
@@ -355,7 +374,7 @@ DEVICES: Final = Register(
         Column(name="longitude", title="Longitude", title_zh="經度", kind="number", shown=True),
     ),
     rows=_devices,
-    change=lambda act, key, entry: _place(act, "device", key, entry),
+    change=_place_device,
     page="/devices/",
 )
 

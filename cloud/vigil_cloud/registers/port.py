@@ -7,6 +7,7 @@ way in.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.parameters import ONE_LINE
 
 Cell = str | bool | float | list[str] | None
 """One value: a text, yes or no, a number, several words, or nothing."""
@@ -24,6 +27,7 @@ Entry = Mapping[str, Cell]
 """By column."""
 ColumnKind = Literal["text", "choice", "words", "flag", "number", "time"]
 LONGEST_CELL: Final = 1000
+_LINE: Final = re.compile(ONE_LINE)
 MOST_WORDS: Final = 200
 
 
@@ -64,8 +68,13 @@ class Act:
 
     session: Session
     cipher: Cipher
-    by: str
+    reader: Reader
     now: datetime
+
+    @property
+    def by(self) -> str:
+        """The account, as the log has it."""
+        return self.reader.username
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +141,8 @@ def _cell(column: Column, value: Cell) -> Cell:
         words = value if isinstance(value, list) else None
         if words is None or not all(isinstance(one, str) for one in words):
             raise BadEntry(column.name, "is a list of words")
+        if len(words) > MOST_WORDS:
+            raise BadEntry(column.name, f"is a list of at most {MOST_WORDS} words")
         return [_text(column, one) for one in dict.fromkeys(words)]
     if not isinstance(value, str):
         raise BadEntry(column.name, "is a text")
@@ -140,7 +151,7 @@ def _cell(column: Column, value: Cell) -> Cell:
 
 def _text(column: Column, value: str) -> str:
     text = value.strip()
-    if len(text) > LONGEST_CELL or not text.isprintable():
+    if len(text) > LONGEST_CELL or not _LINE.fullmatch(text):
         raise BadEntry(column.name, f"is one line of at most {LONGEST_CELL} characters")
     if column.options and text and text not in column.options:
         raise BadEntry(column.name, f"{text!r} is none of {', '.join(column.options)}")

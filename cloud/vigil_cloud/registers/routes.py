@@ -19,7 +19,7 @@ from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.personal_records import records_of
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.parameters import Truth
+from vigil_cloud.parameters import ONE_LINE, Truth
 from vigil_cloud.registers import files
 from vigil_cloud.registers.files import LARGEST, BadRegisterFile, Done
 from vigil_cloud.registers.port import Act, BadEntry, Register, written
@@ -41,7 +41,7 @@ from vigil_cloud.services import Services
 router = APIRouter(prefix="/registers", tags=["registers"])
 Administrator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR))]
 RegisterName = Annotated[str, Path(pattern=r"^[a-z][a-z-]{0,39}$")]
-Key = Annotated[str, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+Key = Annotated[str, Query(min_length=1, max_length=200, pattern=ONE_LINE)]
 _TEXT: Final = {"schema": {"type": "string"}}
 _LINES: Final = 100
 _OF_PEOPLE: Final = ("person", "tag", "consent", "guardian", "amulet")
@@ -69,7 +69,7 @@ OfRegister = Annotated[Register, Depends(_register)]
 
 def _act(services: Services, session: Session, reader: Reader) -> Act:
     cipher = Cipher(services.settings.secret)
-    return Act(session, cipher, reader.username, services.now())
+    return Act(session, cipher, reader, services.now())
 
 
 def _described(one: Register) -> RegisterEntry:

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vigil_cloud.parameters import ONE_LINE
 from vigil_cloud.registers.port import ColumnKind
 from vigil_schemas.types import UtcDatetime
 
 CellValue = str | bool | float | list[str] | None
-EntryKey = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+EntryKey = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
 class ColumnEntry(BaseModel):

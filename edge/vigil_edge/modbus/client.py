@@ -14,7 +14,6 @@ serial line cannot be told from the next one.
 from __future__ import annotations
 
 import asyncio
-import termios
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -219,8 +218,7 @@ class ModbusClient:
     async def _connected(self, wire: Wire) -> AnyClient:
         try:
             return await wire.client()
-        except (OSError, TimeoutError, termios.error) as error:
-            # A port that cannot be set so (its parity, its speed) says it in a class of its own.
+        except (OSError, TimeoutError) as error:
             raise self._unreachable(str(error) or "timed out") from error
 
     def _broken(self, wire: Wire, message: str) -> SourceError:

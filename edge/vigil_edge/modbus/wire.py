@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import termios
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -48,12 +50,24 @@ class Wire:
         made = self._client = self._make()
         self.lost.clear()
         async with asyncio.timeout(self._settings.timeout_s + 1):
-            connected = await made.connect()
+            connected = await self._connect(made)
         if not connected:
             self.drop()
             raise ConnectionRefusedError("refused, or nobody there")
         self.lost.clear()
         return made
+
+    async def _connect(self, made: AsyncModbusTcpClient | AsyncModbusSerialClient) -> bool:
+        try:
+            return await made.connect()
+        except termios.error as error:
+            # The library has opened the port and keeps no hold of it: it would stay open, and
+            # locked, for as long as the frames of this failure live.
+            traceback.clear_frames(error.__traceback__)
+            self.drop()
+            one = self._settings
+            line = f"{one.baudrate} {one.bytesize}{one.parity}{one.stopbits}"
+            raise OSError(f"the port cannot be set to {line}: {error.args[-1]}") from error
 
     async def quiet(self) -> None:
         """Wait until the slave that was asked last may be left alone no more."""

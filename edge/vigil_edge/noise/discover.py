@@ -162,7 +162,7 @@ def probe_matches(data: bytes) -> Iterator[tuple[str, list[str], list[str]]]:
         raise ValueError("it brings a document type of its own")
     try:
         root = ElementTree.fromstring(data)  # noqa: S314 - bounded, and without entities
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError) as error:  # no XML, or of an encoding that is none
         raise ValueError(str(error)) from error
     for match in root.iter("{http://schemas.xmlsoap.org/ws/2005/04/discovery}ProbeMatch"):
         words = {child.tag.rpartition("}")[2]: (child.text or "").split() for child in match}
@@ -177,7 +177,7 @@ def probe_matches(data: bytes) -> Iterator[tuple[str, list[str], list[str]]]:
 def _camera(address: str, scopes: list[str], services: list[str], sender: str) -> Found:
     told = [unquote(one.removeprefix(_SCOPE)) for one in scopes if one.startswith(_SCOPE)]
     said = {key: rest for key, _, rest in (one.partition("/") for one in told)}
-    host = next((urlsplit(one).hostname for one in services), None) or sender
+    host = next((host for one in services if (host := _host(one))), sender)
     name = said.get("name") or host
     facts = [(key, said[key]) for key in ("name", "hardware", "location") if said.get(key)]
     facts += [("service", one) for one in services[:2]]
@@ -189,6 +189,14 @@ def _camera(address: str, scopes: list[str], services: list[str], sender: str) -
         identity=(address or host,),
         facts=tuple(facts),
     )
+
+
+def _host(service: str) -> str | None:
+    """``None`` where what a camera says of itself is no address."""
+    try:
+        return urlsplit(service).hostname
+    except ValueError:
+        return None
 
 
 def _written(where: str) -> str:

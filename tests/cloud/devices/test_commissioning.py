@@ -177,6 +177,9 @@ def test_each_revision_says_who_changed_what_and_one_can_go_back(city: City) -> 
     assert configuration.devices == {"canal-1": AddedDevice(found=FOUND)}
     unknown = post(city, "/configurations/99/restoration", {"revision": 4})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-revision")
+    for beyond in (2**53, 2**63):
+        answer = post(city, f"/configurations/{beyond}/restoration", {"revision": 4})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
     assert post(city, "/configurations/0/restoration", {"revision": 4}).status_code == 202
     assert sent(city)[-1] == Configuration(revision=5)
 
