@@ -94,7 +94,7 @@ def test_somebody_changes_a_first_password(window: OpenWindow) -> None:
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_label("User name").fill(name)
     page.get_by_label("Roles").fill("inspector")
-    page.get_by_label("Language").select_option("en")
+    page.get_by_role("combobox", name="Language").select_option("en")
     page.get_by_role("button", name="Save").click()
     told = page.get_by_text(f"Told once, for {name}: ").inner_text()
     first = told.rpartition(" ")[2]
