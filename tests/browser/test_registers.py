@@ -113,4 +113,4 @@ def test_somebody_changes_a_first_password(window: OpenWindow) -> None:
     own.get_by_role("button", name="Change the password").click()
     expect(own.get_by_text("The password is changed.")).to_be_visible()
     own.get_by_role("button", name="Sign out everywhere").click()
-    expect(own.get_by_label("Password")).to_be_visible()
+    expect(own.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
