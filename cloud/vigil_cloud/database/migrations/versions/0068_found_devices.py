@@ -1,13 +1,13 @@
 """found devices: what a gateway's search found is kept with the command that asked for it
 
-Revision: 0068, after 0063
+Revision: 0068, after 0065
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = '0068'
-down_revision = '0063'
+down_revision = '0065'
 branch_labels = None
 depends_on = None
 

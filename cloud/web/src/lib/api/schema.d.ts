@@ -2027,13 +2027,77 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List Configurations
+         * @description The newest revisions: who wanted what otherwise, and what the gateway made of it.
+         */
+        get: operations["list_gateway_configurations"];
         put?: never;
         /**
          * Post Configuration
          * @description Change a gateway's remote settings; they are retained for when it connects.
          */
         post: operations["post_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/configurations/{revision}/restoration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Restoration
+         * @description Want again what an older revision wanted (0: nothing otherwise than the file).
+         */
+        post: operations["restore_gateway_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Device
+         * @description Make a found device one of the gateway's; the gateway says whether it takes it.
+         */
+        post: operations["add_found_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/devices/{device}/removal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Removal
+         * @description Have the gateway read an added device no more. Its readings and alerts stay.
+         */
+        post: operations["remove_added_device"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2117,6 +2181,46 @@ export interface paths {
          * @description Verify and keep a sealed zip. 422 without Retry-After: never send it again.
          */
         put: operations["put_evidence"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/looks/{command}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Look
+         * @description What a look (the command `look`) read, as raw values.
+         */
+        get: operations["get_gateway_look"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Search
+         * @description The newest search (the command `discover`) and what it found so far.
+         */
+        get: operations["get_gateway_search"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -3226,6 +3330,149 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/registers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Registers
+         * @description Which registers there are, and what stands in each.
+         */
+        get: operations["list_registers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registers/{register}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Register
+         * @description Every entry; what is secret is not told.
+         */
+        get: operations["get_register"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registers/{register}/entry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Entry
+         * @description Add an entry, or change one. What is told once (a first password) is in the answer.
+         */
+        put: operations["put_register_entry"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registers/{register}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Export
+         * @description The register as CSV that spreadsheets open (UTF-8 with a byte order mark); that it was taken
+         *     out is written down, of people for each of them.
+         */
+        get: operations["export_register"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registers/{register}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get History
+         * @description Who did what to an entry, the newest first. Of people: what was done to their entry, and no
+         *     look at where they are.
+         */
+        get: operations["get_register_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registers/{register}/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Import
+         * @description A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. What it does
+         *     not name stays. `dry_run`: only look.
+         */
+        post: operations["import_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registers/{register}/retirement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Retirement
+         * @description Take an entry out of use, as its register means that.
+         */
+        post: operations["retire_register_entry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/replies/hook/{channel}": {
         parameters: {
             query?: never;
@@ -3540,6 +3787,26 @@ export interface paths {
          * @description Change one's own password: this browser gets a new session, all others are signed out.
          */
         put: operations["change_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Profile
+         * @description Change one's own name and language.
+         */
+        put: operations["change_profile"];
         post?: never;
         delete?: never;
         options?: never;
@@ -4798,6 +5065,42 @@ export interface components {
             tags: string[];
         };
         /**
+         * AddDeviceRequest
+         * @description Make a found device one of the gateway's.
+         */
+        AddDeviceRequest: {
+            /** Choices */
+            choices?: {
+                [key: string]: string;
+            };
+            /**
+             * Device
+             * @description What it is called in messages, in the whole city and for good.
+             */
+            device: string;
+            /** Found */
+            found: string;
+            /** Latitude */
+            latitude?: number | null;
+            /** Longitude */
+            longitude?: number | null;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Name Zh
+             * @default
+             */
+            name_zh: string;
+            /**
+             * Revision
+             * @description The newest that was looked at; 0: none.
+             */
+            revision: number;
+        };
+        /**
          * AddEntry
          * @description Somebody was seen, or a place was searched: a point with a radius, or an area.
          */
@@ -4843,6 +5146,19 @@ export interface components {
         Added: {
             /** Number */
             number: number;
+        };
+        /**
+         * AddedDevice
+         * @description A device that the gateway found and somebody gave a name. Where it is and how it is spoken to
+         *     stays with the gateway, which found it: no address and no credential comes from the cloud.
+         */
+        AddedDevice: {
+            /** Choices */
+            choices?: {
+                [key: string]: string;
+            };
+            /** Found */
+            found: string;
         };
         /**
          * AedCabinetDetail
@@ -7003,6 +7319,20 @@ export interface components {
             channels: components["schemas"]["ChannelEntry"][];
         };
         /**
+         * Choice
+         * @description What somebody has to say of a finding, because the device does not.
+         */
+        Choice: {
+            /** Key */
+            key: string;
+            /** Options */
+            options: components["schemas"]["Option"][];
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
          * Classification
          * @description What a learnt classifier takes the sound for.
          */
@@ -7220,6 +7550,33 @@ export interface components {
         CohortList: {
             /** Cohorts */
             cohorts: components["schemas"]["CohortEntry"][];
+        };
+        /**
+         * ColumnEntry
+         * @description One column of a register.
+         */
+        ColumnEntry: {
+            /** Fixed */
+            fixed: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "text" | "choice" | "words" | "flag" | "number" | "time";
+            /** Name */
+            name: string;
+            /** Options */
+            options: string[];
+            /** Required */
+            required: boolean;
+            /** Secret */
+            secret: boolean;
+            /** Shown */
+            shown: boolean;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
         };
         /**
          * CommandRequest
@@ -7474,6 +7831,20 @@ export interface components {
             wind_m_s?: number | null;
         };
         /**
+         * ConfigurationChange
+         * @description One thing that a revision changed.
+         */
+        ConfigurationChange: {
+            /** After */
+            after: boolean | number | string | number[] | null;
+            /** Before */
+            before: boolean | number | string | number[] | null;
+            /** Device */
+            device: string | null;
+            /** Key */
+            key: string;
+        };
+        /**
          * ConfigurationEntry
          * @description What is wanted of a gateway, and what it says is in force.
          */
@@ -7535,6 +7906,10 @@ export interface components {
          * @description What is wanted of a gateway as a whole.
          */
         ConfigurationRequest: {
+            /** Devices */
+            devices?: {
+                [key: string]: components["schemas"]["AddedDevice"];
+            } | null;
             /** Health Interval S */
             health_interval_s?: number | null;
             /** Paused Devices */
@@ -7892,6 +8267,33 @@ export interface components {
             needs_end: boolean;
             /** Shelves */
             shelves: components["schemas"]["ShelfEntry"][];
+        };
+        /**
+         * DiscoveryReport
+         * @description ``city.vigil.gateway.discovery.v1``: what a search found, when it begins and when it ends.
+         */
+        DiscoveryReport: {
+            /** Began */
+            began: string;
+            /** Command Id */
+            command_id: string;
+            /** Ended */
+            ended?: string | null;
+            /** Found */
+            found?: components["schemas"]["FoundDevice"][];
+            /** Searched */
+            searched?: components["schemas"]["Searched"][];
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "searching" | "done" | "interrupted";
+            /**
+             * Untold
+             * @description Findings beyond those.
+             * @default 0
+             */
+            untold: number;
         };
         /**
          * DistrictBody
@@ -8521,6 +8923,23 @@ export interface components {
             value: string | null;
         };
         /**
+         * EntryRequest
+         * @description An entry to be added, or what is to be changed of one.
+         */
+        EntryRequest: {
+            /** Key */
+            key: string;
+            /** New */
+            new: boolean;
+            /**
+             * Values
+             * @description By column; of a change those alone that are written.
+             */
+            values: {
+                [key: string]: string | boolean | number | string[] | null;
+            };
+        };
+        /**
          * EntryShown
          * @description What somebody brought.
          */
@@ -8562,6 +8981,16 @@ export interface components {
              * @description How reliable what was seen is, or the probability of detection (POD) of the search there.
              */
             worth: number;
+        };
+        /**
+         * EntryTold
+         * @description What was added or changed.
+         */
+        EntryTold: {
+            /** Key */
+            key: string;
+            /** Told */
+            told: string | null;
         };
         /**
          * ErasureEntry
@@ -9130,6 +9559,16 @@ export interface components {
             version: number;
         };
         /**
+         * Fact
+         * @description Something that a device told of itself, or that was measured of it.
+         */
+        Fact: {
+            /** Name */
+            name: string;
+            /** Value */
+            value: string;
+        };
+        /**
          * FieldCalibration
          * @description The latest field calibration of the microphone before the passage.
          */
@@ -9156,6 +9595,38 @@ export interface components {
             nominal_db?: number | null;
             /** Time */
             time: string;
+        };
+        /**
+         * FileDone
+         * @description What a file did; with `dry_run` or a mistake: what it would do, and nothing was done.
+         */
+        FileDone: {
+            /** Added */
+            added: string[];
+            /** Changed */
+            changed: string[];
+            /** Done */
+            done: boolean;
+            /** Mistakes */
+            mistakes: components["schemas"]["FileMistake"][];
+            /** Rows */
+            rows: number;
+            /** Same */
+            same: number;
+            /** Told */
+            told: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * FileMistake
+         * @description What is wrong with one line; the header is line 1.
+         */
+        FileMistake: {
+            /** Line */
+            line: number;
+            /** Text */
+            text: string;
         };
         /**
          * Findings
@@ -9622,6 +10093,46 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * FoundDevice
+         * @description One device that answered, or was heard.
+         */
+        FoundDevice: {
+            /**
+             * Addable
+             * @description False: it is shown so that people know of it; adding it needs the gateway's own file.
+             * @default true
+             */
+            addable: boolean;
+            /** Choices */
+            choices?: components["schemas"]["Choice"][];
+            /**
+             * Device
+             * @description As what it is configured already.
+             */
+            device?: string | null;
+            /** Domain */
+            domain: string;
+            /** Driver */
+            driver: string;
+            /** Facts */
+            facts?: components["schemas"]["Fact"][];
+            /**
+             * Found
+             * @description The same thing at the same place has the same one, also at the next search.
+             */
+            found: string;
+            /**
+             * Readable
+             * @description Whether ``look`` can read it.
+             * @default false
+             */
+            readable: boolean;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
          * GateDetail
          * @description Which gate, when the water is expected there, and from when it may open.
          */
@@ -9935,6 +10446,20 @@ export interface components {
             latitude: number;
             /** Longitude */
             longitude: number;
+        };
+        /**
+         * HistoryLine
+         * @description One line of the audit log about an entry.
+         */
+        HistoryLine: {
+            /** Account */
+            account: string;
+            /** Action */
+            action: string;
+            /** At */
+            at: string;
+            /** Number */
+            number: number;
         };
         /**
          * HitEntry
@@ -11048,6 +11573,35 @@ export interface components {
             status: "ok";
         };
         /**
+         * LookEntry
+         * @description A look at something that was found.
+         */
+        LookEntry: {
+            asked: components["schemas"]["DownlinkEntry"];
+            report: components["schemas"]["LookReport"] | null;
+        };
+        /**
+         * LookReport
+         * @description ``city.vigil.gateway.look.v1``: the raw values that were asked for.
+         */
+        LookReport: {
+            /**
+             * Code
+             * @description Why it could not be read.
+             */
+            code?: string | null;
+            /** Command Id */
+            command_id: string;
+            /** Found */
+            found: string;
+            /** Message */
+            message?: string | null;
+            /** Readings */
+            readings?: components["schemas"]["RawReading"][];
+            /** Time */
+            time: string;
+        };
+        /**
          * Looked
          * @description Which version the reader looked at; 409 where somebody else has changed it since.
          */
@@ -11793,6 +12347,18 @@ export interface components {
         OpenSearches: {
             /** Searches */
             searches: components["schemas"]["OpenSearch"][];
+        };
+        /**
+         * Option
+         * @description One answer to a ``Choice``.
+         */
+        Option: {
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+            /** Value */
+            value: string;
         };
         /**
          * OutcomeEntry
@@ -12629,6 +13195,19 @@ export interface components {
             type: string;
         };
         /**
+         * ProfileChange
+         * @description What one may change of one's own account oneself.
+         */
+        ProfileChange: {
+            /** Display Name */
+            display_name: string;
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "zh-TW" | "en";
+        };
+        /**
          * ProgrammeHomeEntry
          * @description One home as lists show it: nobody's name, no address.
          */
@@ -12793,6 +13372,28 @@ export interface components {
             to: string;
         };
         /**
+         * RawReading
+         * @description One value as the device gave it, and what it would be taken for.
+         */
+        RawReading: {
+            /**
+             * Doubt
+             * @description Why it is no reading.
+             */
+            doubt?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Raw
+             * @description Registers in hexadecimal, a field's own text, a signal strength.
+             */
+            raw: string;
+            /** Unit */
+            unit?: string | null;
+            /** Value */
+            value?: number | null;
+        };
+        /**
          * ReachEntry
          * @description A stretch of canal or river, in the water's direction.
          */
@@ -12954,6 +13555,57 @@ export interface components {
             rules?: components["schemas"]["RulesBody"][];
         };
         /**
+         * RegisterEntry
+         * @description What a register is.
+         */
+        RegisterEntry: {
+            /** Columns */
+            columns: components["schemas"]["ColumnEntry"][];
+            /** Key */
+            key: string;
+            /** May Add */
+            may_add: boolean;
+            /** May Change */
+            may_change: boolean;
+            /** May Retire */
+            may_retire: boolean;
+            /** Name */
+            name: string;
+            /** Page */
+            page: string;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
+        };
+        /**
+         * RegisterHistory
+         * @description The newest first.
+         */
+        RegisterHistory: {
+            /** Lines */
+            lines: components["schemas"]["HistoryLine"][];
+        };
+        /**
+         * RegisterList
+         * @description Those that the reader may see.
+         */
+        RegisterList: {
+            /** Registers */
+            registers: components["schemas"]["RegisterEntry"][];
+        };
+        /**
+         * RegisterRows
+         * @description A register with all its entries.
+         */
+        RegisterRows: {
+            register: components["schemas"]["RegisterEntry"];
+            /** Rows */
+            rows: {
+                [key: string]: string | boolean | number | string[] | null;
+            }[];
+        };
+        /**
          * Relation
          * @description What an account is to a household.
          * @enum {string}
@@ -13069,6 +13721,14 @@ export interface components {
             phone: string;
         };
         /**
+         * RetireRequest
+         * @description Which entry is taken out of use.
+         */
+        RetireRequest: {
+            /** Key */
+            key: string;
+        };
+        /**
          * ReviewEntry
          * @description One case of the queue.
          */
@@ -13117,6 +13777,50 @@ export interface components {
              * @description There are more than were asked for.
              */
             more: boolean;
+        };
+        /**
+         * RevisionEntry
+         * @description One revision of what is wanted of a gateway, and what became of it.
+         */
+        RevisionEntry: {
+            /** Accepted */
+            accepted: boolean | null;
+            /** Account */
+            account: string;
+            /** Answered */
+            answered: string | null;
+            /** Changes */
+            changes: components["schemas"]["ConfigurationChange"][];
+            /** Code */
+            code: string | null;
+            /** Created */
+            created: string;
+            /** Message */
+            message: string | null;
+            /** Revision */
+            revision: number;
+        };
+        /**
+         * RevisionList
+         * @description The newest first.
+         */
+        RevisionList: {
+            /** Added */
+            added: {
+                [key: string]: string;
+            };
+            /** Newest */
+            newest: number;
+            /** Revisions */
+            revisions: components["schemas"]["RevisionEntry"][];
+        };
+        /**
+         * RevisionRequest
+         * @description The newest revision that was looked at.
+         */
+        RevisionRequest: {
+            /** Revision */
+            revision: number;
         };
         /**
          * RevokedEntry
@@ -13483,6 +14187,14 @@ export interface components {
             icon: string;
         };
         /**
+         * SearchEntry
+         * @description A gateway's newest search.
+         */
+        SearchEntry: {
+            asked: components["schemas"]["DownlinkEntry"] | null;
+            report: components["schemas"]["DiscoveryReport"] | null;
+        };
+        /**
          * SearchMap
          * @description Everything of a search that has a place. After its end, and for whoever guards without a
          *     consent, the footprint and what is drawn from it are left out.
@@ -13617,6 +14329,28 @@ export interface components {
              * @description A station heard the person while they were searched for.
              */
             with_a_hit: number | null;
+        };
+        /**
+         * Searched
+         * @description One place where was looked.
+         */
+        Searched: {
+            /**
+             * Code
+             * @description Why it could not be searched, or not to its end.
+             */
+            code?: string | null;
+            /** Domain */
+            domain: string;
+            /**
+             * Found
+             * @default 0
+             */
+            found: number;
+            /** Message */
+            message?: string | null;
+            /** Place */
+            place: string;
         };
         /**
          * Seen
@@ -19285,6 +20019,37 @@ export interface operations {
             };
         };
     };
+    list_gateway_configurations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevisionList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_configuration: {
         parameters: {
             query?: never;
@@ -19297,6 +20062,113 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ConfigurationRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownlinkEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_gateway_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+                revision: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevisionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownlinkEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_found_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddDeviceRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownlinkEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_added_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevisionRequest"];
             };
         };
         responses: {
@@ -19482,6 +20354,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EvidenceStored"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_gateway_look: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+                command: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookEntry"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_gateway_search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchEntry"];
                 };
             };
             /** @description A problem document */
@@ -21590,6 +22525,235 @@ export interface operations {
             };
         };
     };
+    list_registers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisterList"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                register: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisterRows"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_register_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                register: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EntryRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryTold"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                register: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The register */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_register_history: {
+        parameters: {
+            query: {
+                key: string;
+            };
+            header?: never;
+            path: {
+                register: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisterHistory"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_register: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                register: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileDone"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retire_register_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                register: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetireRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reply_by_hook: {
         parameters: {
             query?: never;
@@ -22191,6 +23355,37 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SessionEntry"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfileChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {
