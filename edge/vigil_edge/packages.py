@@ -26,6 +26,8 @@ _REQUIREMENT: Final = re.compile(
 )
 """As the build writes that of an extra: ``gpiod>=2.2; (sys_platform == 'linux') and extra``."""
 _ELSEWHERE: Final = re.compile(r"sys_platform == ['\"](?P<platform>\w+)['\"]")
+_FIRST_FILE: Final = re.compile(r"^([^/,\"\n]+/__init__\.py),", re.MULTILINE)
+"""A line of ``RECORD`` (Binary distribution format): the first file of a top package."""
 
 
 class PackageMissing(VigilError):
@@ -88,17 +90,23 @@ def overwritten(extra: str) -> Iterator[tuple[str, str]]:
     """
     ours = {name: opened for name in needed(extra) if (opened := _opened(name)) is not None}
     owners = {place: name for name, opened in ours.items() for place in _modules(opened)}
+    if not owners:
+        return
     for other in distributions():
-        called = _canonical(other.name)
         for place in _modules(other):
             owner = owners.get(place)
-            if owner is not None and _canonical(owner) != called:
+            # Its name is read last: that parses all of its metadata.
+            if owner is not None and _canonical(owner) != _canonical(other.name):
                 yield owner, other.name
                 break
 
 
 def _modules(opened: Distribution) -> Iterator[str]:
     """The first file of each top package that it brings: a folder alone may be shared."""
+    record = opened.read_text("RECORD")
+    if record is not None:  # a hundred thousand lines in all: none is made a path
+        yield from _FIRST_FILE.findall(record)
+        return
     for file in opened.files or ():
         if len(file.parts) == 2 and file.parts[1] == "__init__.py":
             yield str(file)
