@@ -8,6 +8,7 @@ error handlers of its own over the same routes, which know nothing of the applic
 from __future__ import annotations
 
 import copy
+from typing import Any
 from unittest import mock
 
 from fastapi import FastAPI
@@ -23,11 +24,20 @@ _read: dict[tuple[str, ...], FastAPI] = {}
 
 def create_app(services: Services) -> FastAPI:
     """As ``vigil_cloud.app.create_app``."""
+    with mock.patch.object(app, "_application", return_value=_copy(_application())):
+        return app.create_app(services)
+
+
+def described() -> dict[str, Any]:
+    """The API's description, for each to change as it likes."""
+    return copy.deepcopy(_application().openapi())
+
+
+def _application() -> FastAPI:
     names = tuple(one.name for one in domains())
     if names not in _read:
         _read[names] = app._application()
-    with mock.patch.object(app, "_application", return_value=_copy(_read[names])):
-        return app.create_app(services)
+    return _read[names]
 
 
 def _copy(read: FastAPI) -> FastAPI:

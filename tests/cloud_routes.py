@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from vigil_cloud.app import _routers
+from city_application import described
+from vigil_cloud.app import API, _routers
+from vigil_cloud.http import health
+
+
+def document() -> dict[str, Any]:
+    """As ``vigil_cloud.app.openapi_document``, which takes seconds, made once by each process."""
+    return described()
+
+
+def operations() -> list[tuple[str, str]]:
+    """Path and method of each operation that the API's description names, read from the routes:
+    what is only to be listed needs no description. ``test_http`` holds that they are the same."""
+    return [
+        (f"{prefix}{route.path}", method.lower())
+        for prefix, routers in ((API, _routers()), ("", [health.router]))
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and route.include_in_schema
+        for method in sorted(route.methods or ())
+    ]
 
 
 def dependants(dependant: Dependant) -> Iterator[Dependant]:

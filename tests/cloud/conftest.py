@@ -13,6 +13,7 @@ import structlog
 from argon2 import PasswordHasher
 
 import servers
+import shared_statements
 from cloud_city import City, populated
 from ingest_bench import NOW, Bench, Recorder
 from revisions import bring_up
@@ -32,6 +33,13 @@ def _quick_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", quick)
         patch.setattr(passwords, "_nobodys_hash", lambda: nobodys)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        shared_statements.share(patch)
         yield
 
 

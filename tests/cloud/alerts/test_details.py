@@ -14,13 +14,13 @@ from sqlalchemy import select, text, update
 
 from cloud.lantern import LANTERN
 from cloud_city import GATEWAY, City, alarm, exceedance, excursion, visit
+from cloud_routes import document
 from vigil_cloud.alerts.amendments import Amendment, amend
 from vigil_cloud.alerts.details import every_model, models_of, read, to_keep
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.alerts.sealing import CIPHER
 from vigil_cloud.alerts.sealing_old import seal_what_lies_open
 from vigil_cloud.alerts.service import Occurrence, record
-from vigil_cloud.app import openapi_document
 from vigil_cloud.database.engine import build_sessions, writing
 from vigil_cloud.domain.detail import AlertDetail, Personal, PlainDetail
 from vigil_cloud.domain.registry import BadDomain, domains, registered
@@ -70,7 +70,7 @@ def test_every_shipped_domain_describes_its_details() -> None:
 
 
 def test_the_api_describes_each_as_one_of_the_union() -> None:
-    schemas = openapi_document()["components"]["schemas"]
+    schemas = document()["components"]["schemas"]
     union = schemas["Alert"]["properties"]["detail"]
     assert union["discriminator"]["propertyName"] == "type"
     for model in every_model():

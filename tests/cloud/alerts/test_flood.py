@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from cloud_city import City, alarm
@@ -19,6 +23,44 @@ from webhook import plan
 
 def fire(city: City, number: int, *, active: bool = True, condition: str = "smoke") -> SmokeAlarm:
     return alarm(city.time, active=active, condition=condition, id=f"alarm-id-{number}")
+
+
+def copied(folder: Path, to: Path) -> Iterator[City]:
+    city = City(Path(shutil.copytree(folder, to)))
+    yield city
+    city.close()
+
+
+@pytest.fixture(scope="module")
+def filled_folder(populated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(shutil.copytree(populated_folder, tmp_path_factory.mktemp("filled") / "cloud"))
+    city = City(folder)
+    for number in range(100):
+        city.send(fire(city, number), f"smoke-{number}")
+    city.close()
+    return folder
+
+
+@pytest.fixture
+def filled(filled_folder: Path, tmp_path: Path) -> Iterator[City]:
+    """The gateway has raised as many alerts as are told singly: smoke-0 to smoke-99, each once."""
+    yield from copied(filled_folder, tmp_path / "filled")
+
+
+@pytest.fixture(scope="module")
+def complaining_folder(populated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    name = tmp_path_factory.mktemp("complaining") / "cloud"
+    folder = Path(shutil.copytree(populated_folder, name))
+    city = City(folder)
+    flood_of_batteries(city)
+    city.close()
+    return folder
+
+
+@pytest.fixture
+def complaining(complaining_folder: Path, tmp_path: Path) -> Iterator[City]:
+    """After ``flood_of_batteries``."""
+    yield from copied(complaining_folder, tmp_path / "complaining")
 
 
 def counted(city: City) -> list[dict[str, Any]]:
@@ -50,11 +92,11 @@ def test_above_a_hundred_a_minute_alarms_join_one_that_names_each_device(city: C
     assert sum(one["count"] for one in alert["detail"]["devices"].values()) == 150
 
 
-def test_another_gateways_alarm_stays_its_own(city: City) -> None:
-    for number in range(150):
-        city.send(fire(city, number), f"smoke-{number}")
-    city.send(fire(city, 999), "smoke-west", gateway="gw-west")
-    found = city.alerts("dispatcher", limit=200)
+def test_another_gateways_alarm_stays_its_own(filled: City) -> None:
+    for number in range(100, 150):
+        filled.send(fire(filled, number), f"smoke-{number}")
+    filled.send(fire(filled, 999), "smoke-west", gateway="gw-west")
+    found = filled.alerts("dispatcher", limit=200)
     assert [one["device"] for one in found if one["gateway"] == "gw-west"] == ["smoke-west"]
 
 
@@ -79,29 +121,29 @@ def test_a_fire_during_the_flood_and_the_one_after_it(city: City) -> None:
     assert "smoke-300" not in counted(city)[0]["detail"]["devices"]
 
 
-def test_it_is_over_when_every_device_has_said_so(city: City) -> None:
-    for number in range(103):
-        city.send(fire(city, number), f"smoke-{number}")
+def test_it_is_over_when_every_device_has_said_so(filled: City) -> None:
+    for number in range(100, 103):
+        filled.send(fire(filled, number), f"smoke-{number}")
     for number in (100, 101):
-        city.send(fire(city, number, active=False), f"smoke-{number}")
-    assert counted(city)[0]["state"]["active"] is True
-    city.later(minutes=5)
-    city.send(fire(city, 102, active=False), "smoke-102")
-    (alert,) = counted(city)
+        filled.send(fire(filled, number, active=False), f"smoke-{number}")
+    assert counted(filled)[0]["state"]["active"] is True
+    filled.later(minutes=5)
+    filled.send(fire(filled, 102, active=False), "smoke-102")
+    (alert,) = counted(filled)
     assert alert["state"]["active"] is False
     assert all(one["cleared"] for one in alert["detail"]["devices"].values())
     assert alert["detail"]["count"] == 3
 
 
-def test_each_home_hears_of_its_own_device(city: City) -> None:
-    with writing(city.services.sessions) as session:
+def test_each_home_hears_of_its_own_device(filled: City) -> None:
+    with writing(filled.services.sessions) as session:
         for name, device in (("early", "smoke-100"), ("late", "smoke-140"), ("none", "smoke-x")):
             fields = {"role": "dispatcher", "domains": [], "devices": [device]}
             session.add(Channel(name=name, url=b"json://127.0.0.1", **fields))
-    for number in range(150):
-        city.send(fire(city, number), f"smoke-{number}")
-    plan(city)
-    with city.services.sessions() as session:
+    for number in range(100, 150):
+        filled.send(fire(filled, number), f"smoke-{number}")
+    plan(filled)
+    with filled.services.sessions() as session:
         heard = session.execute(
             select(Channel.name, AlertRow.kind)
             .join(Delivery, Delivery.channel_id == Channel.id)
@@ -121,28 +163,27 @@ def test_a_worse_condition_makes_the_counted_alert_worse(city: City) -> None:
     assert alert["detail"]["devices"]["smoke-110"]["kinds"] == ["smoke"]
 
 
-def test_what_joined_is_counted_on_the_gateways_page(city: City) -> None:
-    city.birth()
-    for number in range(104):
-        city.send(fire(city, number), f"smoke-{number}")
-    (gateway,) = city.client("maintainer").get("/api/v1/gateways").json()["gateways"]
+def test_what_joined_is_counted_on_the_gateways_page(filled: City) -> None:
+    filled.birth()
+    for number in range(100, 104):
+        filled.send(fire(filled, number), f"smoke-{number}")
+    (gateway,) = filled.client("maintainer").get("/api/v1/gateways").json()["gateways"]
     assert gateway["dropped"] == {"alerts-joined": 4}
 
 
-def test_the_end_of_one_condition_ends_no_fire_of_the_same_device(city: City) -> None:
+def test_the_end_of_one_condition_ends_no_fire_of_the_same_device(filled: City) -> None:
     """Given smoke and a weak battery that joined, a new battery is not the end of the fire."""
-    for number in range(101):
-        city.send(fire(city, number), f"smoke-{number}")
-    city.send(fire(city, 500), "smoke-100")
-    city.send(fire(city, 501, condition="battery_alert"), "smoke-100")
+    filled.send(fire(filled, 100), "smoke-100")
+    filled.send(fire(filled, 500), "smoke-100")
+    filled.send(fire(filled, 501, condition="battery_alert"), "smoke-100")
     for number in (100, 501, 999):  # its first fire, its battery, and what nobody had heard of
-        city.send(fire(city, number, active=False), "smoke-100")
+        filled.send(fire(filled, number, active=False), "smoke-100")
 
-    (alert,) = counted(city)
+    (alert,) = counted(filled)
     assert alert["state"]["active"] is True
     assert alert["detail"]["devices"]["smoke-100"]["cleared"] is None
-    city.send(fire(city, 500, active=False), "smoke-100")
-    (alert,) = counted(city)
+    filled.send(fire(filled, 500, active=False), "smoke-100")
+    (alert,) = counted(filled)
     assert alert["state"]["active"] is False
 
 
@@ -181,57 +222,54 @@ def flood_of_batteries(city: City) -> None:
     assert told(city, "duty") == told(city, "home") == []
 
 
-def test_each_fire_in_a_flood_of_lesser_alarms_is_told(city: City) -> None:
-    flood_of_batteries(city)
+def test_each_fire_in_a_flood_of_lesser_alarms_is_told(complaining: City) -> None:
     for number in range(1, 7):
-        city.send(fire(city, 1000 + number), f"smoke-{number}")
-        assert len(told(city, "duty")) == number
-    (alert,) = counted(city)
+        complaining.send(fire(complaining, 1000 + number), f"smoke-{number}")
+        assert len(told(complaining, "duty")) == number
+    (alert,) = counted(complaining)
     assert alert["title"].count("Smoke alarm at smoke-") == 3, "no battery stands before a fire"
-    city.send(fire(city, 2000, condition="battery_alert"), "smoke-19")
-    assert "battery" not in counted(city)[0]["title"]
+    complaining.send(fire(complaining, 2000, condition="battery_alert"), "smoke-19")
+    assert "battery" not in counted(complaining)[0]["title"]
 
 
-def test_a_home_hears_of_its_own_fire_however_many_burn(city: City) -> None:
-    flood_of_batteries(city)
+def test_a_home_hears_of_its_own_fire_however_many_burn(complaining: City) -> None:
     for number in range(1000, 1024):
-        city.send(fire(city, number), f"smoke-{number}")
-    duty, home = len(told(city, "duty")), len(told(city, "home"))
-    city.send(fire(city, 2000), "smoke-7")
-    assert (len(told(city, "duty")), len(told(city, "home"))) == (duty, home + 1)
+        complaining.send(fire(complaining, number), f"smoke-{number}")
+    duty, home = len(told(complaining, "duty")), len(told(complaining, "home"))
+    complaining.send(fire(complaining, 2000), "smoke-7")
+    assert (len(told(complaining, "duty")), len(told(complaining, "home"))) == (duty, home + 1)
 
 
-def test_a_fire_after_the_acknowledgement_is_told_and_no_longer_acknowledged(city: City) -> None:
-    flood_of_batteries(city)
+def test_a_fire_after_the_acknowledgement_is_told_and_no_longer_acknowledged(
+    complaining: City,
+) -> None:
     for number in range(20):
-        city.send(fire(city, 1000 + number), f"smoke-{number}")
+        complaining.send(fire(complaining, 1000 + number), f"smoke-{number}")
     for number in range(20, 25):
-        (alert,) = counted(city)
-        client = city.client("dispatcher")
+        (alert,) = counted(complaining)
+        client = complaining.client("dispatcher")
         client.post(f"/api/v1/alerts/{alert['id']}/acknowledge", json={}).raise_for_status()
-        before = len(told(city, "duty"))
-        city.send(fire(city, 1000 + number), f"smoke-{number}")
-        assert len(told(city, "duty")) == before + 1
-        assert counted(city)[0]["state"]["acknowledged"] is False
+        before = len(told(complaining, "duty"))
+        complaining.send(fire(complaining, 1000 + number), f"smoke-{number}")
+        assert len(told(complaining, "duty")) == before + 1
+        assert counted(complaining)[0]["state"]["acknowledged"] is False
 
 
-def test_a_fire_that_was_over_and_comes_again_is_told(city: City) -> None:
-    flood_of_batteries(city)
-    city.send(fire(city, 1000), "smoke-7")
-    before = len(told(city, "home"))
+def test_a_fire_that_was_over_and_comes_again_is_told(complaining: City) -> None:
+    complaining.send(fire(complaining, 1000), "smoke-7")
+    before = len(told(complaining, "home"))
     for number in (*range(7, 140, 20), 1000):
         condition = "smoke" if number == 1000 else "battery_alert"
-        city.send(fire(city, number, active=False, condition=condition), "smoke-7")
-    city.send(fire(city, 1001), "smoke-7")
-    assert len(told(city, "home")) > before
+        complaining.send(fire(complaining, number, active=False, condition=condition), "smoke-7")
+    complaining.send(fire(complaining, 1001), "smoke-7")
+    assert len(told(complaining, "home")) > before
 
 
-def test_a_contact_that_chatters_calls_a_bounded_number_of_times(city: City) -> None:
-    flood_of_batteries(city)
+def test_a_contact_that_chatters_calls_a_bounded_number_of_times(complaining: City) -> None:
     for number in range(1000, 1300):
-        city.send(fire(city, number), "smoke-30")
-        city.send(fire(city, number, active=False), "smoke-30")
-    assert 20 <= len(told(city, "duty")) < 30
+        complaining.send(fire(complaining, number), "smoke-30")
+        complaining.send(fire(complaining, number, active=False), "smoke-30")
+    assert 20 <= len(told(complaining, "duty")) < 30
 
 
 def home(city: City, key: str, username: str, *devices: str) -> None:
@@ -246,33 +284,33 @@ def home(city: City, key: str, username: str, *devices: str) -> None:
             households.give_device(session, key, device, **told)
 
 
-def test_a_family_sees_what_it_is_told_of_and_nothing_of_its_neighbours(city: City) -> None:
+def test_a_family_sees_what_it_is_told_of_and_nothing_of_its_neighbours(filled: City) -> None:
     """Given a flood in a house of many homes: each has a counted alert of its own."""
-    home(city, "chen", "chen", "smoke-110", "smoke-111")
-    home(city, "lin", "lin", "smoke-120")
-    for number in range(130):
-        city.send(fire(city, number), f"smoke-{number}")
+    home(filled, "chen", "chen", "smoke-110", "smoke-111")
+    home(filled, "lin", "lin", "smoke-120")
+    for number in range(100, 130):
+        filled.send(fire(filled, number), f"smoke-{number}")
 
-    (chen,) = city.alerts("chen")
+    (chen,) = filled.alerts("chen")
     assert chen["kind"] == "many"
     assert sorted(chen["detail"]["devices"]) == ["smoke-110", "smoke-111"]
     assert "smoke-12" not in str(chen)
-    (lin,) = city.alerts("lin")
+    (lin,) = filled.alerts("lin")
     assert sorted(lin["detail"]["devices"]) == ["smoke-120"]
-    told = [alert["detail"]["devices"] for alert in counted(city)]
+    told = [alert["detail"]["devices"] for alert in counted(filled)]
     assert sorted(map(len, told)) == [1, 2, 27]
     assert set().union(*told) == {f"smoke-{number}" for number in range(100, 130)}
 
-    city.send(fire(city, 120, active=False), "smoke-120")
-    assert [one["state"]["active"] for one in city.alerts("lin")] == [False]
-    assert [one["state"]["active"] for one in city.alerts("chen")] == [True]
+    filled.send(fire(filled, 120, active=False), "smoke-120")
+    assert [one["state"]["active"] for one in filled.alerts("lin")] == [False]
+    assert [one["state"]["active"] for one in filled.alerts("chen")] == [True]
 
 
-def test_whoever_is_told_of_an_alert_may_open_it(city: City) -> None:
+def test_whoever_is_told_of_an_alert_may_open_it(filled: City) -> None:
     """The same asked of the plan: no channel is told of what its owner cannot see."""
-    home(city, "chen", "chen", "smoke-110")
-    home(city, "lin", "lin", "smoke-120", "smoke-121")
-    with writing(city.services.sessions) as session:
+    home(filled, "chen", "chen", "smoke-110")
+    home(filled, "lin", "lin", "smoke-120", "smoke-121")
+    with writing(filled.services.sessions) as session:
         for username in ("chen", "lin"):
             account = account_named(session, username)
             session.add(
@@ -280,15 +318,15 @@ def test_whoever_is_told_of_an_alert_may_open_it(city: City) -> None:
                     name=username, url=b"json://", account_id=account.id, domains=[], devices=[]
                 )
             )
-    for number in range(130):
-        city.send(fire(city, number), f"smoke-{number}")
-    plan(city)
+    for number in range(100, 130):
+        filled.send(fire(filled, number), f"smoke-{number}")
+    plan(filled)
 
-    with city.services.sessions() as session:
+    with filled.services.sessions() as session:
         query = select(Channel.name, Delivery.alert_id).join(
             Delivery, Delivery.channel_id == Channel.id
         )
         told = session.execute(query.where(Channel.name.in_(("chen", "lin")))).all()
     assert {name for name, _ in told} == {"chen", "lin"}
     for name, alert in told:
-        assert city.client(name).get(f"/api/v1/alerts/{alert}").status_code == 200, name
+        assert filled.client(name).get(f"/api/v1/alerts/{alert}").status_code == 200, name

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import uuid
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.engine import make_url
 
+import servers
 from cloud_city import GATEWAY, NAME, NOON, TAG, City, visit
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
@@ -27,12 +32,43 @@ from vigil_cloud.timeseries.port import Point, Series
 from vigil_schemas.senml import microseconds
 
 OTHER_TAG = "epc:00112233445566778899aabb"
+LIVED = NOON + timedelta(minutes=29)
+"""When the last of the visits came."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def lived_before(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A city's folder on each kind of database, and the name of the one on PostgreSQL: to copy."""
+    folder, template, url = request.getfixturevalue("populated_folder"), "", ""
+    if request.param == "postgresql":
+        folder, populated = request.getfixturevalue("populated_postgres")
+        template = f"t{uuid.uuid4().hex[:16]}"
+        url = request.getfixturevalue("postgres").create(template, populated)
+    city = City(Path(shutil.copytree(folder, tmp_path_factory.mktemp("lived") / "cloud")), url)
+    live(city)
+    city.close()
+    return city.settings.data_dir, template
 
 
 @pytest.fixture
-def lived(either_city: City) -> City:
+def lived(
+    lived_before: tuple[Path, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[City]:
     """A city in which the person has been for a while, and so has another."""
-    city = either_city
+    folder, template = lived_before
+    url = ""
+    if template:
+        server: servers.Postgres = request.getfixturevalue("postgres")
+        url = server.create(f"t{uuid.uuid4().hex[:16]}", template)
+    city = City(Path(shutil.copytree(folder, tmp_path / "cloud")), url)
+    city.time = LIVED
+    yield city
+    city.close()
+
+
+def live(city: City) -> None:
     city.account("daughter", Role.FAMILY)
     city.guardian("family")
     city.consent("daughter")
@@ -64,7 +100,7 @@ def lived(either_city: City) -> City:
                     last_received=NOON,
                 )
             )
-    return city
+    assert city.time == LIVED
 
 
 def everything_stored(city: City) -> bytes:

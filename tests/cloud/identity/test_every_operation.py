@@ -14,9 +14,9 @@ import pytest
 
 import operation_city
 from cloud_city import GATEWAY, NAME, TAG, City
+from cloud_routes import document
 from operation_people import ALL, GUARDIAN, RELATIVE
 from operation_rights import OPEN, TABLE, Row
-from vigil_cloud.app import openapi_document
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import Device
@@ -27,9 +27,7 @@ from vigil_cloud.ingest.dead_letters import WITHHELD
 
 def operations() -> set[str]:
     return {
-        f"{method.upper()} {path}"
-        for path, item in openapi_document()["paths"].items()
-        for method in item
+        f"{method.upper()} {path}" for path, item in document()["paths"].items() for method in item
     }
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import isnan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,7 @@ SONDE = "sonde-1"
 QUARTER = timedelta(minutes=15)
 DAY = 96
 LEARNT = 6 * DAY
+FOLLOWED = NOON - QUARTER + timedelta(minutes=2)
 Floats = NDArray[np.float64]
 
 
@@ -125,14 +129,30 @@ def faults(city: City) -> list[str]:
         return [one.title for one in standing(session, "sensor-fault")]
 
 
-@pytest.fixture
-def learnt(city: City) -> tuple[City, Floats]:
-    """A city whose probe was followed for six days, and what it goes on to show."""
-    values = canal(LEARNT + 3 * DAY)
-    stored(city, values[:LEARNT], NOON - LEARNT * QUARTER)
-    city.time = NOON - QUARTER + timedelta(minutes=2)
+def course() -> Floats:
+    """What the probe shows, from the first reading on."""
+    return canal(LEARNT + 3 * DAY)
+
+
+@pytest.fixture(scope="module")
+def learnt_folder(populated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A city whose probe was followed for six days; each test takes a copy."""
+    folder = Path(shutil.copytree(populated_folder, tmp_path_factory.mktemp("learnt") / "cloud"))
+    city = City(folder)
+    stored(city, course()[:LEARNT], NOON - LEARNT * QUARTER)
+    city.time = FOLLOWED
     judged(city)
-    return city, values[LEARNT:]
+    city.close()
+    return folder
+
+
+@pytest.fixture
+def learnt(learnt_folder: Path, tmp_path: Path) -> Iterator[tuple[City, Floats]]:
+    """That city, and what its probe goes on to show."""
+    city = City(Path(shutil.copytree(learnt_folder, tmp_path / "learnt")))
+    city.time = FOLLOWED
+    yield city, course()[LEARNT:]
+    city.close()
 
 
 def goes_on(city: City, values: Floats, together: int = 1) -> None:
@@ -258,7 +278,7 @@ def computed(asked: detecting.Asked) -> detecting.Judged:
     return found
 
 
-def test_in_pieces_or_at_once_the_same_is_found(city: City, learnt: tuple[City, Floats]) -> None:
+def test_in_pieces_or_at_once_the_same_is_found(learnt: tuple[City, Floats]) -> None:
     city, values = learnt
     values[4:12, 1] += 150e-4
     values[40:42, 0] = np.nan
