@@ -313,6 +313,7 @@ export const en = {
   "delivery.reason.unconfirmed": "The service never answered; it may have arrived",
   "nav.administration": "Admin",
   "nav.homes": "Home",
+  "nav.account": "Account",
   "detail.withheld": "There is more that names people; it is not shown to you.",
   "detail.unread": "Kept and not understood by this version",
   "flood.title": "{count} alarms from {devices} devices",

@@ -307,6 +307,7 @@ export const zhTW: Record<Key, string> = {
   "delivery.reason.unconfirmed": "服務商始終未回覆，可能已送達",
   "nav.administration": "管理",
   "nav.homes": "我的家",
+  "nav.account": "帳號",
   "detail.withheld": "另有涉及個人的內容，您無權查看。",
   "detail.unread": "已保存但此版本無法判讀的內容",
   "flood.title": "{devices} 個裝置共 {count} 則警報",
