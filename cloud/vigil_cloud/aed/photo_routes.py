@@ -63,7 +63,7 @@ def _keep(services: Services, keeper: Reader, site: str, received: bytes) -> Pat
 )
 def get_photo(
     site: SiteId,
-    photo: Annotated[Whole, Path(ge=1)],
+    photo: Annotated[Whole, Path(ge=1, le=2**31 - 1)],
     _keeper: Keeper,
     services: ServicesDependency,
 ) -> Response:

@@ -186,7 +186,7 @@ def _keep_photo(
 )
 def get_photo(
     home: HomeId,
-    photo: Annotated[Whole, Path(ge=1)],
+    photo: Annotated[Whole, Path(ge=1, le=2**31 - 1)],
     staff: Staff,
     services: ServicesDependency,
 ) -> Response:
