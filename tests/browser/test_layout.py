@@ -188,12 +188,12 @@ _CONTRAST = """() => {
 
 
 def test_the_entry_of_the_open_page_is_in_sight_on_a_phone(window: OpenWindow) -> None:
-    page = window("admin", size=PHONE).go("/noise")
+    page = window("admin", size=PHONE, language="en").go("/noise")
     here = page.get_by_role("navigation").locator("a[aria-current]")
     expect(here).to_have_attribute("href", "/noise")
     expect(here).to_be_in_viewport(ratio=1)
     # One's own account as well, whose corner a phone has no room for.
     page.get_by_role("navigation").locator("a[href='/account']").click()
     expect(here).to_have_attribute("href", "/account")
-    expect(here).to_be_in_viewport(ratio=1)
+    expect(here).to_be_in_viewport(ratio=0.99)  # a list that ends on half a pixel
     expect(page.get_by_role("heading", name="My account")).to_be_visible()
