@@ -16,7 +16,7 @@ RADIOS: Final = Path("/sys/class/bluetooth")
 def look(settings: BleSettings | LlrpSettings, subject: Text) -> Iterator[Finding]:
     """Each radio, or the reader's port; of a station that moves gpsd as well."""
     if settings.position is not None:
-        yield tcp(subject, settings.position.host, settings.position.port)
+        yield tcp(subject, *settings.position.receiver.endpoint)
     if isinstance(settings, LlrpSettings):
         yield tcp(subject, settings.host, settings.port)
     elif settings.backend == "bluez":

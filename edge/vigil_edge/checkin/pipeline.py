@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from vigil_edge.checkin.gpsd import Receiver
 from vigil_edge.checkin.llrp import ReaderClient, seen_at
 from vigil_edge.checkin.llrp_codec import TagReport
+from vigil_edge.checkin.position import Receiver
 from vigil_edge.checkin.radios import Radios
 from vigil_edge.checkin.settings import BleSettings, LlrpSettings
 from vigil_edge.checkin.states import VISITS, WATCH

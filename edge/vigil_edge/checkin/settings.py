@@ -15,9 +15,10 @@ from pydantic import (
 
 from vigil_edge.configuration.addresses import HostPort, host_and_port
 from vigil_edge.configuration.device import DeviceSettings
+from vigil_edge.position.settings import GPSD_PORT
+from vigil_edge.position.settings import PositionSettings as ReceiverSettings
 
 LLRP_PORT = 5084
-GPSD_PORT = 2947
 
 
 _KINDS = ("ibeacon:", "eddystone-uid:", "eddystone-eid:", "altbeacon:", "epc:")
@@ -50,14 +51,9 @@ class PositionSettings(BaseModel):
     """A fix counts for sightings this near to it in time; else their place is not known."""
 
     @property
-    def host(self) -> str:
-        """Of ``gpsd``."""
-        return host_and_port(self.gpsd, GPSD_PORT)[0]
-
-    @property
-    def port(self) -> int:
-        """Of ``gpsd``; its own where it names none."""
-        return host_and_port(self.gpsd, GPSD_PORT)[1]
+    def receiver(self) -> ReceiverSettings:
+        """gpsd, as it is followed."""
+        return ReceiverSettings(source="gpsd", address=self.gpsd)
 
 
 class _Station(DeviceSettings):

@@ -1,15 +1,15 @@
 """What a receiver says, line by line: gpsd's JSON and NMEA 0183. Pure.
 
-A line that is none is no error: serial lines begin in the middle of one, and receivers say much
-that nobody asked for. What a receiver guesses (dead reckoning, a simulator, a place typed in by
-hand) is no fix.
+A line of NMEA that is none is no error: serial lines begin in the middle of one, and receivers say
+much that nobody asked for. What a receiver guesses (dead reckoning, a simulator, a place typed in
+by hand) is no fix.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 State = Literal["fixed", "too-old", "no-fix", "no-receiver"]
@@ -17,8 +17,9 @@ State = Literal["fixed", "too-old", "no-fix", "no-receiver"]
 
 _FIRST_FIX: Final = 2
 """gpsd's mode of a fix in two dimensions."""
-_GUESSED: Final = frozenset({5, 6, 7, 8})
-"""gpsd's status of dead reckoning (also with satellites), a surveyed or simulated place."""
+_GUESSED: Final = frozenset({5, 7, 8})
+"""gpsd's status of dead reckoning, a place that was surveyed once, a simulated one
+(gpsd_json(5)). 6 is dead reckoning held by satellites, as receivers of cars say all day: a fix."""
 _NMEA_GUESSED: Final = frozenset({"0", "6", "7", "8"})
 """GGA's quality: none, dead reckoning, by hand, simulated."""
 _RMC_GUESSED: Final = frozenset("NEMS")
@@ -35,11 +36,21 @@ class Fix:
     latitude: float
     longitude: float
     within_m: float | None = None
+    speed_m_s: float = field(default=0.0, compare=False)
+    time: str | None = field(default=None, compare=False)
+    """Of the fix, as the receiver writes it: one that says the same again only repeats itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoFix:
     """The receiver answers and has none."""
+
+    unreadable: bool = field(default=False, compare=False)
+    """It said a place that is none."""
+
+
+class NotGpsd(ValueError):
+    """What answers is not gpsd."""
 
 
 Said = Fix | NoFix | None
@@ -47,20 +58,31 @@ Said = Fix | NoFix | None
 
 
 def of_gpsd(line: bytes) -> Said:
-    """One report of gpsd (``TPV``)."""
+    """One report of gpsd (``TPV``, gpsd_json(5)). Raises ``NotGpsd``."""
     try:
         report = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(report, dict) or report.get("class") != "TPV":
+    except (ValueError, RecursionError) as error:
+        raise NotGpsd("it sends what is no JSON: is it gpsd?") from error
+    if not isinstance(report, dict) or "class" not in report:
+        raise NotGpsd("it sends what is no object of gpsd")
+    if report["class"] != "TPV":
         return None
     mode, status = report.get("mode"), report.get("status")
-    if not isinstance(mode, int) or mode < _FIRST_FIX or status in _GUESSED:
-        return NoFix()
-    place = _place(_number(report.get("lat")), _number(report.get("lon")))
+    if not isinstance(mode, int):
+        return NoFix(unreadable=True)
+    latitude, longitude = report.get("lat"), report.get("lon")
+    place = _place(_number(latitude), _number(longitude))
     if place is None:
+        return NoFix(unreadable=latitude is not None and longitude is not None)
+    if mode < _FIRST_FIX or (isinstance(status, int) and status in _GUESSED):
         return NoFix()
-    return Fix(*place, _within(_horizontal(report)))
+    time, speed = report.get("time"), _number(report.get("speed"))
+    return Fix(
+        *place,
+        _within(_horizontal(report)),
+        max(0.0, speed or 0.0),
+        time if isinstance(time, str) else None,
+    )
 
 
 def _horizontal(report: dict[str, Any]) -> float | None:

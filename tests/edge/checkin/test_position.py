@@ -20,11 +20,12 @@ from edge.checkin.station import phases, running, settings, visits
 from edge.checkin.test_station import Time
 from edge.memory_context import MemoryContext
 from sim.waiting import until
-from vigil_edge.checkin.fixes import KEPT_S, Fixes, Report
-from vigil_edge.checkin.gpsd import Receiver
+from vigil_edge.checkin.fixes import KEPT_S, Fixes
 from vigil_edge.checkin.pipeline import Station
+from vigil_edge.checkin.position import Receiver
 from vigil_edge.checkin.settings import PositionSettings
 from vigil_edge.checkin.track import Sighting
+from vigil_edge.position.fix import Fix, NoFix, NotGpsd, of_gpsd
 from vigil_schemas.checkin import CheckinSighting, CheckinVisit, StationPosition
 from vigil_schemas.commands import Watched, WatchList
 from vigil_sim.checkin.gpsd import GpsdServer, Place
@@ -39,9 +40,11 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 seconds = st.floats(0, 500, allow_nan=False)
 
 
-def tpv(number: int, **said: Any) -> Report:
+def tpv(number: int, **said: Any) -> Fix | NoFix:
     fields = {"class": "TPV", "mode": 3, "lat": 23.0 + number / 1000, "lon": 120.0, "eph": 4.0}
-    return Report.model_validate(fields | {"time": f"fix {number}"} | said)
+    made = of_gpsd(json.dumps(fields | {"time": f"fix {number}"} | said).encode())
+    assert made is not None
+    return made
 
 
 def at(tick: float) -> datetime:
@@ -113,18 +116,18 @@ def test_a_report_that_cannot_be_read_costs_itself_alone(wrong: str) -> None:
     context = MemoryContext(clock=lambda: NOON, ticks=lambda: 7.0)
     receiver = Receiver(PositionSettings(), context)
     line = json.dumps({"class": "TPV", "mode": 3, "lon": 120.0, "lat": "LAT", "time": "t"})
-    receiver._take(line.replace('"LAT"', wrong).encode())
+    receiver.take(of_gpsd(line.replace('"LAT"', wrong).encode()))
     assert receiver.at(NOON).state == "no-receiver"
     assert context.counters["gps-unreadable"] == 1
-    receiver._take(line.replace('"LAT"', "23.5").encode())
+    receiver.take(of_gpsd(line.replace('"LAT"', "23.5").encode()))
     assert receiver.at(NOON).latitude == 23.5
 
 
 @given(st.binary(max_size=200) | st.integers(1, 20_000).map(lambda n: b"[" * n))
 def test_no_line_brings_a_receiver_down(line: bytes) -> None:
     receiver = Receiver(PositionSettings(), MemoryContext(clock=lambda: NOON, ticks=lambda: 7.0))
-    with suppress(ValueError):  # which begins the connection anew
-        receiver._take(line)
+    with suppress(NotGpsd):  # which begins the connection anew
+        receiver.take(of_gpsd(line))
     assert receiver.at(NOON).state != "fixed"
 
 
@@ -244,7 +247,7 @@ def station(time: Time, states: dict[str, bytes] | None = None) -> tuple[Station
 def fix(under_test: Station, latitude: float) -> None:
     said = {"class": "TPV", "mode": 3, "lat": latitude, "lon": 120.0, "eph": 2.0}
     assert under_test._receiver is not None
-    under_test._receiver._take(json.dumps(said | {"time": str(latitude)}).encode())
+    under_test._receiver.take(of_gpsd(json.dumps(said | {"time": str(latitude)}).encode()))
 
 
 async def test_a_visit_is_where_the_tag_was_strongest_also_after_a_restart() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vigil_edge.position.fix import Fix, Nmea, NoFix, of_gpsd
+from vigil_edge.position.fix import Fix, Nmea, NoFix, NotGpsd, of_gpsd
 from vigil_sim.satellites import gga, rmc, tpv
 
 HERE = (23.48231, 120.44107)
@@ -24,7 +26,8 @@ def test_a_place_survives_both_ways_of_saying_it(latitude: float, longitude: flo
 
 @given(st.binary(max_size=200))
 def test_noise_is_no_place(line: bytes) -> None:
-    assert of_gpsd(line) is None or not isinstance(of_gpsd(line), Fix)
+    with suppress(NotGpsd):
+        assert not isinstance(of_gpsd(line), Fix)
     assert Nmea().take(line) is None
 
 
@@ -39,11 +42,29 @@ def test_a_sentence_that_was_torn_says_nothing(place: int, byte: int) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [tpv(*HERE, mode=1), tpv(*HERE, status=6), tpv(*HERE, status=8), tpv(91, 0), tpv(0, 181)],
-    ids=["no fix", "dead reckoning", "simulated", "north of the pole", "east of the globe"],
+    [
+        pytest.param(tpv(*HERE, mode=1), id="no fix"),
+        pytest.param(tpv(*HERE, status=5), id="dead reckoning"),
+        pytest.param(tpv(*HERE, status=7), id="surveyed once"),
+        pytest.param(tpv(*HERE, status=8), id="simulated"),
+        pytest.param(tpv(91, 0), id="north of the pole"),
+        pytest.param(tpv(0, 181), id="east of the globe"),
+    ],
 )
 def test_what_gpsd_guesses_is_no_fix(line: bytes) -> None:
     assert of_gpsd(line) == NoFix()
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 3, 4, 6, 9])
+def test_what_satellites_hold_is_a_fix(status: int) -> None:
+    """Also dead reckoning that they correct (6): receivers of cars say so all day."""
+    assert of_gpsd(tpv(*HERE, status=status)) == Fix(*HERE)
+
+
+@pytest.mark.parametrize("line", [b"$GPGGA,1*00\r\n", b"[]\n", b"{}\n", b"\n"])
+def test_what_is_no_gpsd_is_told_and_not_passed_over(line: bytes) -> None:
+    with pytest.raises(NotGpsd):
+        of_gpsd(line)
 
 
 @pytest.mark.parametrize("quality", [0, 6, 7, 8])
