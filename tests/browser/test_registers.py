@@ -103,7 +103,7 @@ def test_somebody_changes_a_first_password(window: OpenWindow) -> None:
     own.get_by_label("User name").fill(name)
     own.get_by_label("Password").fill(first)
     own.get_by_role("button", name="Sign in").click()
-    own.locator("a[href='/account']").click()
+    own.get_by_role("link", name=name).click()
     own.get_by_label("Password as it is").fill(first)
     own.get_by_label("New password", exact=True).fill(new)
     own.get_by_label("New password again").fill("another")

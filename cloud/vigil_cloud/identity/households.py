@@ -96,8 +96,9 @@ class Kept:
 def put(
     session: Session, cipher: Cipher, key: str, wanted: Described, *, by: str, now: datetime
 ) -> None:
-    """Add a household, or change what is said of it. Idempotent. Raises ``BadHousehold``,
-    ``PersonErased`` for the key of one that was erased, ``UnknownDistrict``, ``WrongSecretKey``."""
+    """Add a household, or change what is said of it; its devices go along into another district.
+    Idempotent. Raises ``BadHousehold``, ``PersonErased`` for the key of one that was erased,
+    ``UnknownDistrict``, ``WrongSecretKey``."""
     if not wanted.name.strip():
         raise BadHousehold("a household needs a name")
     if wanted.district is not None:
@@ -112,14 +113,30 @@ def put(
         "position": own.seal(POSITION, _written(wanted.position)) if wanted.position else None,
         "district": wanted.district,
     }
+    before = None if row is None else row.district
     if row is None:
         session.add(Household(key=key, created=now, **values))
     else:
         for column, value in values.items():
             setattr(row, column, value)
     session.flush()
+    if wanted.district not in (None, before):
+        _take_along(session, key, before, wanted.district, by=by, now=now)
     done = "household.added" if row is None else "household.changed"
     audit.append(session, at=now, account=by, action=done, subject=key)
+
+
+def _take_along(
+    session: Session, key: str, before: str | None, district: str | None, *, by: str, now: datetime
+) -> None:
+    """Devices that lie nowhere yet, or where the home lay, lie where it lies now: else a fire of
+    theirs is shown to nobody of its district."""
+    query = select(HouseholdDevice.device).where(HouseholdDevice.household == key, device_at(now))
+    devices = sorted(session.scalars(query))
+    known = districts.places(session, "device", devices)
+    for device in devices:
+        if known.get(device) in (None, before):
+            districts.place(session, "device", device, district, by=by, now=now)
 
 
 def page(

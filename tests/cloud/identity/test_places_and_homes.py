@@ -14,7 +14,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.newest import record_newest
 from vigil_cloud.identity.audit import lines_about, verify
-from vigil_cloud.identity.models import AuditEntry, Household
+from vigil_cloud.identity.models import AuditEntry, Household, Location
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.channels import put_channel
 from vigil_cloud.notify.directory import Directory
@@ -165,6 +165,23 @@ def test_an_open_alert_goes_with_its_device(placed: City) -> None:
     put(city, "devices/mic-1/district", {"district": "west"})
 
     assert [one["device"] for one in city.listed("inspector")] == ["mic-1"]
+
+
+def test_devices_go_along_where_their_home_lies(placed: City) -> None:
+    """Or nobody of its district is shown a fire there. One that was put elsewhere stays."""
+    home = {"name": "陳家", "address": ADDRESS}
+    put(placed, "households/chen/devices/mic-1")
+    put(placed, "households/chen", {**home, "district": "east"})
+    with placed.services.sessions() as session:
+        lie = {row.thing: row.district for row in session.scalars(select(Location))}
+    assert (lie["alarm-1"], lie["mic-1"]) == ("east", "east")
+    put(placed, "devices/mic-1/district", {"district": "west"})
+    put(placed, "devices/alarm-1/district", {"district": None})
+    put(placed, "households/chen", {**home, "district": None})
+    put(placed, "households/chen", {**home, "district": "east"})
+    with placed.services.sessions() as session:
+        lie = {row.thing: row.district for row in session.scalars(select(Location))}
+    assert (lie["alarm-1"], lie["mic-1"]) == ("east", "west")
 
 
 def test_nobody_at_home_decides_for_those_on_their_way(placed: City) -> None:

@@ -27,7 +27,11 @@ def standing(home: Home, device: str, north_m: float, domain: str = "smoke") -> 
 
 
 def neighbours(home: Home) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = home.card()["neighbours"]
+    """On the card of the fire in this home, whatever else burns by now."""
+    (fire,) = [one["fire"] for one in home.fires() if one["household"] == HOME]
+    found: list[dict[str, Any]] = home.say("dispatcher", "GET", f"/fires/{fire}").json()[
+        "neighbours"
+    ]
     return found
 
 

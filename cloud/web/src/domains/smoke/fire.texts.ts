@@ -2,6 +2,7 @@
 
 export const en = {
   "nav.fire": "Fires",
+  "nav.programme": "Alarm programme",
   "fire.title": "Fires",
   "fire.list": "All fires",
   "fire.none": "No fire",
@@ -115,6 +116,7 @@ export const en = {
 
 export const zhTW: Record<keyof typeof en, string> = {
   "nav.fire": "火警",
+  "nav.programme": "住警器計畫",
   "fire.title": "火警",
   "fire.list": "所有火警",
   "fire.none": "沒有火警",

@@ -1,7 +1,6 @@
 /** What the city's programme of alarms says, in both languages. */
 
 export const en = {
-  "nav.programme": "Alarm programme",
   "programme.title": "Smoke alarm programme",
   "programme.homes": "Homes",
   "programme.phase": "Where they stand",
@@ -159,7 +158,6 @@ export const en = {
 } as const;
 
 export const zhTW: Record<keyof typeof en, string> = {
-  "nav.programme": "住警器計畫",
   "programme.title": "住宅用火災警報器補助計畫",
   "programme.homes": "住戶",
   "programme.phase": "進度",
