@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,18 +17,15 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import volunteers
 from vigil_cloud.aed.models import AedVolunteer
-from vigil_cloud.aed.own_channels import AGAIN, Addresses, addresses, tell
+from vigil_cloud.aed.own_channels import AGAIN, Addresses, addresses, tell_all
 from vigil_cloud.city_time import city_clock
-from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.models import Account
-from vigil_cloud.notify import subscriptions
 from vigil_cloud.notify.text import NotificationText
 from vigil_cloud.notify.web_push.note import Note
 from vigil_cloud.services import Services
 
 BEFORE: Final = timedelta(minutes=8)
 """So long before: a try each minute, and time to press."""
-AT_ONCE: Final = 16
 _PAGE: Final = "/aed"
 
 
@@ -51,29 +47,19 @@ def send_waiting(services: Services, stopping: threading.Event) -> int:
     """One round; returns how many were tried. What failed is tried again in the next round."""
     with services.sessions() as session:
         found = _found(session, services)
-    tried = 0
-    while tried < len(found) and not stopping.is_set():
-        tried += _send_some(services, found[tried : tried + AT_ONCE])
-    return tried
+    return tell_all(services, stopping, found, _keep)
 
 
-def _send_some(services: Services, some: Sequence[_Ending]) -> int:
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aed-ending") as pool:
-        results = list(pool.map(lambda one: tell(one.addresses, one.text), some))
-    with writing(services.sessions) as session:
-        for one, told in zip(some, results, strict=True):
-            session.execute(
-                update(AedVolunteer)
-                .where(
-                    AedVolunteer.account_id == one.account,
-                    AedVolunteer.located == one.located,  # else a new position came meanwhile
-                )
-                .values(ending_told=told.words[:200])
-                .execution_options(synchronize_session=False)
-            )
-            for channel in told.gone:
-                subscriptions.gone(session, channel, services.now())
-    return len(some)
+def _keep(session: Session, one: _Ending, words: str) -> None:
+    session.execute(
+        update(AedVolunteer)
+        .where(
+            AedVolunteer.account_id == one.account,
+            AedVolunteer.located == one.located,  # else a new position came meanwhile
+        )
+        .values(ending_told=words[:200])
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _due(now: datetime) -> ColumnElement[bool]:

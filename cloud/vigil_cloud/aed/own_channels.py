@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.notify import subscriptions
 from vigil_cloud.notify.models import Channel
@@ -19,6 +22,8 @@ from vigil_cloud.services import Services
 AGAIN: Final = "failed"
 """How the outcome of a message begins that is worth another try."""
 CONVERSATION_S: Final = 15.0
+AT_ONCE: Final = 16
+"""So many people are told side by side: one whose channel fails holds up few others."""
 Addresses = tuple[tuple[int, str | Target], ...]
 """Channels, and where they lead."""
 
@@ -71,3 +76,46 @@ def tell(to: Addresses, text: NotificationText) -> Told:
             gone.append(channel)
         errors.append(told.error)
     return Told("sent" if sent else f"{AGAIN}: {'; '.join(errors)}", tuple(gone))
+
+
+class Due(Protocol):
+    """One message to one person."""
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it goes."""
+
+    @property
+    def text(self) -> NotificationText:
+        """What it says."""
+
+
+D = TypeVar("D", bound=Due)
+
+
+def tell_side_by_side(
+    services: Services, some: Sequence[D], keep: Callable[[Session, D, str], None]
+) -> int:
+    """At most ``AT_ONCE``, told at once; ``keep`` writes down how each went, in one transaction.
+    Returns how many."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aed-telling") as pool:
+        results = list(pool.map(lambda one: tell(one.addresses, one.text), some))
+    with writing(services.sessions) as session:
+        for one, told in zip(some, results, strict=True):
+            keep(session, one, told.words)
+            for channel in told.gone:
+                subscriptions.gone(session, channel, services.now())
+    return len(some)
+
+
+def tell_all(
+    services: Services,
+    stopping: threading.Event,
+    due: Sequence[D],
+    keep: Callable[[Session, D, str], None],
+) -> int:
+    """All of them, one group after the other, until it stops. Returns how many were tried."""
+    tried = 0
+    while tried < len(due) and not stopping.is_set():
+        tried += tell_side_by_side(services, due[tried : tried + AT_ONCE], keep)
+    return tried

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,15 +17,19 @@ from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
-from vigil_cloud.aed.own_channels import AGAIN, Addresses, addresses, tell
+from vigil_cloud.aed.own_channels import (
+    AGAIN,
+    AT_ONCE,
+    Addresses,
+    addresses,
+    tell_side_by_side,
+)
 from vigil_cloud.database.engine import writing
 from vigil_cloud.jobs.clock import jumped_ahead
-from vigil_cloud.notify import subscriptions
 from vigil_cloud.notify.text import NotificationText
 from vigil_cloud.notify.web_push.note import Action, Note
 from vigil_cloud.services import Services
 
-AT_ONCE: Final = 16
 MOST: Final = 200
 """Volunteers of one turn of the job."""
 FIRST_AGAIN_S: Final = 2.0
@@ -59,14 +62,11 @@ def _send_some(services: Services) -> int:
         waiting = _waiting(session, services)
     if not waiting:
         return 0
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aed-summons") as pool:
-        results = list(pool.map(lambda one: tell(one.addresses, one.text), waiting))
-    with writing(services.sessions) as session:
-        for one, told in zip(waiting, results, strict=True):
-            _write_down(session, one, told.words, services.now())
-            for channel in told.gone:
-                subscriptions.gone(session, channel, services.now())
-    return len(waiting)
+
+    def keep(session: Session, one: _Summons, words: str) -> None:
+        _write_down(session, one, words, services.now())
+
+    return tell_side_by_side(services, waiting, keep)
 
 
 def _give_up(services: Services) -> None:

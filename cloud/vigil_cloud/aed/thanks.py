@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,14 +16,11 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallout, AedCallRow
-from vigil_cloud.aed.own_channels import AGAIN, Addresses, addresses, tell
-from vigil_cloud.database.engine import writing
-from vigil_cloud.notify import subscriptions
+from vigil_cloud.aed.own_channels import AGAIN, Addresses, addresses, tell_all
 from vigil_cloud.notify.text import NotificationText
 from vigil_cloud.notify.web_push.note import Note
 from vigil_cloud.services import Services
 
-AT_ONCE: Final = 16
 WITHIN: Final = timedelta(hours=6)
 """After the call ended; thanks that come later are not told any more."""
 _PAGE: Final = "/aed"
@@ -46,26 +42,16 @@ def send_waiting(services: Services, stopping: threading.Event) -> int:
     """One round; returns how many were tried. What failed is tried again in the next round."""
     with services.sessions() as session:
         found = _found(session, services)
-    tried = 0
-    while tried < len(found) and not stopping.is_set():
-        tried += _send_some(services, found[tried : tried + AT_ONCE])
-    return tried
+    return tell_all(services, stopping, found, _keep)
 
 
-def _send_some(services: Services, some: Sequence[_Thanks]) -> int:
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aed-thanks") as pool:
-        results = list(pool.map(lambda one: tell(one.addresses, one.text), some))
-    with writing(services.sessions) as session:
-        for one, told in zip(some, results, strict=True):
-            session.execute(
-                update(AedCallout)
-                .where(AedCallout.id == one.callout)
-                .values(thanked=told.words[:200])
-                .execution_options(synchronize_session=False)
-            )
-            for channel in told.gone:
-                subscriptions.gone(session, channel, services.now())
-    return len(some)
+def _keep(session: Session, one: _Thanks, words: str) -> None:
+    session.execute(
+        update(AedCallout)
+        .where(AedCallout.id == one.callout)
+        .values(thanked=words[:200])
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
