@@ -18,7 +18,7 @@ from vigil_cloud.config import Settings
 from vigil_cloud.identity.models import Account
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.jobs.runner import JobRunner
-from vigil_cloud.jobs.worker import Worker
+from vigil_cloud.jobs.worker import Begun, Worker
 from vigil_cloud.notify.notification_sender import NotificationSender
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
@@ -27,7 +27,7 @@ ROUNDS: Final = 20
 """What one round announces the next one does; a step that is not quiet after so many goes on with
 the next."""
 WORK_A_STEP: Final = 20
-"""Pieces of heavy work that one step computes; the others wait in their bounded queue."""
+"""Pieces of heavy work that one step begins; the others wait in their bounded queue."""
 
 
 class RehearsalRefused(VigilError):
@@ -102,7 +102,8 @@ class Rehearsal:
         self._clock = clock
         self._ingest = ingest
         self._jobs = JobRunner(services, jobs(services, ingest=True))
-        self._worker = Worker(services, work_kinds(), self._jobs.holder, apart=False)
+        self._worker = Worker(services, work_kinds(), self._jobs.holder)
+        self._begun: list[Begun] = []
         self._sender = NotificationSender(services)
         self.turns = 0
         """Of jobs, so far."""
@@ -112,7 +113,11 @@ class Rehearsal:
         """Pieces of heavy work, so far."""
 
     def step(self, to: datetime) -> None:
-        """Move the clock, and do what is due then. Raises ``ClockGoesBack``."""
+        """Move the clock, and do what is due then. Raises ``ClockGoesBack``.
+
+        Heavy work that a step begins is computed on another processor until the next one, and
+        ends by the clock of the step that began it: when it does is the same in every run."""
+        self._end_work()
         self._clock.move(to)
         self.settle()
 
@@ -127,11 +132,19 @@ class Rehearsal:
             self.delivered += delivered
             if not turns and not delivered:
                 break
-        for _ in range(WORK_A_STEP):
-            if not self._worker.do_one():
+        self._end_work()
+        while len(self._begun) < WORK_A_STEP:
+            begun = self._worker.begin()
+            if begun is None:
                 break
-            self.computed += 1
+            self._begun.append(begun)
         self._jobs.supervise()
+
+    def _end_work(self) -> None:
+        begun, self._begun = self._begun, []
+        for one in begun:
+            self._worker.end(one)
+            self.computed += 1
 
     def close(self) -> None:
         """Let no thread outlive the stores."""

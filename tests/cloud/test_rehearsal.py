@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
+import heavy_work
 from city_ingest import CityIngest
 from cloud_city import NOON, City, alarm
 from vigil_cloud import cli, rehearsal
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import passwords
+from vigil_cloud.jobs import work
+from vigil_cloud.jobs.work import WorkKind
 
 
 def test_it_is_refused_outside_the_demo_and_where_people_are(city: City) -> None:
@@ -59,6 +66,34 @@ def test_a_step_does_what_is_due_by_its_time(city: City) -> None:
     assert asked["phase"] == "asking"
     assert called["phase"] == "called"
     assert rehearsed.turns > 0
+
+
+def test_heavy_work_of_a_step_ends_by_the_clock_that_began_it(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Computed elsewhere until the next step; what is stored is the same in every run."""
+    stored: list[tuple[int, bool, datetime]] = []
+
+    def store(_session: Session, payload: Any, result: Any, now: datetime) -> None:
+        stored.append((result[0], result[1] != os.getpid(), now))
+
+    kind = WorkKind("square", lambda _, payload: payload["number"], heavy_work.square, store)
+    monkeypatch.setattr(rehearsal, "work_kinds", lambda: [kind])
+    clock = rehearsal.RehearsalClock(city.time)
+    services = dataclasses.replace(city.services, now=clock)
+    rehearsed = rehearsal.Rehearsal(services, clock, CityIngest(city)._ingest)
+    with writing(services.sessions) as session:
+        for number in (3, 4):
+            work.enqueue(session, kind, str(number), {"number": number}, now=clock())
+    began = city.time + timedelta(minutes=5)
+
+    rehearsed.step(began)
+    assert stored == []
+    rehearsed.step(began + timedelta(hours=1))
+    rehearsed.close()
+
+    assert stored == [(9, True, began), (16, True, began)]
+    assert rehearsed.computed == 2
 
 
 def test_the_command_opens_no_city_that_is_real(

@@ -7,8 +7,9 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -27,6 +28,15 @@ NICE: Final = 10
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """One piece under way."""
+
+    kind: WorkKind
+    piece: Piece
+    computing: Future[Any]
+
+
 class Worker:
     """One per process that does heavy work; any number of processes share the queue."""
 
@@ -34,7 +44,7 @@ class Worker:
         self, services: Services, kinds: Sequence[WorkKind], holder: str, *, apart: bool = True
     ) -> None:
         """``apart``: computed in a process of its own; else here, where nobody waits for this
-        one (a rehearsal)."""
+        one."""
         self._apart = apart
         self.kinds = {kind.name: kind for kind in kinds}
         self.holder = holder
@@ -57,14 +67,32 @@ class Worker:
 
     def do_one(self) -> bool:
         """Do the most urgent piece; ``False`` where nothing is due."""
-        sessions = self._services.sessions
-        piece = work.take(sessions, self.kinds, self.holder, self._services.now())
-        if piece is None:
+        begun = self.begin()
+        if begun is None:
             return False
+        self.end(begun)
+        return True
+
+    def begin(self) -> Begun | None:
+        """Take the most urgent piece and have it computed; ``None`` where nothing is due. Whoever
+        begins it ends it, before its lease does."""
+        piece = work.take(self._services.sessions, self.kinds, self.holder, self._services.now())
+        if piece is None:
+            return None
         kind = self.kinds[piece.kind]
+        try:
+            return Begun(kind, piece, self._start_computing(kind, piece))
+        except Exception as error:  # noqa: BLE001 - written down as its outcome where it ends
+            failed: Future[Any] = Future()
+            failed.set_exception(error)
+            return Begun(kind, piece, failed)
+
+    def end(self, begun: Begun) -> None:
+        """Wait for what comes out, and store it."""
+        sessions, kind, piece = self._services.sessions, begun.kind, begun.piece
         outcome = "done"
         try:
-            result = self._compute(kind, piece)
+            result = self._computed(begun)
             work.finish(sessions, kind, piece, result, self._services.now())
             self._services.changed.announce()
         except LeaseLost:
@@ -76,19 +104,20 @@ class Worker:
             if self._stopping.is_set():  # its process was ended under it: that is no failure
                 outcome = "stopped"
                 work.release(sessions, piece, self._services.now())
-                return True
+                return
             outcome = "failed"
             _log.warning("work-failed", kind=piece.kind, key=piece.key, exc_info=error)
             told = f"{type(error).__name__}: {error}"
             work.fail(sessions, piece, told, self._services.now())
         finally:
             self._services.metrics.work_done.labels(piece.kind, outcome).inc()
-        return True
 
-    def _compute(self, kind: WorkKind, piece: Piece) -> Any:
+    def _start_computing(self, kind: WorkKind, piece: Piece) -> Future[Any]:
         loaded = kind.load(self._services, piece.payload)
         if not self._apart:
-            return kind.compute(loaded)
+            done: Future[Any] = Future()
+            done.set_result(kind.compute(loaded))
+            return done
         self._used = time.monotonic()
         if self._pool is None:
             # Started anew, not forked: a fork of many threads may hang on a lock of one of them.
@@ -97,10 +126,17 @@ class Worker:
             )
         pool = self._pool
         try:
-            computed = pool.submit(kind.compute, loaded)
-            if self._stopping.is_set():  # ``stop`` came before there was a process to end
-                _kill(pool)
-            return computed.result(kind.longest.total_seconds())
+            computing = pool.submit(kind.compute, loaded)
+        except BrokenProcessPool:
+            self._end_pool()
+            raise
+        if self._stopping.is_set():  # ``stop`` came before there was a process to end
+            _kill(pool)
+        return computing
+
+    def _computed(self, begun: Begun) -> Any:
+        try:
+            return begun.computing.result(begun.kind.longest.total_seconds())
         except (TimeoutError, BrokenProcessPool):
             self._end_pool()
             raise
