@@ -158,11 +158,35 @@ def test_series_and_latest_of_a_device(store: TimeSeries) -> None:
     }
 
 
+@pytest.mark.parametrize("window_s", [None, 120.0])
+def test_all_series_of_a_device_are_read_as_each_by_itself(
+    store: TimeSeries, window_s: float | None
+) -> None:
+    """Given a device that moved, a neighbour, and a series of another time."""
+    ph = some_series("pH")
+    temperature, moved = ph._replace(parameter="temperature"), ph._replace(gateway="gw-b")
+    earlier = ph._replace(parameter="level")
+    store.write(minutes(ph, [(7.0, 1), (7.5, 3), (100.0, 4), (None, 9), (None, 9)]))
+    store.write(minutes(moved, [(None, 9), (6.0, 1)]))
+    store.write(minutes(temperature, [(20.0, 1)]))
+    store.write(minutes(some_series("pH"), [(1.0, 1)]))
+    store.write([Point(earlier, T0_US - 3_600_000_000, 1.0, 1)])
+    span = T0, T0 + timedelta(minutes=4)
+
+    found = store.read_all(ph.device, *span, window_s=window_s)
+
+    assert list(found) == [ph, moved, temperature]
+    for series, samples in found.items():
+        assert samples == store.read(series, *span, window_s=window_s) != []
+
+
 def test_an_unknown_device_has_nothing(store: TimeSeries) -> None:
     nobody = some_series()
 
     assert store.series(nobody.device) == []
     assert store.latest(nobody.device) == {}
+    assert store.read_all(nobody.device, T0, T0 + timedelta(hours=1)) == {}
+    assert store.read_all(nobody.device, T0, T0 + timedelta(hours=1), window_s=60) == {}
     assert store.read(nobody, T0, T0 + timedelta(hours=1)) == []
     assert store.read(nobody, T0, T0 + timedelta(hours=1), window_s=60) == []
     assert store.count(nobody, T0, T0 + timedelta(hours=1)) == 0
@@ -175,6 +199,7 @@ def test_names_are_data_never_syntax(store: TimeSeries, text: str) -> None:
 
     assert store.series(series.device) == [series]
     assert [s.value for s in store.read(series, T0, T0 + timedelta(seconds=1))] == [1.5]
+    assert list(store.read_all(series.device, T0, T0 + timedelta(seconds=1))) == [series]
 
 
 def test_more_points_than_one_request_holds(store: TimeSeries) -> None:
@@ -349,6 +374,7 @@ def endless_influx() -> Iterator[str]:
     "ask",
     [
         lambda store: store.series("sonde"),
+        lambda store: store.read_all("sonde", T0, T0 + timedelta(hours=1), window_s=60),
         lambda store: store.write(minutes(some_series(), [(7.0, 0)])),
         lambda store: store.ping(),
     ],

@@ -102,23 +102,31 @@ class InfluxTimeSeries:
     def read(
         self, series: Series, start: datetime, stop: datetime, *, window_s: float | None = None
     ) -> list[Sample]:
-        flux = f"{self._from(start, stop)} |> {_only(series)} |> {_PIVOT}"
-        if window_s is None:
-            samples = [
+        return self._read(_only(series), start, stop, window_s).get(series, [])
+
+    def read_all(
+        self, device: str, start: datetime, stop: datetime, *, window_s: float | None = None
+    ) -> dict[Series, list[Sample]]:
+        of_device = f"filter(fn: (r) => r.device == {_text(device)})"
+        return self._read(of_device, start, stop, window_s)
+
+    def _read(
+        self, which: str, start: datetime, stop: datetime, window_s: float | None
+    ) -> dict[Series, list[Sample]]:
+        flux = f"{self._from(start, stop)} |> {which} |> {_PIVOT}"
+        if window_s is not None:
+            flux = f"{flux} |> {_mean(max(1, round(window_s * 1e6)))}"
+        found: dict[Series, list[Sample]] = {}
+        for row in self._query(flux):
+            sample = (
                 Sample(row["_time"], row.get("value"), int(row["flag"]))
-                for row in self._query(flux)
-            ]
-        else:
-            windows = self._query(f"{flux} |> {_mean(max(1, round(window_s * 1e6)))}")
-            samples = [
-                Sample(
-                    row["_start"],
-                    row["sum"] / row["n"] if row["n"] else None,
-                    int(row["kept"] or row["worst"]),
-                )
-                for row in windows
-            ]
-        return sorted(samples, key=lambda sample: sample.time)
+                if window_s is None
+                else _windowed(row)
+            )
+            found.setdefault(_series(row), []).append(sample)
+        for samples in found.values():
+            samples.sort(key=lambda sample: sample.time)
+        return dict(sorted(found.items(), key=lambda one: (one[0].parameter, one[0].gateway)))
 
     def series(self, device: str) -> list[Series]:
         flux = (
@@ -282,6 +290,12 @@ def _only(series: Series) -> str:
         f" and r.device == {_text(series.device)} and r.gateway == {_text(series.gateway)}"
         f" and r.parameter == {_text(series.parameter)})"
     )
+
+
+def _windowed(row: dict[str, Any]) -> Sample:
+    """Of a row of ``_mean``."""
+    value = row["sum"] / row["n"] if row["n"] else None
+    return Sample(row["_start"], value, int(row["kept"] or row["worst"]))
 
 
 def _series(row: dict[str, Any]) -> Series:

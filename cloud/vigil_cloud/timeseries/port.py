@@ -74,6 +74,12 @@ class TimeSeries(Protocol):
         with flag 4 or 9 left out and the worst remaining flag kept; where nothing remains, no
         value and the worst flag; windows without a reading are left out)."""
 
+    def read_all(
+        self, device: str, start: datetime, stop: datetime, *, window_s: float | None = None
+    ) -> dict[Series, list[Sample]]:
+        """What ``read`` gives of each of the device's series, with one question to the store;
+        series without a reading in the range are left out."""
+
     def series(self, device: str) -> list[Series]:
         """Every series that the device has ever written."""
 

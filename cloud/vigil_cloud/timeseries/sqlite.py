@@ -125,18 +125,23 @@ class SqliteTimeSeries:
         number = self._number(series)
         if number is None:
             return []
-        bounds = {"series": number, "start": microseconds(start), "stop": microseconds(stop)}
         with self._connection() as connection:
-            if window_s is None:
-                rows = connection.execute(
-                    "SELECT time_us, value, flag FROM point WHERE series = :series"
-                    " AND time_us >= :start AND time_us < :stop ORDER BY time_us",
-                    bounds,
-                ).fetchall()
-            else:
-                bounds["window"] = max(1, round(window_s * 1e6))
-                rows = connection.execute(_WINDOWED, bounds).fetchall()
-        return [_sample(*row) for row in rows]
+            return _samples(connection, number, start, stop, window_s)
+
+    def read_all(
+        self, device: str, start: datetime, stop: datetime, *, window_s: float | None = None
+    ) -> dict[Series, list[Sample]]:
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT id, domain, gateway, device, parameter FROM series WHERE device = ?"
+                " ORDER BY parameter, gateway",
+                (device,),
+            ).fetchall()
+            found = {
+                Series(*row[1:]): _samples(connection, row[0], start, stop, window_s)
+                for row in rows
+            }
+        return {series: samples for series, samples in found.items() if samples}
 
     def series(self, device: str) -> list[Series]:
         with self._connection() as connection:
@@ -295,6 +300,27 @@ class SqliteTimeSeries:
 def _next_generation(connection: sqlite3.Connection) -> None:
     generation = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute(f"PRAGMA user_version = {(generation + 1) % 2**31}")
+
+
+def _samples(
+    connection: sqlite3.Connection,
+    number: int,
+    start: datetime,
+    stop: datetime,
+    window_s: float | None,
+) -> list[Sample]:
+    """Of the series of this number."""
+    bounds = {"series": number, "start": microseconds(start), "stop": microseconds(stop)}
+    if window_s is None:
+        rows = connection.execute(
+            "SELECT time_us, value, flag FROM point WHERE series = :series"
+            " AND time_us >= :start AND time_us < :stop ORDER BY time_us",
+            bounds,
+        ).fetchall()
+    else:
+        bounds["window"] = max(1, round(window_s * 1e6))
+        rows = connection.execute(_WINDOWED, bounds).fetchall()
+    return [_sample(*row) for row in rows]
 
 
 def _sample(time_us: int, value: float | None, flag: int) -> Sample:

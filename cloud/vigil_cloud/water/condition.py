@@ -92,12 +92,12 @@ def load(services: Services, payload: Mapping[str, Any]) -> Hours:
     stop_us = int(payload["to_us"])
     first_us = max(int(payload["from_us"]), stop_us - MOST_HOURS * HOUR_US)
     found: dict[str, list[tuple[int, float | None, int]]] = {}
-    for series in services.timeseries.series(str(payload["device"])):
+    stored = services.timeseries.read_all(
+        str(payload["device"]), instant(first_us), instant(stop_us), window_s=WINDOW_S
+    )
+    for series, samples in stored.items():
         if series.parameter in BESIDE_THE_WATER:
             continue
-        samples = services.timeseries.read(
-            series, instant(first_us), instant(stop_us), window_s=WINDOW_S
-        )
         windows = found.setdefault(series.parameter, [])
         windows += [(microseconds(one.time), one.value, one.flag) for one in samples]
     return Hours(first_us, stop_us, found)

@@ -169,13 +169,12 @@ def load(services: Services, payload: Mapping[str, Any]) -> Asked:
 
 def _begins(services: Services, device: str, first_us: int, stop_us: int) -> int:
     """The first minute of which anything is stored: a new probe has no weeks to go through."""
-    days = [
-        microseconds(sample.time)
-        for series in (services.timeseries.series(device) if first_us < stop_us else ())
-        for sample in services.timeseries.read(
-            series, instant(first_us), instant(stop_us), window_s=_DAY_S
-        )[:1]
-    ]
+    if first_us >= stop_us:
+        return first_us
+    series = services.timeseries.read_all(
+        device, instant(first_us), instant(stop_us), window_s=_DAY_S
+    )
+    days = [microseconds(samples[0].time) for samples in series.values()]
     return max(first_us, min(days, default=stop_us) // WINDOW_US * WINDOW_US)
 
 
@@ -191,12 +190,14 @@ def _rows(
     if moves:  # it is at no station that could be learnt: its bounds call
         return names, []
     found: dict[float, dict[str, tuple[float | None, int]]] = {}
-    for series in services.timeseries.series(device) if first_us < stop_us else ():
+    if first_us >= stop_us:
+        return names, []
+    stored = services.timeseries.read_all(
+        device, instant(first_us), instant(stop_us), window_s=WINDOW_S
+    )
+    for series, samples in stored.items():
         if series.parameter not in names or series.domain != DOMAIN:
             continue
-        samples = services.timeseries.read(
-            series, instant(first_us), instant(stop_us), window_s=WINDOW_S
-        )
         for one in samples:
             cells = found.setdefault(one.time.timestamp(), {})
             if one.value is not None or series.parameter not in cells:
