@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -73,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(options)
     except VigilError as error:
         print(f"vigil-cloud: {error.code}: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; point stdout elsewhere for the exit's flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:  # a folder or a certificate that cannot be used
         print(f"vigil-cloud: file-unavailable: {error}", file=sys.stderr)
     except Exception as error:

@@ -180,6 +180,20 @@ def test_all_series_of_a_device_are_read_as_each_by_itself(
         assert samples == store.read(series, *span, window_s=window_s) != []
 
 
+def test_the_oldest_reading_of_a_device_in_a_range(store: TimeSeries) -> None:
+    ph = some_series("pH")
+    hour = timedelta(hours=1)
+    store.write(minutes(ph, [(None, 9), (7.0, 1), (7.5, 1)]))
+    store.write([Point(ph._replace(parameter="level"), T0_US - 1, 1.0, 1)])
+    store.write([Point(some_series("pH"), T0_US - 2, 1.0, 1)])
+
+    assert store.oldest(ph.device, T0 - hour, T0 + hour) == T0 - timedelta(microseconds=1)
+    assert store.oldest(ph.device, T0, T0 + hour) == T0
+    assert store.oldest(ph.device, T0 + timedelta(seconds=1), T0 + hour) == T0 + hour / 60
+    assert store.oldest(ph.device, T0 + hour, T0 + 2 * hour) is None
+    assert store.oldest("nobody", T0 - hour, T0 + hour) is None
+
+
 def test_an_unknown_device_has_nothing(store: TimeSeries) -> None:
     nobody = some_series()
 

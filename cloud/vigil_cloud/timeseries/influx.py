@@ -138,6 +138,9 @@ class InfluxTimeSeries:
             key=lambda series: (series.parameter, series.gateway),
         )
 
+    def oldest(self, device: str, start: datetime, stop: datetime) -> datetime | None:
+        return self._first(start, stop, f"filter(fn: (r) => r.device == {_text(device)})")
+
     def latest(self, device: str) -> dict[str, Sample]:
         flux = (
             f"{self._from(_BEGINNING, _END)}"
@@ -182,7 +185,10 @@ class InfluxTimeSeries:
 
     def _next_reading(self, start: datetime) -> datetime | None:
         """The moment of the oldest reading that is not before ``start``."""
-        flux = f'{self._from(start, _END)} |> {_READINGS} |> filter(fn: (r) => r._field == "flag")'
+        return self._first(start, _END, _READINGS)
+
+    def _first(self, start: datetime, stop: datetime, which: str) -> datetime | None:
+        flux = f'{self._from(start, stop)} |> {which} |> filter(fn: (r) => r._field == "flag")'
         return min((row["_time"] for row in self._query(f"{flux} |> first()")), default=None)
 
     def delete(self, device: str) -> None:

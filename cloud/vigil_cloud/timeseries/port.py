@@ -83,6 +83,9 @@ class TimeSeries(Protocol):
     def series(self, device: str) -> list[Series]:
         """Every series that the device has ever written."""
 
+    def oldest(self, device: str, start: datetime, stop: datetime) -> datetime | None:
+        """When the device's first reading in ``[start, stop)`` was taken."""
+
     def latest(self, device: str) -> dict[str, Sample]:
         """The newest reading of each parameter of a device."""
 

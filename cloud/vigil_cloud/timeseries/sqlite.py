@@ -152,6 +152,15 @@ class SqliteTimeSeries:
             ).fetchall()
         return [Series(*row) for row in rows]
 
+    def oldest(self, device: str, start: datetime, stop: datetime) -> datetime | None:
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT min((SELECT min(time_us) FROM point WHERE series = s.id"
+                " AND time_us >= ? AND time_us < ?)) FROM series s WHERE s.device = ?",
+                (microseconds(start), microseconds(stop), device),
+            ).fetchone()
+        return None if row[0] is None else _EPOCH + timedelta(microseconds=row[0])
+
     def latest(self, device: str) -> dict[str, Sample]:
         with self._connection() as connection:
             rows = connection.execute(

@@ -136,6 +136,10 @@ class Channels:
             parts[root(one.start)].append(one.id)
         return sorted(parts.values(), key=len, reverse=True)
 
+    def apart(self) -> list[str]:
+        """Of each island, the names of some reaches, to be told."""
+        return [", ".join(sorted(names)[:_SHOWN]) for names in self.parts()[1:]]
+
 
 def load(path: Path) -> Channels:
     """Raises ``BadChannels`` with every mistake, ``OSError``."""

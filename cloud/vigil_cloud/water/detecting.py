@@ -44,7 +44,6 @@ LEARNS_FROM: Final = timedelta(days=28)
 """What a station showed before it was followed teaches, and calls nobody."""
 MOST: Final = timedelta(days=2)
 """Of one piece of work."""
-_DAY_S: Final = 86_400.0
 GONE_AFTER: Final = timedelta(days=3)
 """A parameter that gave nothing for so long is none of the station's."""
 THE_SAME: Final = {
@@ -171,11 +170,9 @@ def _begins(services: Services, device: str, first_us: int, stop_us: int) -> int
     """The first minute of which anything is stored: a new probe has no weeks to go through."""
     if first_us >= stop_us:
         return first_us
-    series = services.timeseries.read_all(
-        device, instant(first_us), instant(stop_us), window_s=_DAY_S
-    )
-    days = [microseconds(samples[0].time) for samples in series.values()]
-    return max(first_us, min(days, default=stop_us) // WINDOW_US * WINDOW_US)
+    oldest = services.timeseries.oldest(device, instant(first_us), instant(stop_us))
+    begins_us = stop_us if oldest is None else microseconds(oldest)
+    return max(first_us, begins_us // WINDOW_US * WINDOW_US)
 
 
 def _rows(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gzip
+import io
 import json
 import sys
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from vigil_schemas.errors import VigilError
+from vigil_schemas.recordings.encodings import detect
 
 if TYPE_CHECKING:
     from vigil_cloud.water.channels import Channels
     from vigil_cloud.water.station_curves import Observed
 
 COLUMNS: Final = ("time", "station", "value")
+_DELIMITERS: Final = ",;\t|"
+_PACKED: Final = b"\x1f\x8b"
 _SHOWN: Final = 5
 _FIRST_S: Final = datetime(2, 1, 1, tzinfo=UTC).timestamp()
 _LAST_S: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
@@ -76,6 +82,7 @@ def trace(options: argparse.Namespace) -> int:
 
     network = channels.load(options.network)
     observed, zone, notes = _read(options.observations, network)
+    notes += [f"not connected with the rest: {names}" for names in network.apart()]
     traced = trace_in(network, observed, lasting_s=options.lasting)
     suspects = traced.suspects
     first = min(float(one.times_s[0]) for one in observed.values())
@@ -129,17 +136,36 @@ def trace(options: argparse.Namespace) -> int:
 
 
 def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | None, list[str]]:
+    text, told = _text(path)
+    lines = text.splitlines()
+    first = next((line for line in lines if line.strip()), "")
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadObservations([f"{path.name} is not UTF-8"]) from error
-    reader = csv.DictReader(text.splitlines())
-    try:
-        if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+        if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
             raise BadObservations([f"there is no column {', '.join(missing)}"])
-        return _taken(reader, network)
+        observed, zone, notes = _taken(reader, network)
     except csv.Error as error:  # a field without an end, for one
         raise BadObservations([f"line {reader.line_num + 1}: {error}"]) from error
+    return observed, zone, told + notes
+
+
+def _text(path: Path) -> tuple[str, list[str]]:
+    """Of a file, packed or not, in whatever encoding recordings are read; and what was guessed."""
+    data = path.read_bytes()
+    try:
+        if data.startswith(_PACKED):
+            data = gzip.decompress(data)
+        encoding = detect(lambda: io.BytesIO(data))
+        text = data.decode(encoding.name)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise BadObservations([f"{path.name}: {error}"]) from error
+    except UnicodeDecodeError as error:
+        raise BadObservations([f"{path.name} is no text, or not UTF-8"]) from error
+    if "\0" in text:
+        raise BadObservations([f"{path.name} is no text"])
+    return text, [] if encoding.certain else [f"not UTF-8; read as {encoding.name}"]
 
 
 def _taken(

@@ -106,8 +106,8 @@ def _print(
 def _tell_of_what_does_not_count(
     network: Channels, sources: Sequence[Source], transport: Transport
 ) -> None:
-    for names in network.parts()[1:]:
-        _tell(f"not connected with the rest: {', '.join(sorted(names)[:10])}")
+    for names in network.apart():
+        _tell(f"not connected with the rest: {names}")
     silent = {one.outfall.id for one in sources if not transport.reaches_station(one.outfall)}
     for name in sorted(silent):
         _tell(f"{name} does not flow past the station: it counts for nothing")

@@ -14,6 +14,7 @@ from vigil_edge.water import commissioning
 from vigil_edge.water.json_lines import of_block, of_row
 from vigil_edge.water.replay import by_columns_here, replay
 from vigil_edge.water.rows import Row
+from vigil_edge.water.visits import Visits
 from vigil_schemas.recordings import options
 from vigil_schemas.recordings.errors import OptionWrong
 from vigil_schemas.recordings.expected import limits_for, with_range
@@ -38,6 +39,12 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
         metavar="A=LOW,HIGH",
         help="outside of it signal A fails; without it the range goes by the column's name",
     )
+    command.add_argument(
+        "--visits",
+        type=Path,
+        metavar="VISITS.csv",
+        help="what cleanings and calibrations found: corrected values stand beside the raw ones",
+    )
     options.add_options(command)
     command.set_defaults(run=_replay)
     commissioning.add_command(commands)
@@ -46,13 +53,14 @@ def add_commands(domain_parser: argparse.ArgumentParser) -> None:
 def _replay(args: argparse.Namespace) -> int:
     signals = options.signals_of(args)
     wanted = options.wanted_of(args, dict(_limits(text, signals) for text in args.range))
+    visits = None if args.visits is None else Visits(args.visits, signals, wanted.offset)
     tally = Tally()
     if not by_columns_here():
         # The results are the same: whoever waits for a long file should know why.
         print("vigil-edge: without numpy every row is read by itself: slower", file=sys.stderr)
     recording = options.opened(args.file, args, signals, wanted)
     try:
-        _write(replay(recording, args.time, signals, wanted, tally), recording)
+        _write(replay(recording, args.time, signals, wanted, tally), recording, visits)
     finally:
         recording.close()
     doubtful = False
@@ -62,16 +70,17 @@ def _replay(args: argparse.Namespace) -> int:
     return options.NOT_STRICT if args.strict and doubtful else 0
 
 
-def _write(rows: Iterable[Row | Block], recording: Recording) -> None:
+def _write(rows: Iterable[Row | Block], recording: Recording, visits: Visits | None) -> None:
     write, progress = sys.stdout.write, Progress(recording.path.name, "rows")
     done = 0
     for row in rows:
         if isinstance(row, Row):
             done += 1
-            write(of_row(row))
+            text = of_row(row)
         else:
             done += len(row.times)
-            write(of_block(row))
+            text = of_block(row)
+        write(text if visits is None else visits.beside(text))
         progress.show(recording.progress, done)
     progress.end()
 

@@ -86,16 +86,28 @@ def corrected(
     stops = [visit.time for visit in visits]
     if any(b <= a for a, b in pairwise(stops)):
         raise ValueError("visits must be in order of time")
-    found: list[float | None] = []
-    for time, value in zip(times, values, strict=True):
-        at = bisect_right(stops, time - 1e-9)
-        if value is None or at == len(visits):
-            found.append(value)
-            continue
-        began = stops[at - 1] if at else times[0]
-        share = 1.0 if stops[at] <= began else (time - began) / (stops[at] - began)
-        found.append(value + share * _error(visits[at], value, criterion))
-    return found
+    return [
+        None if value is None else corrected_at(time, value, times[0], stops, visits, criterion)
+        for time, value in zip(times, values, strict=True)
+    ]
+
+
+def corrected_at(
+    time: float,
+    value: float,
+    began: float,
+    stops: Sequence[float],
+    visits: Sequence[Visit],
+    criterion: Criterion,
+) -> float:
+    """One value of a record that began then; ``stops`` are the times of the visits, in order. What
+    is older than its record has drifted by nothing."""
+    at = bisect_right(stops, time - 1e-9)
+    if at == len(visits):
+        return value
+    since = stops[at - 1] if at else began
+    share = 1.0 if stops[at] <= since else max(time - since, 0.0) / (stops[at] - since)
+    return value + share * _error(visits[at], value, criterion)
 
 
 def _error(visit: Visit, value: float, criterion: Criterion) -> float:

@@ -139,7 +139,7 @@ class Judge:
                 shown = found if found is None or math.isfinite(found) else None
                 readings.append(Reading(signal.name, signal.unit, time, shown, flag))
                 held = place in away.held and not _pinned(signal, found)
-                if held or place in away.in_air:
+                if held or place in away.in_air or place in away.iced:
                     continue  # it says nothing of the water, and not that it is lost
                 if place in away.nothing:
                     found, flag = None, QartodFlag.MISSING
@@ -226,10 +226,12 @@ def _at_the_end(
 
 
 def _of_the_water(flag: QartodFlag, away: Away, place: int) -> QartodFlag:
-    """What is none of the water's fails; what the logger repeats is suspect at least."""
+    """What is none of the water's fails; what the logger repeats, and a pH in ice, is suspect at
+    least."""
     if flag is QartodFlag.MISSING:
         return flag
     if place in away.nothing or place in away.in_air:
         return QartodFlag.FAIL
     good = flag in (QartodFlag.GOOD, QartodFlag.NOT_EVALUATED)
-    return QartodFlag.SUSPECT if good and place in away.held else flag
+    doubted = place in away.held or place in away.iced
+    return QartodFlag.SUSPECT if good and doubted else flag

@@ -4,8 +4,12 @@ that repeats what it had, electronics that show nothing but zeros. Pure and stri
 What a discharge does is not among it: no water has a conductance of nothing or a pH of 0 exactly,
 and none loses nine tenths of its conductance within one reading, down to that of rain. A pH beside
 such a conductance still counts: only what follows from the probe's being in the air does not.
+Ice that grows on a probe shifts its pH by some tenths while the water is as it was; by more than
+that a pH counts in ice as well.
 Nothing of it lasts for good: a sensor that is dead, a cell that is broken or soft water after a
-standard must not keep readings from their bounds.
+standard must not keep readings from their bounds. Only a conductance that shows the same to its
+last digit since it fell, of a probe that has lost its temperature as well, says nothing for longer:
+that is what a logger does that is without its probe, and no water.
 """
 
 from __future__ import annotations
@@ -28,6 +32,14 @@ _BACK: Final = 0.5
 """Share from which on it is in the water again."""
 _IN_AIR_S: Final = 6 * 3600.0
 """A visit is shorter: what conducts no more for longer is the cell's fault, or the water's."""
+_ICE: Final = 0.05
+"""°C: at most that cold, water freezes on the probe."""
+_NOT_WATER: Final = -1.0
+"""°C: colder than this it is in the air."""
+_COOLED: Final = 2.0
+"""°C at most before that: water cools by and by, a thermistor breaks at once."""
+_BY_ICE: Final = 0.5
+"""pH: ice on a probe shifts it by less."""
 _SOON_S: Final = 600.0
 """Within so long of the conductance's fall a temperature changes to that of the air."""
 _WARMER_K: Final = 0.5
@@ -50,6 +62,8 @@ class Away:
     """Show 0 because nothing is there: as missing."""
     in_air: frozenset[int] = frozenset()
     """Of a probe in the air: its conductance, and the air's temperature."""
+    iced: frozenset[int] = frozenset()
+    """A pH in ice, no farther from that of the water before than ice takes it."""
 
 
 _IN_WATER: Final = Away()
@@ -68,12 +82,18 @@ class OutOfWater:
     """The last conductance in the water, by place."""
     dry: dict[int, float] = field(default_factory=dict)
     """Since when, in seconds, a conductance is that of the air, by place."""
+    air: dict[int, float] = field(default_factory=dict)
+    """What it showed as it fell, by place."""
     warm: dict[int, float] = field(default_factory=dict)
     """The last temperature in the water, by place."""
     airy: set[int] = field(default_factory=set)
     """Temperatures that changed as the conductance fell."""
     repeats: int = 0
     """Rows in a row that the logger repeated."""
+    mild: dict[int, float] = field(default_factory=dict)
+    """The last temperature above that of ice, by place."""
+    liquid: dict[int, float] = field(default_factory=dict)
+    """The last pH outside of ice, by place."""
 
     @classmethod
     def of(cls, signals: Sequence[Signal]) -> OutOfWater:
@@ -96,9 +116,27 @@ class OutOfWater:
         nothing = self._nothing(zeros)
         held = self._held(before, values) - nothing
         in_air = self._in_air(time_s, values, held | nothing)
-        if not (nothing or held or in_air):
+        iced = self._in_ice(values, held | nothing | in_air)
+        if not (nothing or held or in_air or iced):
             return _IN_WATER
-        return Away(held, nothing, in_air)
+        return Away(held, nothing, in_air, iced)
+
+    def _in_ice(self, values: Sequence[float | None], but: frozenset[int]) -> frozenset[int]:
+        frozen = False
+        for place, value in _numbers(values, self.temperatures - but).items():
+            if value > _ICE:
+                self.mild[place] = value
+            elif value > _NOT_WATER and self.mild.get(place, math.inf) <= _COOLED:
+                frozen = True
+        acidities = _numbers(values, self.acidities - but)
+        if not frozen:
+            self.liquid |= acidities
+            return frozenset()
+        return frozenset(
+            place
+            for place, value in acidities.items()
+            if abs(value - self.liquid.get(place, math.inf)) <= _BY_ICE
+        )
 
     def _nothing(self, zeros: frozenset[int]) -> frozenset[int]:
         never = self.acidities | {place for place, _ in self.conductances}
@@ -129,23 +167,32 @@ class OutOfWater:
             wet = self.wet.get(place)
             if place in self.dry:
                 back = (wet is not None and value >= _BACK * wet) or value * factor > _RAIN_US_CM
-                if back or not 0 <= time_s - self.dry[place] < _IN_AIR_S:
+                long = not 0 <= time_s - self.dry[place] < _IN_AIR_S
+                if back or (long and not self._repeated(place, values)):
                     del self.dry[place]
             elif wet is not None and _lost(wet, value, factor):
-                self.dry[place] = time_s
+                self.dry[place], self.air[place] = time_s, value
             if place not in self.dry:
                 self.wet[place] = value
         if not self.dry:
             self.airy.clear()
             self.warm |= _numbers(values, self.temperatures - but)
             return frozenset()
-        if time_s - max(self.dry.values()) <= _SOON_S:
+        since = time_s - max(self.dry.values())
+        if not 0 <= since < _IN_AIR_S:
+            self.airy.clear()
+        elif since <= _SOON_S:
             self.airy |= {
                 place
                 for place, value in _numbers(values, self.temperatures - but).items()
                 if abs(value - self.warm.get(place, math.inf)) > _WARMER_K
             }
         return frozenset(self.dry) | self.airy
+
+    def _repeated(self, place: int, values: Sequence[float | None]) -> bool:
+        """Whether it is what it was as it fell, without a temperature beside it."""
+        lost = bool(self.temperatures) and all(values[one] is None for one in self.temperatures)
+        return lost and values[place] == self.air[place]
 
 
 def _lost(wet: float, value: float, factor: float) -> bool:

@@ -138,3 +138,57 @@ def test_soft_water_after_a_standard_is_water_again() -> None:
         if number == 60:
             assert judge.in_air == ["specific_conductance"]
     assert judge.in_air == []
+
+
+@pytest.mark.parametrize(("temperature", "called"), [(None, False), (20.0, True)])
+def test_a_logger_without_its_probe_calls_nobody_however_long(
+    temperature: float | None, called: bool
+) -> None:
+    """A conductance that repeats itself; where the probe still gives a temperature it may be soft
+    water, and counts after a visit's hours."""
+    gone: list[Row] = [
+        [temperature, 0.002, 7.9 + n % 3 / 100, 0.008 + n % 5 * 1e-5] for n in range(1000)
+    ]
+    found = [name for _, name, _ in onsets([*calm(40), *gone, *calm(20)])]
+    assert ("specific_conductance" in found) == called
+
+
+def test_a_conductance_that_moves_again_counts_also_without_a_temperature() -> None:
+    gone: list[Row] = [[None, 0.002, 7.9 + n % 3 / 100, 0.008] for n in range(500)]
+    moves: list[Row] = [[None, 0.002 + n % 3 * 1e-5, 7.9 + n % 3 / 100, 0.008] for n in range(6)]
+    found = onsets([*calm(40), *gone, *moves])
+    assert [one for one in found if one[1] == "specific_conductance"] == [
+        (542, "specific_conductance", "below")
+    ]
+
+
+def frozen(rows: int, ph: float, cold: float = 0.01) -> list[Row]:
+    cooling: list[Row] = [[2.0 - n / 40, *row[1:]] for n, row in enumerate(calm(78, 6.2))]
+    ice: list[Row] = [[cold, 0.045 + n % 4 * 1e-4, ph - n % 3 / 100, 0.008] for n in range(rows)]
+    return [*cooling, *ice]
+
+
+@pytest.mark.parametrize(
+    ("ph", "cold", "called"), [(5.9, 0.01, False), (5.9, 0.2, True), (4.5, 0.01, True)],
+    ids=["ice", "water", "a discharge in ice"],
+)  # fmt: skip
+def test_what_ice_does_to_a_ph_calls_nobody(ph: float, cold: float, called: bool) -> None:
+    found = onsets(frozen(60, ph, cold))
+    assert (("pH", "below") in {one[1:] for one in found}) == called
+
+
+def test_a_thermistor_that_fails_to_zero_is_no_ice() -> None:
+    rows: list[Row] = [[0.0, 0.045 + n % 4 * 1e-4, 5.9 - n % 3 / 100, 0.008] for n in range(20)]
+    found = onsets([*calm(40, 6.2), *rows])
+    assert ("pH", "below") in {one[1:] for one in found}
+
+
+def test_a_ph_in_ice_is_kept_as_suspect() -> None:
+    judge = Judge(sonde(), None)
+    flags = []
+    for number, row in enumerate(frozen(10, 5.9)):
+        packs = judge.outgoing([(NOON + timedelta(minutes=number), row)])
+        (pack,) = [one.data for one in packs if isinstance(one.data, list)]
+        flags.append(next(one.qf for one in pack if one.n == "pH"))
+    assert set(flags[-10:]) == {3}
+    assert 3 not in flags[40:70]

@@ -1,0 +1,126 @@
+"""``vigil-cloud water trace``: networks and observations as people have them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from channel_files import network, point, reach
+from vigil_cloud.cli import main
+from vigil_cloud.water.channels import read
+from vigil_cloud.water.transport import Discharge, Transport, concentrations
+
+TIMES = np.arange(0, 5 * 3600, 300.0)
+
+
+def canal(*more: Any) -> dict[str, Any]:
+    return network(
+        reach("r1", "a", "b", 1_500, 2.0, 0.4, 3.0),
+        point("mill", "outfall", "r1", 200),
+        point("end", "station", "r1", 1_400),
+        *more,
+    )
+
+
+@pytest.fixture
+def rows() -> list[str]:
+    truth = read(canal())
+    source = Discharge(truth.points["mill"], 4.0, 3600.0, 2 * 3600.0)
+    transport = Transport(truth, truth.points["end"], [source.outfall])
+    values = concentrations(transport, TIMES, [source])
+    return [
+        "time,station,value",
+        *(f"{t:g},end,{v:.6g}" for t, v in zip(TIMES, values, strict=True)),
+    ]
+
+
+def traced(
+    folder: Path, document: dict[str, Any], data: bytes, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    canal_file, seen_file = folder / "canal.geojson", folder / "seen.csv"
+    canal_file.write_text(json.dumps(document), "utf-8")
+    seen_file.write_bytes(data)
+    code = main(["water", "trace", str(canal_file), str(seen_file)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (lambda text: text.encode("utf-8-sig"), ""),
+        (lambda text: text.encode("utf-16"), ""),
+        (lambda text: text.encode("utf-16-le"), "read as utf-16-le"),
+        (lambda text: gzip.compress(text.encode()), ""),
+        (lambda text: text.replace(",", ";").encode(), ""),
+        (lambda text: text.replace(",", "\t").replace("\n", "\r\n").encode(), ""),
+        (lambda text: text.replace("time,station,value", "Time, Station ,VALUE").encode(), ""),
+    ],
+    ids=["mark", "utf-16", "utf-16 without a mark", "packed", "semicolons", "tabs", "header"],
+)
+def test_observations_are_read_however_they_were_written(
+    tmp_path: Path,
+    rows: list[str],
+    capsys: pytest.CaptureFixture[str],
+    written: Callable[[str], bytes],
+    told: str,
+) -> None:
+    code, out, err = traced(tmp_path, canal(), written("\n".join(rows) + "\n"), capsys)
+
+    assert code == 0
+    assert json.loads(out)["suspects"][0]["outfall"] == "mill"
+    assert told in err
+    assert err.count("\n") == bool(told)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(b"time,station,value\n1,end,1\n")[:-9],
+        b"\x1f\x8bnothing",
+        b"time\0\xff\xfe" * 9,
+    ],
+    ids=["torn", "not packed", "binary"],
+)
+def test_what_is_no_table_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes
+) -> None:
+    code, out, err = traced(tmp_path, canal(), data, capsys)
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("vigil-cloud: bad-observations: ")
+
+
+def test_an_island_is_told(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    island = reach("pond", "x", "y", 300, 2.0, 0.1, 1.0)
+    code, out, err = traced(tmp_path, canal(island), "\n".join(rows).encode(), capsys)
+
+    answer = json.loads(out)
+    assert (code, answer["suspects"][0]["outfall"]) == (0, "mill")
+    assert answer["notes"] == ["not connected with the rest: pond"]
+    assert "pond" in err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "canal.geojson"
+    file.write_text(json.dumps(canal()), "utf-8")
+    asked = ["--release", "mill,5,0", "--station", "end", "--until", "400000", "--step", "1"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "vigil_cloud.cli", "water", "transport", str(file), *asked],
+            stdout=out, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
