@@ -263,3 +263,14 @@ def test_days_with_a_discharge_move_a_threshold_little() -> None:
 )
 def test_a_signal_is_known_by_its_name(name: str, kind: str) -> None:
     assert kind_of(name).name == kind
+
+
+@pytest.mark.parametrize(("rows", "learnt"), [(1, False), (2, True)])
+def test_one_high_reading_does_not_say_how_the_water_rises(rows: int, learnt: bool) -> None:
+    """Of a standard that somebody held the probe into, a conductance is high once."""
+    values = quiet().copy()
+    values[START : START + rows, 1] *= 2
+    detector = Detector(NAMES)
+    for at, row in zip(times(START + rows).tolist(), values.tolist(), strict=False):
+        detector.step(at, row)
+    assert (detector.series[1].rising.highest > 50) == learnt

@@ -281,7 +281,8 @@ class Series:
     def rise(self) -> None:
         """Learn by how much this water rises by itself, from a value that is the water's."""
         if self.kind.share_alone > 0 and self.usual > 0 and self.count > self.tuning.memory:
-            above = 100 * (self.value / self.usual - 1)
+            # One reading that is high by itself is of a standard or of a sensor, not of this water.
+            above = 100 * (min(self.value, self.value - self.change) / self.usual - 1)
             if self.teaches and self.rising.highest < above < _MOST_RISE:
                 self.rising.highest = above
 
