@@ -20,6 +20,7 @@ from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.personal_records import RECORDS, PersonalRecords
 from vigil_cloud.ingest.personal import LettersThatName
+from vigil_cloud.notify.escalation.answers import InHand
 from vigil_cloud.notify.subscriptions import Subscriptions
 from vigil_cloud.objects.folder import FolderObjects
 from vigil_cloud.objects.port import Objects
@@ -37,6 +38,7 @@ def personal_records() -> tuple[PersonalRecords, ...]:
         *of_domains,
         LettersThatName(),
         Subscriptions(),
+        InHand(),
     )
 
 

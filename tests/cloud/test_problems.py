@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.exc import InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from cases_office import Office
 from cloud_city import City
 from vigil_cloud.http import alert_routes
 from vigil_cloud.http.pages import STATIC
@@ -43,6 +44,31 @@ def test_times_at_the_ends_of_the_calendar_are_refused(city: City, path: str) ->
 
     assert answer.status_code == 422, answer.text
     assert answer.json()["code"] in {"invalid-request", "bad-period", "wrong-range"}
+
+
+def test_times_at_the_ends_of_the_calendar_break_nothing_in_bodies_and_headers(city: City) -> None:
+    fallback = {"after_s": 9, "channel": "page", "rota": "duty"}
+    quiet = {"from": "22:00", "to": "07:00"}
+    administrator = city.client("administrator")
+    for start in ("0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-12:00"):
+        rota = {"duty": {"persons": ["dispatcher"], "start": start}}
+        body = {"name": "p", "rota": rota, "fallback": fallback}
+        answer = administrator.put("/api/v1/escalation-policies/p", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request"), start
+    rota = {"duty": {"persons": ["dispatcher"]}}
+    policy = {"name": "p", "rota": rota, "quiet_hours": quiet, "fallback": fallback}
+    for at in ("9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"):
+        body = {"policy": policy, "at": at, "severity": "major"}
+        answer = administrator.post("/api/v1/escalation-policies/simulate", json=body)
+        assert answer.status_code == 422, answer.text
+    office = Office(city)
+    case = office.water()["id"]
+    for header in ("Written-At", "Device-Clock"):
+        for at in ("9999-12-31T23:59:59-14:00", "1772323200", "0001-01-01T00:00:00+14:00"):
+            answer = office.ask("inspector", f"/{case}/notes", {"text": "x"}, headers={header: at})
+            assert answer.status_code == 422, (header, at)
+        now = {header: "2026-03-01T12:00:00+08:00"}
+        office.do("inspector", f"/{case}/notes", {"text": "x"}, headers=now)
 
 
 @pytest.mark.parametrize(

@@ -293,3 +293,25 @@ def test_a_device_of_a_domain_that_nobody_has_described_is_closed(city: City) ->
         insert_missing(session, Device, [odd])
     assert "odd-1" not in rows(city, "devices")
     assert put(city, "devices", "odd-1", district="east").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "column"),
+    [
+        ("settings 9", {"role": "dispatcher", "address": "json://127.0.0.1/x"}, "name"),
+        ("push of somebody", {"role": "dispatcher", "address": "json://127.0.0.1/x"}, "name"),
+        ("hook", {"role": "dispatcher", "address": "the blue one"}, "address"),
+        ("hook", {"address": "json://127.0.0.1/x"}, "account"),
+        ("ho\u200bok", {"role": "dispatcher", "address": "json://127.0.0.1/x"}, None),
+    ],
+)
+def test_a_channel_that_cannot_work_is_refused_at_its_column(
+    city: City, key: str, values: dict[str, Any], column: str | None
+) -> None:
+    answer = put(city, "channels", key, new=True, **values)
+    problem = answer.json()
+    assert answer.status_code == 422, problem
+    if column is not None:
+        assert (problem["code"], problem["data"]["column"]) == ("bad-entry", column)
+        assert values.get("address", "-") not in problem["detail"], "an address may hold a password"
+    assert key not in rows(city, "channels")

@@ -56,6 +56,13 @@ def test_every_body_is_read_strictly() -> None:
     assert [one.__name__ for one in body_models() if not one.model_config.get("strict")] == []
 
 
+def test_no_body_takes_what_it_does_not_know() -> None:
+    """A key that is mistyped would count as not given: a pause that pauses nothing."""
+    assert [
+        one.__name__ for one in body_models() if one.model_config.get("extra") != "forbid"
+    ] == []
+
+
 def test_times_in_an_address_have_a_zone(city: City) -> None:
     client = city.client("inspector")
     for text in NOT_TIMES:

@@ -36,6 +36,15 @@ def decline(session: Session, row: AlertRow, who: str, now: datetime, *, via: st
     _note(session, row, who, now, "declined", via)
 
 
+def release(session: Session, row: AlertRow, now: datetime) -> None:
+    """Whoever took it on may act on it no longer: it is open again for others. The caller has
+    called ``feed.lock`` before."""
+    row.acknowledged, row.acknowledged_by, row.acknowledged_at = False, None, None
+    session.add(AlertHistory(alert_id=row.id, at=now, account=None, action="released", comment=""))
+    session.flush()
+    feed.append(session, "alert", row.id, now)
+
+
 def call_false(session: Session, row: AlertRow, who: str, now: datetime, *, via: str) -> bool:
     """``who`` says that it is a false alarm: shown, beside that they have taken it. The alert
     stays active until its device takes it back. ``False`` where they have said so before, and

@@ -89,6 +89,7 @@ class AlertAction(Answer):
         "moved",
         "accepted",
         "declined",
+        "released",
         "false-alarm",
         "burns",
         "device-shelved",

@@ -38,6 +38,13 @@ class CasesOfPersons(PersonalRecords):
             followed.values(opener=False).execution_options(synchronize_session="fetch")
         )
 
+    def account_closed(self, session: Session, username: str, now: datetime) -> None:
+        """What it had in hand and is not closed is anybody's."""
+        held = select(CaseRow).where(CaseRow.assignee == username, CaseRow.state != "closed")
+        for row in session.scalars(held).all():
+            row.assignee = None
+            feed.append(session, "case", row.id, now)
+
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """Nobody of this name is let in to anything, and what it had in hand is anybody's."""
         session.execute(delete(CaseAccess).where(CaseAccess.account == username))

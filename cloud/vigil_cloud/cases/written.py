@@ -12,9 +12,8 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header
-from pydantic import AwareDatetime
 
-from vigil_schemas.types import isoformat_utc
+from vigil_schemas.types import UtcDatetime, isoformat_utc
 
 WRITTEN, CLAIMED, CLOCK_OFF_S = "written", "claimed", "clock_off_s"
 CLOCK_DOUBT_S: Final = 60
@@ -48,10 +47,10 @@ class Written:
 
 def _of_headers(
     written_at: Annotated[
-        AwareDatetime | None, Header(description="when it was written, by the sender's clock")
+        UtcDatetime | None, Header(description="when it was written, by the sender's clock")
     ] = None,
     device_clock: Annotated[
-        AwareDatetime | None, Header(description="what the sender's clock says as it is sent")
+        UtcDatetime | None, Header(description="what the sender's clock says as it is sent")
     ] = None,
 ) -> Written:
     return Written(written_at, device_clock)

@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.checkin.invitations import Capacity, State
 from vigil_cloud.identity.schema import Username
-from vigil_cloud.parameters import ONE_LINE
+from vigil_cloud.parameters import NAME, ONE_LINE
 from vigil_schemas.checkin import CarriedId
 from vigil_schemas.types import UtcDatetime
 
 NO_NUL = r"^[^\x00]*$"
-Name = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=ONE_LINE)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=NAME)]
 Note = Annotated[str, StringConstraints(max_length=200, pattern=ONE_LINE)]
 Reason = Annotated[str, StringConstraints(min_length=2, max_length=200, pattern=ONE_LINE)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]

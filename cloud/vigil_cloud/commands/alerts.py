@@ -45,6 +45,8 @@ def _moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"not a time: {text!r}") from None
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError("a time needs its zone, such as 2026-01-05T08:00+08:00")
+    if not 1970 < moment.year < 2999:
+        raise argparse.ArgumentTypeError("a time of this calendar is wanted, from 1971 to 2998")
     return moment.astimezone(UTC)
 
 

@@ -69,9 +69,13 @@ class _Wanted:
 def send_configuration(
     session: Session, gateway: str, request: ConfigurationRequest, account: str, now: datetime
 ) -> DownlinkEntry:
-    """Write a configuration, one revision above the last. Raises ``UnknownGateway``."""
-    lock_gateway(session, gateway)
-    before = _Wanted.of(_payload(newest_configuration(session, gateway)))
+    """Write a configuration, one revision above the last. Raises ``UnknownGateway``, and
+    ``ConfigurationMoved`` where another revision than the one that was looked at is the newest."""
+    if request.revision is not None:
+        before = _looked_at(session, gateway, request.revision)
+    else:
+        lock_gateway(session, gateway)
+        before = _Wanted.of(_payload(newest_configuration(session, gateway)))
     wanted = _Wanted(
         request.health_interval_s,
         list(request.paused_devices),

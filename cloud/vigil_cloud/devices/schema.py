@@ -162,7 +162,7 @@ def _known_action(action: str) -> str:
 class CommandRequest(BaseModel):
     """Something that a gateway or device is to do."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     action: Annotated[str, AfterValidator(_known_action)]
     device: DeviceId | None = None
@@ -174,7 +174,7 @@ class CommandRequest(BaseModel):
 class MaintenanceRequest(BaseModel):
     """Planned work until a moment, at most thirty days ahead; null: back in service now."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     until: UtcDatetime | None
 
@@ -182,8 +182,10 @@ class MaintenanceRequest(BaseModel):
 class ConfigurationRequest(BaseModel):
     """What is wanted of a gateway as a whole."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
+    revision: Annotated[int, Field(ge=0, le=LARGEST_INTEGER)] | None = None
+    """The one that was looked at, whose rest goes along; null: whichever is the newest."""
     health_interval_s: Annotated[float, Field(ge=1, le=3600)] | None = None
     """Null: as the gateway's file says."""
     paused_devices: Annotated[list[DeviceId], Field(max_length=500)] = Field(default_factory=list)

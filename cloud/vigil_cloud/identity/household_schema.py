@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.identity.reader import Relation
 from vigil_cloud.identity.schema import Username
+from vigil_cloud.parameters import NAME, ONE_LINE
 from vigil_schemas.types import DeviceId, UtcDatetime
 
 HouseholdKey = Annotated[
@@ -19,7 +20,7 @@ DistrictId = Annotated[
 PersonKeyText = Annotated[
     str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 ]
-_Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+_Text = Annotated[str, StringConstraints(max_length=200, pattern=ONE_LINE)]
 
 
 class _Body(BaseModel):
@@ -36,7 +37,7 @@ class PositionBody(_Body):
 class HouseholdBody(_Body):
     """What a household is called and where it is; sealed under a key of its own."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00]*$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=NAME)]
     address: _Text = ""
     district: DistrictId | None = None
     position: PositionBody | None = None
@@ -127,8 +128,8 @@ Outline = Annotated[list[PositionBody], Field(min_length=3, max_length=500)]
 class DistrictBody(_Body):
     """What people call it, and where it lies on a map; without ``outline`` that stays as it is."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
-    name_zh: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=NAME)]
+    name_zh: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=NAME)]
     outline: Outline | None = None
     """null: it is drawn nowhere."""
 

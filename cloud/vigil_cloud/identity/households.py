@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
@@ -115,6 +115,7 @@ def put(
     }
     before = None if row is None else row.district
     if row is None:
+        _require_other_name(session, key)
         session.add(Household(key=key, created=now, **values))
     else:
         for column, value in values.items():
@@ -124,6 +125,13 @@ def put(
         _take_along(session, key, before, wanted.district, by=by, now=now)
     done = "household.added" if row is None else "household.changed"
     audit.append(session, at=now, account=by, action=done, subject=key)
+
+
+def _require_other_name(session: Session, key: str) -> None:
+    """Two homes whose keys differ in capitals alone are one to whoever reads them."""
+    same = select(Household.key).where(func.lower(Household.key) == key.lower())
+    if (there := session.scalar(same.limit(1))) is not None:
+        raise BadHousehold(f"there is a household {there!r} already, which differs in capitals")
 
 
 def _take_along(

@@ -57,6 +57,10 @@ class PersonalRecords:
     ) -> None:
         """The account decides for the person no more: what it saw only as the guardian ends."""
 
+    def account_closed(self, session: Session, username: str, now: datetime) -> None:
+        """Nobody signs in as this account any more, for now or, before ``account_removed``, for
+        good: what it had in hand is anybody's."""
+
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """The account is gone: whoever is given its name next is somebody else."""
 
@@ -74,6 +78,12 @@ class PersonalRecords:
 
     def relocated(self, session: Session, kind: str, thing: str, district: str | None) -> None:
         """A ``device`` or a ``gateway`` stands in this district from now on."""
+
+
+def lock_all(session: Session) -> None:
+    """Take what every room must hold, before the audit log."""
+    for room in records_of(session):
+        room.lock(session)
 
 
 def records_of(session: Session) -> tuple[PersonalRecords, ...]:

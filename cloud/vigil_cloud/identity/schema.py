@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.identity.models import Account, AuditEntry, Look
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.parameters import ONE_LINE
+from vigil_cloud.parameters import NAME
 from vigil_schemas.types import UtcDatetime
 
 NO_NUL = r"^[^\x00]*$"
@@ -40,7 +40,7 @@ class ProfileChange(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    display_name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=ONE_LINE)]
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=NAME)]
     language: Literal["zh-TW", "en"]
 
 
@@ -174,7 +174,7 @@ class NewPerson(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00]*$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=NAME)]
 
 
 class ErasureEntry(BaseModel):

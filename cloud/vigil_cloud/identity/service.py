@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.changes import announce_rights
@@ -21,7 +21,7 @@ from vigil_cloud.identity.errors import (
     WrongPassword,
 )
 from vigil_cloud.identity.models import Account, Consent, GatewayToken, Guardian
-from vigil_cloud.identity.personal_records import records_of
+from vigil_cloud.identity.personal_records import lock_all, records_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
 
@@ -59,8 +59,10 @@ def add_account(  # noqa: PLR0913 - columns of one account, all by name
 
     Raises ``AccountExists`` and, outside the demo, ``WeakPassword``.
     """
-    if session.scalar(select(Account.id).where(Account.username == username)) is not None:
-        raise AccountExists(username)
+    # Nor one that differs in capitals alone: who did what is told by this name.
+    same = func.lower(Account.username) == username.lower()
+    if (there := session.scalar(select(Account.username).where(same).limit(1))) is not None:
+        raise AccountExists(there)
     if not password_hash and (not demo or not password):
         passwords.check_strength(username, password)
     account = Account(
@@ -176,14 +178,20 @@ def set_password(
 
 
 def set_active(session: Session, username: str, active: bool, *, by: str, now: datetime) -> None:
-    """Close an account, which ends its sessions and notifications, or open it again.
+    """Close an account, which ends its sessions and notifications and leaves what it had in hand
+    to others, or open it again. Whoever holds the audit log has called ``lock_all`` before.
 
     Raises ``UnknownAccount``.
     """
+    if not active:
+        lock_all(session)
     account = account_named(session, username)
     account.active = active
     if not active:
+        session.flush()
         sessions.end_all(session, account.id, now)
+        for room in records_of(session):
+            room.account_closed(session, username, now)
     done = "account.opened" if active else "account.closed"
     append(session, at=now, account=by, action=done, subject=username)
 
@@ -200,8 +208,7 @@ def remove_account(session: Session, username: str, *, by: str, now: datetime) -
     Raises ``UnknownAccount``, and ``LastAdministrator``: nobody could undo that.
     """
     rooms = records_of(session)
-    for room in rooms:
-        room.lock(session)
+    lock_all(session)
     lock(session)  # two administrators who remove each other: the second one finds a last one
     account = account_named(session, username)
     if Role.ADMINISTRATOR.value in account.roles and account.active:
@@ -227,6 +234,7 @@ def remove_account(session: Session, username: str, *, by: str, now: datetime) -
         )
     session.execute(delete(Account).where(Account.id == account.id))
     for room in rooms:
+        room.account_closed(session, username, now)
         room.account_removed(session, username, now)
     announce_rights(session)
 

@@ -48,6 +48,7 @@ class BadChannel(VigilError):
     def __init__(self, channel: str, reason: str, text: str) -> None:
         super().__init__(f"channel {channel!r}: {text}")
         self.channel = channel
+        self.text = text
         self.reason = reason
         """One word of what is wrong with it."""
 

@@ -14,6 +14,7 @@ from vigil_cloud.database.changes import CHANNELS, announce
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account
 from vigil_cloud.notify.escalation import policies
+from vigil_cloud.notify.escalation.waking import wake_all
 from vigil_cloud.notify.models import Channel
 
 
@@ -65,5 +66,6 @@ def remove_channel(session: Session, name: str, *, by: str, now: datetime) -> No
         raise NotFound(f"There is no channel {name!r}.")
     session.execute(delete(Channel).where(Channel.id == channel.id))
     announce(session, CHANNELS[0], (CHANNELS[1],))
+    wake_all(session, now)  # its deliveries are gone, and nobody answers for them
     policies.check(session, now)
     audit.append(session, at=now, account=by, action="channel.removed", subject=name)

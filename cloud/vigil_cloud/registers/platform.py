@@ -16,6 +16,7 @@ from vigil_cloud.identity import audit, districts, service
 from vigil_cloud.identity.errors import LastAdministrator
 from vigil_cloud.identity.household_schema import DistrictId
 from vigil_cloud.identity.models import Account
+from vigil_cloud.identity.personal_records import lock_all
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.schema import Username
 from vigil_cloud.notify import channels, removal
@@ -53,6 +54,8 @@ def _add_account(act: Act, key: str, entry: Entry) -> str:
     except ValidationError as error:
         raise BadEntry("username", "letters, digits and . _ @ - alone, at most 64") from error
     password = first_password()
+    if entry.get("active") is False:
+        lock_all(act.session)  # before the log, as whoever closes an account
     service.add_account(
         act.session,
         username=key,
@@ -71,6 +74,8 @@ def _add_account(act: Act, key: str, entry: Entry) -> str:
 
 def _change_account(act: Act, key: str, entry: Entry) -> None:
     account = service.account_named(act.session, key)
+    if entry.get("active") is False:
+        lock_all(act.session)
     if "roles" in entry or entry.get("active") is False:
         audit.lock(act.session)  # two administrators who take each other's role: one finds a last
         roles = _words(entry, "roles") if "roles" in entry else list(account.roles)
@@ -166,6 +171,10 @@ def _channels(act: Act) -> Sequence[Entry]:
     ]
 
 
+_COLUMN_OF: Final = {"kept-name": "name", "no-owner": "account"}
+"""Where what is wrong with a channel was written."""
+
+
 def _add_channel(act: Act, key: str, entry: Entry) -> None:
     if not 1 <= len(key) <= 80:
         raise BadEntry("name", "has 1 to 80 characters")
@@ -173,16 +182,20 @@ def _add_channel(act: Act, key: str, entry: Entry) -> None:
         raise BadEntry("name", f"there is a channel {key!r} already: retire that first")
     username, role = _text(entry, "account"), _text(entry, "role")
     account = service.account_named(act.session, username) if username else None
-    channels.put_channel(
-        act.session,
-        act.cipher,
-        name=key,
-        url=_text(entry, "address"),
-        account=account,
-        role=Role(role) if role else None,
-        domains=_words(entry, "domains"),
-        minimum=_text(entry, "minimum") or "info",
-    )
+    try:
+        channels.put_channel(
+            act.session,
+            act.cipher,
+            name=key,
+            url=_text(entry, "address"),
+            account=account,
+            role=Role(role) if role else None,
+            domains=_words(entry, "domains"),
+            minimum=_text(entry, "minimum") or "info",
+        )
+    except channels.BadChannel as error:
+        column = _COLUMN_OF.get(error.reason, "address")
+        raise BadEntry(column, error.text) from error
     audit.append(act.session, at=act.now, account=act.by, action="channel.added", subject=key)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
-from vigil_cloud.parameters import ONE_LINE
+from vigil_cloud.parameters import NAME, ONE_LINE
 
 Cell = str | bool | float | list[str] | None
 """One value: a text, yes or no, a number, several words, or nothing."""
@@ -28,6 +28,7 @@ Entry = Mapping[str, Cell]
 ColumnKind = Literal["text", "choice", "words", "flag", "number", "time"]
 LONGEST_CELL: Final = 1000
 _LINE: Final = re.compile(ONE_LINE)
+_SEEN: Final = re.compile(NAME)
 MOST_WORDS: Final = 200
 
 
@@ -153,6 +154,8 @@ def _text(column: Column, value: str) -> str:
     text = value.strip()
     if len(text) > LONGEST_CELL or not _LINE.fullmatch(text):
         raise BadEntry(column.name, f"is one line of at most {LONGEST_CELL} characters")
+    if text and not _SEEN.fullmatch(text):
+        raise BadEntry(column.name, "has nothing that can be seen")
     if column.options and text and text not in column.options:
         raise BadEntry(column.name, f"{text!r} is none of {', '.join(column.options)}")
     return text

@@ -184,6 +184,16 @@ class HomesOnFire(PersonalRecords):
             .execution_options(synchronize_session=False)
         )
 
+    def account_closed(self, session: Session, username: str, now: datetime) -> None:
+        """Somebody else leads what goes on."""
+        del now
+        session.execute(
+            update(Fire)
+            .where(Fire.leader == username, Fire.phase != "over")
+            .values(leader=None)
+            .execution_options(synchronize_session=False)
+        )
+
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """Nobody of this name leads a fire or set a code; a fire's steps say who did what."""
         del now

@@ -55,7 +55,8 @@ Perform = Callable[[Asked], Awaitable[str]]
 
 
 class Control:
-    """One per agent: ``take`` never waits, ``run`` does one command after the other."""
+    """One per agent: ``take`` never waits, ``run`` does one command after the other of each
+    device. A probe that does not answer for as long as it may keeps no loudspeaker waiting."""
 
     def __init__(
         self,
@@ -72,23 +73,40 @@ class Control:
         self._clock = clock
         self._perform = perform
         self._count = count
-        self._waiting: asyncio.Queue[tuple[Asked, bool]] = asyncio.Queue(WAITING_MOST)
+        self._arrived: asyncio.Queue[tuple[Asked, bool]] = asyncio.Queue()
+        self._waiting = 0
         self._done = _recalled(outbox.state(AGENT, _COMMANDS))
         """By command id: its answer; none where the agent stopped while it was being done."""
 
     def take(self, command: AnyCommand, retained: bool) -> None:
         """From the broker. ``retained``: it was not sent to us now, but left for whoever comes."""
-        try:
-            self._waiting.put_nowait((Asked.of(command), retained))
-        except asyncio.QueueFull:
+        if self._waiting >= WAITING_MOST:
             self._count("commands-dropped")
             _log.error("too many commands wait: one was dropped", command=command.command_id)
+            return
+        self._waiting += 1
+        self._arrived.put_nowait((Asked.of(command), retained))
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            asked, retained = await self._waiting.get()
-            await self._one(asked, retained)
+        last: dict[str | None, asyncio.Task[None]] = {}
+        try:
+            async with asyncio.TaskGroup() as lines:
+                while True:
+                    asked, retained = await self._arrived.get()
+                    last = {device: task for device, task in last.items() if not task.done()}
+                    before = last.get(asked.device)
+                    last[asked.device] = lines.create_task(self._in_turn(before, asked, retained))
+        finally:
+            self._waiting = self._arrived.qsize()  # what had its turn ended with the group
+
+    async def _in_turn(
+        self, before: asyncio.Task[None] | None, asked: Asked, retained: bool
+    ) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        await self._one(asked, retained)
+        self._waiting -= 1
 
     async def _one(self, asked: Asked, retained: bool) -> None:
         if asked.id in self._done:

@@ -297,3 +297,14 @@ def test_pausing_keeps_what_was_added(city: City) -> None:
     whole = {"paused_devices": ["canal-1"], "settings": {"canal-1": {"name": "Weir"}}}
     assert post(city, "/configurations", whole).status_code == 202
     assert sent(city)[-1].devices == {"canal-1": AddedDevice(found=FOUND)}
+
+
+def test_whoever_pauses_on_an_older_look_takes_nothing_back(city: City) -> None:
+    city.birth(session=2, accepts=NEW)
+    add(city, 0, name="Weir")  # by somebody else, since the page was read
+    paused = {"revision": 0, "paused_devices": ["mic-1"]}
+    refused = post(city, "/configurations", paused)
+    assert (refused.status_code, refused.json()["code"]) == (409, "configuration-moved")
+    assert post(city, "/configurations", {**paused, "revision": 1}).status_code == 202
+    mistyped = post(city, "/configurations", {"pause_devices": ["mic-1"]})
+    assert (mistyped.status_code, mistyped.json()["code"]) == (422, "invalid-request")

@@ -7,7 +7,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,7 +53,9 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(
-    folder: Path, perform: Callable[[Asked], str] = lambda _: "done", offset_s: float = 0.0
+    folder: Path,
+    perform: Callable[[Asked], str | Awaitable[str]] = lambda _: "done",
+    offset_s: float = 0.0,
 ) -> AsyncIterator[Gateway]:
     outbox = await Outbox.open(
         folder / "outbox.sqlite",
@@ -68,7 +70,8 @@ async def gateway(
 
     async def performed(asked: Asked) -> str:
         done.append(asked.id)
-        return perform(asked)
+        answer = perform(asked)
+        return answer if isinstance(answer, str) else await answer
 
     control = Control("gw-1", outbox, Clock(), performed, lambda name: counts.update([name]))
     control.clock_offset_s = lambda: offset_s
@@ -84,9 +87,12 @@ async def gateway(
         await outbox.close()
 
 
-def command(name: str = "command-1", in_s: float = 60.0) -> Command:
+def command(name: str = "command-1", in_s: float = 60.0, device: str | None = None) -> Command:
     return Command(
-        command_id=name, action="sample_now", expires=datetime.now(UTC) + timedelta(seconds=in_s)
+        command_id=name,
+        action="sample_now",
+        device=device,
+        expires=datetime.now(UTC) + timedelta(seconds=in_s),
     )
 
 
@@ -206,6 +212,28 @@ async def test_a_flood_of_commands_is_bounded_and_counted(tmp_path: Path) -> Non
             under_test.control.take(command(f"command-{number}"), retained=False)
         assert under_test.counts["commands-dropped"] == 50
         await under_test.answered(100)
+
+
+async def test_a_device_that_does_not_answer_keeps_no_other_waiting(tmp_path: Path) -> None:
+    answers = asyncio.Event()
+
+    async def slow(asked: Asked) -> str:
+        if asked.device == "probe-1":
+            await answers.wait()
+        return "done"
+
+    async with gateway(tmp_path, slow) as under_test:
+        under_test.control.take(command("sample-01", device="probe-1"), retained=False)
+        under_test.control.take(command("sample-02", device="probe-1"), retained=False)
+        under_test.control.take(command("speak-001", device="horn-1"), retained=False)
+        under_test.control.take(command("health-01"), retained=False)
+        told = await under_test.answered(2)
+        assert {each.command_id for each in told} == {"speak-001", "health-01"}
+        assert "sample-02" not in under_test.done, "of one device, one after the other"
+        answers.set()
+        told = await under_test.answered(4)
+    assert [each.command_id for each in told[2:]] == ["sample-01", "sample-02"]
+    assert under_test.counts["commands-dropped"] == 0
 
 
 async def test_what_an_agent_of_0_1_did_is_not_done_again(tmp_path: Path) -> None:

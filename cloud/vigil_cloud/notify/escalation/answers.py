@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import answering, feed
@@ -19,13 +19,14 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.visibility import may_act
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.models import Account
+from vigil_cloud.identity.personal_records import PersonalRecords
 from vigil_cloud.identity.reader import reader_of
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.escalation.engine import started
 from vigil_cloud.notify.escalation.people import CHANNEL
 from vigil_cloud.notify.escalation.progress import Answer
-from vigil_cloud.notify.escalation.waking import wake
+from vigil_cloud.notify.escalation.waking import wake, wake_all
 from vigil_cloud.notify.models import Channel, Escalation, EscalationAnswer
 
 Via = Literal["page", "link", "webhook"]
@@ -61,6 +62,28 @@ def record(
     return True
 
 
+class InHand(PersonalRecords):
+    """What an account that is closed or removed had taken on: somebody must have it, while it
+    stands. Of what is over, whoever looks at it next confirms what there was to be done."""
+
+    def account_closed(self, session: Session, username: str, now: datetime) -> None:
+        """To somebody else who accepted, or its people are called again."""
+        standing = (
+            AlertRow.acknowledged_by == username,
+            AlertRow.acknowledged,
+            AlertRow.confirmed.is_(False),
+            AlertRow.priority > 0,
+            or_(AlertRow.active, AlertRow.called_on),
+        )
+        rows = session.scalars(select(AlertRow).where(*standing).order_by(AlertRow.id)).all()
+        for row in rows:
+            answering.release(session, row, now)
+            if (other := _other(session, row, username)) is not None:
+                answering.accept(session, row, other, now, via="page")
+        wake(session, [row.id for row in rows], now)
+        wake_all(session, now)  # those whose step it was called in
+
+
 def _last(session: Session, row: AlertRow, who: str) -> str | None:
     """What ``who`` said last, as far as it still holds: an alert that was renewed since asks
     anew, and so does one that was taken back."""
@@ -89,7 +112,16 @@ def _other(session: Session, row: AlertRow, who: str) -> str | None:
     for one in session.scalars(query.order_by(EscalationAnswer.id)):
         if since is None or one.at >= since:
             last[one.who] = one.answer
-    return next((one for one, said in last.items() if said == "accepted" and one != who), None)
+    others = (one for one, said in last.items() if said == "accepted" and one != who)
+    return next((one for one in others if not _is_closed(session, one)), None)
+
+
+def _is_closed(session: Session, who: str) -> bool:
+    """Whether it is an account that nobody signs in as any more."""
+    if who.startswith(CHANNEL):
+        return False
+    active = session.scalar(select(Account.active).where(Account.username == who))
+    return not active
 
 
 def _require_right(session: Session, row: AlertRow, who: str, now: datetime) -> None:

@@ -26,6 +26,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import state_of
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.shelves import FOR_GOOD
+from vigil_cloud.identity.models import Account
 from vigil_cloud.notify.escalation import progress
 from vigil_cloud.notify.escalation.effects import carry_out, delivery_key
 from vigil_cloud.notify.escalation.people import StepPeople
@@ -212,7 +213,7 @@ def _move(
     given = Circumstances(alert.pressing, every, held is not None)
     state, effects = progress.advance(
         policy,
-        folded(before, alert, facts),
+        progress.given_up(folded(before, alert, facts), _without_a_page(session, before)),
         now,
         lambda step: seen.resolved.get(step, ()),
         given,
@@ -252,6 +253,17 @@ def folded(state: State, alert: AlertRow, facts: Facts) -> State:
         and ((key := delivery_key(state, call)) in facts.unreached or key not in facts.known)
     ]
     return progress.given_up(state, lost)
+
+
+def _without_a_page(session: Session, state: State) -> list[tuple[int, str, str]]:
+    """Calls on the page of accounts that nobody signs in as any more."""
+    calls = [call for call in state.calls if call.address is None and not call.given_up]
+    if not calls:
+        return []
+    names = {call.person for call in calls}
+    query = select(Account.username).where(Account.username.in_(sorted(names)), Account.active)
+    gone = names - set(session.scalars(query))
+    return [(call.step, call.channel, call.person) for call in calls if call.person in gone]
 
 
 def held_until(alert: AlertRow, now: datetime) -> datetime | None:

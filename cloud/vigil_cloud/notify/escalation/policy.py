@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
@@ -116,7 +117,8 @@ def _moment(value: object) -> object:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=CITY_ZONE)).astimezone(UTC)
+        with suppress(OverflowError):  # in UTC it lies before year 1 or after year 9999
+            return (value if value.tzinfo else value.replace(tzinfo=CITY_ZONE)).astimezone(UTC)
     text = "a date and time is wanted, such as 2026-01-05T08:00:00+08:00"
     raise PydanticCustomError("moment", text)
 

@@ -24,6 +24,7 @@ from vigil_cloud.notify.escalation.policy import (
 )
 from vigil_cloud.notify.escalation.progress import Answer
 from vigil_cloud.notify.escalation.simulation import Reply, answered, simulate
+from vigil_cloud.parameters import Foreseeable
 from vigil_schemas.types import UtcDatetime
 
 
@@ -47,7 +48,7 @@ class SimulationRequest(BaseModel):
 
     policy: Policy
     answers: Annotated[list[SimulatedAnswer], Field(max_length=MOST_PERSONS)] = []
-    at: UtcDatetime | None = None
+    at: Foreseeable | None = None
     """When the alert is raised, for rotas and quiet hours; null: now."""
     severity: Literal["critical", "major", "minor"] = "critical"
     """Quiet hours put off what is not critical."""

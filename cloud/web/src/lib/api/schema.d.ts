@@ -5611,7 +5611,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "moved" | "accepted" | "declined" | "false-alarm" | "burns" | "device-shelved" | "device-unshelved";
+            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "moved" | "accepted" | "declined" | "released" | "false-alarm" | "burns" | "device-shelved" | "device-unshelved";
             /** At */
             at: string;
             /** Comment */
@@ -7914,6 +7914,8 @@ export interface components {
             health_interval_s?: number | null;
             /** Paused Devices */
             paused_devices?: string[];
+            /** Revision */
+            revision?: number | null;
             /** Settings */
             settings?: {
                 [key: string]: {

@@ -121,6 +121,7 @@ export const en = {
   "alert.action.told-again": "Told again",
   "alert.action.accepted": "Accepted as well",
   "alert.action.declined": "Declined",
+  "alert.action.released": "Open again: whoever had taken it has no account any more",
   "alert.one": "Alert",
   "alert.plainHint": "These pages do not know this kind of alert; this is what it says.",
   "alert.inProgressBy": "In progress: {name}, {time}",

@@ -120,6 +120,7 @@ export const zhTW: Record<Key, string> = {
   "alert.action.told-again": "再次通報",
   "alert.action.accepted": "也已接手",
   "alert.action.declined": "無法處理",
+  "alert.action.released": "接手者帳號已停用，重新開放接手",
   "alert.one": "警報",
   "alert.plainHint": "這個頁面還不認識這類警報，以下是它的原始內容。",
   "alert.inProgressBy": "處理中：{name}（{time}）",

@@ -1,0 +1,148 @@
+"""An account that is closed or removed leaves nothing to nobody: what it was called for, what it
+had taken on, and the cases that it had in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from cases_office import Office
+from cloud_city import City
+from escalation_stage import Stage, answer, fire, put, the_alert
+from vigil_cloud.alerts.acts import act
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.reader import reader_of
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import account_named, remove_account, set_active
+
+LATE: list[dict[str, Any]] = [
+    {"after_s": 0, "channel": "sms", "persons": ["dispatcher"]},
+    {"after_s": 1800, "channel": "webhook", "persons": ["role:maintainer"]},
+]
+LAST = {"after_s": 3600, "channel": "webhook", "persons": ["channel:control room"]}
+Leave = Callable[[City, str], None]
+
+
+def closed(city: City, username: str) -> None:
+    with writing(city.services.sessions) as session:
+        set_active(session, username, False, by="operator", now=city.time)
+
+
+def removed(city: City, username: str) -> None:
+    with writing(city.services.sessions) as session:
+        remove_account(session, username, by="operator", now=city.time)
+
+
+def retired(city: City, username: str) -> None:
+    """On the registers' page."""
+    answer = city.client("administrator").post(
+        "/api/v1/registers/accounts/retirement", json={"key": username}
+    )
+    assert answer.status_code == 204, answer.text
+
+
+WAYS = [closed, removed, retired]
+
+
+@pytest.fixture
+def stage(either_city: City) -> Iterator[Stage]:
+    made = Stage(either_city)
+    put(either_city, step=LATE, fallback=LAST)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("leave", WAYS)
+def test_whom_a_step_reaches_no_more_is_passed_over_at_once(stage: Stage, leave: Leave) -> None:
+    city = stage.city
+    stage.first.status = 500
+    fire(city)
+    stage.later(0)
+    leave(city, "dispatcher")
+    stage.later(70)  # the message that waits is looked at within a minute
+    assert stage.told == (0, 1, 0)
+
+
+@pytest.mark.parametrize("leave", WAYS)
+def test_whoever_was_called_on_the_page_alone_is_passed_over(stage: Stage, leave: Leave) -> None:
+    city = stage.city
+    page = {"after_s": 0, "channel": "page", "persons": ["dispatcher"]}
+    put(city, step=[page, LATE[1]], fallback=LAST)
+    fire(city)
+    stage.later(0)
+    leave(city, "dispatcher")
+    stage.later(1)
+    assert stage.told == (0, 1, 0)
+
+
+@pytest.mark.parametrize("leave", WAYS)
+def test_what_somebody_had_taken_on_calls_others(stage: Stage, leave: Leave) -> None:
+    city = stage.city
+    fire(city)
+    stage.later(0)
+    answer(city, "dispatcher", "accepted")
+    stage.later(1800)
+    assert stage.told == (1, 0, 0)
+    leave(city, "dispatcher")
+    stage.later(1)
+    alert = the_alert(city)
+    assert stage.told == (1, 1, 0)
+    assert (alert["state"]["acknowledged"], alert["acknowledged_by"]) == (False, None)
+    actions = [(one["action"], one["account"]) for one in alert["history"]]
+    assert ("released", None) in actions, "why it is open again stands in its history"
+
+
+@pytest.mark.parametrize("leave", WAYS)
+def test_whoever_else_accepted_has_it(stage: Stage, leave: Leave) -> None:
+    city = stage.city
+    fire(city)
+    stage.later(0)
+    city.account("second", Role.DISPATCHER)
+    city.account("third", Role.DISPATCHER)
+    for who in ("dispatcher", "second", "third"):
+        answer(city, who, "accepted")
+        stage.later(1)
+    leave(city, "second")
+    leave(city, "dispatcher")
+    stage.later(3600)
+    assert stage.told == (1, 0, 0)
+    assert the_alert(city)["acknowledged_by"] == "third"
+
+
+def test_what_is_over_or_confirmed_stays_as_it_was_left(stage: Stage) -> None:
+    city = stage.city
+    fire(city)
+    stage.later(0)
+    answer(city, "dispatcher", "accepted")
+    fire(city, active=False)
+    closed(city, "dispatcher")
+    assert the_alert(city)["acknowledged_by"] == "dispatcher"
+    fire(city, reference="alarm-0002", device="mic-1")
+    (other,) = [one for one in city.alerts("administrator", domain="smoke") if not one["cleared"]]
+    with writing(city.services.sessions) as session:
+        reader = reader_of(session, account_named(session, "administrator"), city.time)
+        for action in ("acknowledged", "confirmed"):
+            act(session, reader, other["id"], action, now=city.time)
+    city.account("chief", Role.ADMINISTRATOR)
+    closed(city, "administrator")
+    shown = city.client("chief").get(f"/api/v1/alerts/{other['id']}").json()
+    assert shown["confirmed_by"] == "administrator"
+    assert shown["acknowledged_by"] == "administrator"
+
+
+def test_cases_of_a_closed_account_are_anybodys(city: City) -> None:
+    office = Office(city)
+    case = office.water()
+    assert case["assignee"] == "inspector"
+    closed(city, "inspector")
+    assert office.see("other-inspector", case["id"])["assignee"] is None
+
+
+def test_an_account_may_be_added_closed(city: City) -> None:
+    answer = city.client("administrator").put(
+        "/api/v1/registers/accounts/entry",
+        json={"key": "later", "new": True, "values": {"roles": ["inspector"], "active": False}},
+    )
+    assert answer.status_code == 200, answer.text
