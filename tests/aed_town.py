@@ -29,6 +29,8 @@ class Line119:
         self.answers = threading.Event()
         """Cleared: it takes what comes and says nothing."""
         self.answers.set()
+        self.body = b""
+        self.media_type = "text/plain"
         self.received: list[bytes] = []
         self.authorization: list[str | None] = []
         line = self
@@ -42,7 +44,9 @@ class Line119:
                     self.close_connection = True
                     return
                 self.send_response(line.status)
+                self.send_header("Content-Type", line.media_type)
                 self.end_headers()
+                self.wfile.write(line.body)
 
             def log_message(self, *_: Any) -> None:
                 """Quiet."""

@@ -10,11 +10,12 @@ is not needed after all, and nobody hears it, is an alert of its own to those wh
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from sqlalchemy import ColumnElement, and_, or_, select, update
@@ -34,6 +35,9 @@ from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.services import Services
+
+if TYPE_CHECKING:
+    import requests
 
 MESSAGE_COLUMN: Final = "emergency.message"
 EVERY: Final = timedelta(seconds=1)
@@ -57,6 +61,8 @@ _log = structlog.get_logger(__name__)
 
 
 _KNOWS_NOTHING_OF_IT: Final = frozenset({404, 409, 410, 422})
+_SNIFFED: Final = 512
+_PAGE: Final = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _OUR_OWN: Final = frozenset({NOWHERE, UNREADABLE})
 
 
@@ -230,13 +236,29 @@ def _send(settings: Settings, one: _Due) -> str | None:
                 allow_redirects=False,
                 stream=True,  # the status is the answer; a body may have no end
             )
+            page = _is_page(answer)
             answer.close()
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return f"no answer ({type(error).__name__})"
+    if page:
+        return f"answered {answer.status_code} with a web page"
     taken = answer.ok and answer.status_code < 300
     if taken or (one.unheard and answer.status_code in _KNOWS_NOTHING_OF_IT):
         return None
     return f"answered {answer.status_code}"
+
+
+def _is_page(answer: requests.Response) -> bool:
+    """A proxy's or a portal's page to sign in on says 200 as well, and is nobody who comes. Of a
+    body that breaks off the status alone counts."""
+    if "html" not in answer.headers.get("Content-Type", "").lower():
+        return False
+    try:
+        begins = next(answer.iter_content(_SNIFFED), b"")
+    except Exception as error:  # noqa: BLE001 - whatever ends a body: 119 has answered
+        _log.info("emergency-body-unread", error=type(error).__name__)
+        return False
+    return _PAGE.search(begins) is not None
 
 
 def _write_down(

@@ -43,6 +43,33 @@ def test_119_that_does_not_answer_is_tried_on_and_told(town: City, line: Line119
     assert len(line.received) == 4, "answered once, it is not sent again"
 
 
+@pytest.mark.parametrize(
+    ("media_type", "body", "state"),
+    [
+        ("text/html; charset=utf-8", b"\n<!DOCTYPE html><title>Sign in</title>", "unanswered"),
+        ("TEXT/HTML", b"<html><body>Portal", "unanswered"),
+        ("text/html", b"OK", "answered"),  # what many servers call their plainest answer
+        ("text/html", b"", "answered"),
+        ("application/cap+xml", b"<alert/>", "answered"),
+        ("application/json", b"\xff not even that", "answered"),
+    ],
+)
+def test_a_page_to_sign_in_on_is_no_answer_of_119(
+    town: City, line: Line119, media_type: str, body: bytes, state: str
+) -> None:
+    line.media_type, line.body = media_type, body
+    press(town)
+    rounds(town)
+    detail = alert_of(town)["detail"]["emergency"]
+    assert detail["state"] == state
+    if state == "unanswered":
+        assert detail["error"] == "answered 200 with a web page"
+        line.media_type = "text/plain"
+        town.later(seconds=61)
+        rounds(town)
+        assert alert_of(town)["detail"]["emergency"]["state"] == "answered"
+
+
 def test_119_that_takes_the_call_and_never_answers_holds_up_nothing(
     town: City, line: Line119, monkeypatch: pytest.MonkeyPatch
 ) -> None:
