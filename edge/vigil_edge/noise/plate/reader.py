@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -22,6 +25,7 @@ LEAST_CONFIDENCE: Final = 0.6
 MOST_PIXELS: Final = 50_000_000
 MOST_BYTES: Final = 4 * MOST_PIXELS
 """Of a file: what stands behind a picture's head may be anything, and is read whole."""
+_STDERR: Final = 2
 _REDUCED_ABOVE: Final = 9_000_000
 _LEAST: Final = (24, 12)
 _ROWS: Final = 4
@@ -78,12 +82,31 @@ def load(path: Path) -> tuple[Picture, int]:
     reduced = width * height > _REDUCED_ABOVE
     how = cv2.IMREAD_REDUCED_COLOR_2 if reduced else cv2.IMREAD_COLOR
     try:
-        picture = cv2.imdecode(np.fromfile(path, np.uint8), how)
+        with _codecs_silent():
+            picture = cv2.imdecode(np.fromfile(path, np.uint8), how)
     except (OSError, cv2.error) as error:
         raise PictureUnusable(f"{path.name}: the picture is damaged") from error
     if picture is None:
         raise PictureUnusable(f"{path.name}: the picture is damaged")
     return cast(Picture, picture), 2 if reduced else 1
+
+
+@contextmanager
+def _codecs_silent() -> Iterator[None]:
+    """What codecs (libpng, OpenCV) write to the process's standard error themselves is left out:
+    one line says what is wrong with the picture."""
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
 
 
 def _size(path: Path) -> tuple[int, int]:
@@ -93,7 +116,7 @@ def _size(path: Path) -> tuple[int, int]:
         raise PlateReaderMissing("pillow is not installed") from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # what is wrong with it is told once, by us
             with Image.open(path) as opened:
                 return opened.size
     except Image.DecompressionBombError as error:

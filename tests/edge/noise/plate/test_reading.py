@@ -119,6 +119,21 @@ def test_one_bad_picture_does_not_end_the_run(
     assert lines[3]["milliseconds"] > 0
 
 
+@pytest.mark.parametrize("damage", ["sums", "end"])
+def test_codecs_say_nothing_of_a_damaged_picture_beside_our_line(
+    damage: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "damaged.png"
+    whole = bytearray(bytes(cv2.imencode(".png", street("ABC-1234"))[1]))
+    if damage == "sums":
+        whole[len(whole) // 2] ^= 0xFF
+    path.write_bytes(whole if damage == "sums" else whole[: len(whole) // 2])
+    assert main(["noise", "plate", str(path)]) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "the picture is damaged" in said
+
+
 def test_street_photographs() -> None:
     """Of 12 that nobody here chose; they were at hand during development, so they show that the
     reader works on photographs and are no independent figure. The bench reads them all."""
