@@ -56,6 +56,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "device shelve": ["mic-1", "--reason", "painting", "--hours", "1"],
     "device unshelve": ["mic-1", "1"],
     "search streets": ["streets.geojson"],
+    "smoke hydrants": ["hydrants.csv"],
     "person list": [],
     "person add": ["p1", "Wang"],
     "person rotate-key": ["p1"],
@@ -149,6 +150,7 @@ def data(tmp_path: Path, used: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     row = "2026-01-01T00:00:00Z,r1,0.4"
     (tmp_path / "velocities.csv").write_text(f"time,reach,velocity_m_s\n{row}\n", "utf-8")
     (tmp_path / "streets.geojson").write_text(geojson(), "utf-8")
+    (tmp_path / "hydrants.csv").write_text("id,lon,lat,kind\nH1,120.44,23.48,\n", "utf-8")
     (tmp_path / "new-key").write_text("0" * 40, "utf-8")
     (tmp_path / "beacons.csv").write_text(f"{'0' * 32},10,4711\n", "utf-8")
     (tmp_path / "policy.toml").write_text(

@@ -444,6 +444,7 @@ KEPT = {
         "one row",
     ),
     "street_maps": "the drawn one and the one before it",
+    "hydrants": "those of the latest file",
     **dict.fromkeys(["case_counters", "write_probe", "work_dropped"], "a few rows that only count"),
     "kept_keys": "one row for each kind of printed code",
     **dict.fromkeys(

@@ -70,3 +70,9 @@ class AedCabinetDetail(AlertDetail):
     since: UtcDatetime | None = None
     cleared: UtcDatetime | None = None
     message: str = Field(default="")
+
+
+class AedNotWatchedDetail(AlertDetail):
+    """The register names a cabinet that no gateway reads any more."""
+
+    type: Literal["aed-not-watched"] = "aed-not-watched"

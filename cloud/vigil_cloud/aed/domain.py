@@ -14,15 +14,22 @@ from vigil_cloud.aed.calls import NOT_CALLED
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.cohort_routes import router as cohort_router
 from vigil_cloud.aed.damaged import READING
-from vigil_cloud.aed.detail import AedCabinetDetail, AedCallDetail, AedRemovalDetail
+from vigil_cloud.aed.detail import (
+    AedCabinetDetail,
+    AedCallDetail,
+    AedNotWatchedDetail,
+    AedRemovalDetail,
+)
 from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.aed.news import CALLS
 from vigil_cloud.aed.photo_routes import router as photo_router
 from vigil_cloud.aed.register_routes import router as register_router
 from vigil_cloud.aed.seed import SEED
 from vigil_cloud.aed.service import PRESSED_AGAIN, SEEN_AGAIN, AedHandler
+from vigil_cloud.aed.unwatched import unwatched_job
 from vigil_cloud.aed.volunteer_routes import router as volunteer_router
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.alerts.unread import KIND
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.config import Settings
 from vigil_cloud.descriptor import CloudDomain
@@ -33,7 +40,7 @@ from vigil_schemas.aed import CONTRACT
 
 
 def _jobs(_settings: Settings) -> Sequence[Job]:
-    return live.jobs()
+    return (*live.jobs(), unwatched_job())
 
 
 def _over(before: datetime) -> ColumnElement[bool]:
@@ -52,7 +59,15 @@ DOMAIN: Final = CloudDomain(
     alert_roles=frozenset({Role.DISPATCHER, Role.POLICE, Role.MAINTAINER, Role.ADMINISTRATOR}),
     device_roles=PUBLIC_VIEW,  # they stand in public view
     life_safety=LifeSafety("its AED buttons call nobody", "其下 AED 箱的求救按鈕無法送達"),
-    details=(AedCallDetail, AedRemovalDetail, AedCabinetDetail),
+    details=(AedCallDetail, AedRemovalDetail, AedCabinetDetail, AedNotWatchedDetail),
+    instructions={
+        KIND: (
+            "Whoever presses its button has to telephone 119: hang a note there. If it was not"
+            " meant, have its gateway read it again; else take the cabinet out of the register.",
+            "按下按鈕的人須自行撥打 119，請於現場張貼告示。若非刻意移除，請恢復閘道器設定；"
+            "否則請自登錄資料刪除。",
+        )
+    },
     alarm_reading=READING,
     told_again={
         PRESSED_AGAIN: ("the button was pressed again", "再次按下求救按鈕"),

@@ -63,3 +63,9 @@ class TestDueDetail(AlertDetail):
     """An alarm that nobody has tested for a month."""
 
     type: Literal["smoke-test-due"] = "smoke-test-due"
+
+
+class NotWatchedDetail(AlertDetail):
+    """A home lists an alarm that no gateway reads any more."""
+
+    type: Literal["smoke-not-watched"] = "smoke-not-watched"

@@ -18,7 +18,13 @@ from vigil_cloud.jobs.port import Job
 from vigil_cloud.smoke.answers import FireAtHome
 from vigil_cloud.smoke.cases import fire_case
 from vigil_cloud.smoke.damaged import READING
-from vigil_cloud.smoke.detail import CodeLockedDetail, ConditionDetail, MovedDetail, TestDueDetail
+from vigil_cloud.smoke.detail import (
+    CodeLockedDetail,
+    ConditionDetail,
+    MovedDetail,
+    NotWatchedDetail,
+    TestDueDetail,
+)
 from vigil_cloud.smoke.fire_routes import router as fire_router
 from vigil_cloud.smoke.fires import TOLD_AT_HOME
 from vigil_cloud.smoke.home_routes import router as home_router
@@ -36,6 +42,7 @@ from vigil_cloud.smoke.programme_models import ProgrammeHome
 from vigil_cloud.smoke.routes import router
 from vigil_cloud.smoke.self_tests import smoke_job
 from vigil_cloud.smoke.service import SmokeHandler
+from vigil_cloud.smoke.unwatched import unwatched_job
 from vigil_cloud.smoke.verdict import TOLD_AGAIN
 from vigil_schemas.smoke import CONTRACT
 
@@ -66,7 +73,7 @@ def _left(before: datetime) -> ColumnElement[bool]:
 
 
 def _jobs(_settings: Settings) -> Sequence[Job]:
-    return (smoke_job(), Watch().job(), programme_job())
+    return (smoke_job(), Watch().job(), programme_job(), unwatched_job())
 
 
 DOMAIN: Final = CloudDomain(
@@ -84,7 +91,7 @@ DOMAIN: Final = CloudDomain(
     alarm_reading=READING,
     told_again=TOLD_AGAIN,
     instructions=INSTRUCTIONS,
-    details=(ConditionDetail, CodeLockedDetail, MovedDetail, TestDueDetail),
+    details=(ConditionDetail, CodeLockedDetail, MovedDetail, NotWatchedDetail, TestDueDetail),
     handlers=(SmokeHandler(),),
     jobs=_jobs,
     routers=(

@@ -76,6 +76,8 @@ class HomeAlarmEntry(_Told):
     state: str
     code: str | None
     since: UtcDatetime | None
+    watched: bool
+    """Whether a gateway reads it. Where none does it sounds at home and calls nobody."""
     battery_percent: float | None
     tested: UtcDatetime | None
     """When it was tested last."""
@@ -191,6 +193,26 @@ class NeighbourEntry(_Told):
     """Conditions of a fire that last there."""
 
 
+class HydrantEntry(_Told):
+    """Water for fire engines close by."""
+
+    id: str
+    kind: Literal[
+        "pillar",
+        "underground",
+        "wall",
+        "pipe",
+        "hydrant",
+        "water_tank",
+        "suction_point",
+        "fire_water_pond",
+    ]
+    latitude: float
+    longitude: float
+    away_m: int
+    """From the fire as the crow flies, m."""
+
+
 class FireCard(FireEntry):
     """What whoever leads has to know. `address` and the rest are empty once it is closed."""
 
@@ -209,6 +231,8 @@ class FireCard(FireEntry):
     """From the fire station as the crow flies, metres; null where one of the two is not known."""
     neighbours: list[NeighbourEntry]
     """Alarms of other homes within 150 m, those that ring first; empty once it is closed."""
+    hydrants: list[HydrantEntry]
+    """The nearest three within 300 m; empty once it is closed."""
     calls: list[EmergencyCallEntry]
     steps: list[FireStepEntry]
 

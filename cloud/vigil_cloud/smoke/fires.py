@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -183,22 +183,24 @@ def relocated(session: Session, device: str, district: str | None) -> None:
 
 def _call_on(session: Session, row: Fire, now: datetime) -> None:
     """That an alarm falls silent ends no fire: its alerts call on until the fire is ended. One
-    alert may belong to several fires."""
-    alerts = alerts_of(session, row.id)
+    alert may belong to several fires. Only what changes is loaded: a home whose alarms ring on
+    and on has alerts without end, and each new one passes here."""
+    session.flush()
+    mine = AlertRow.id.in_(select(FireAlarm.alert_id).where(FireAlarm.fire == row.id))
     if row.phase in decision.WAITS:  # then each of them belongs to one that waits
-        for alert in alerts:
-            call_on(session, alert, now, needed=True)
-        return
-    waits = (
-        select(FireAlarm.alert_id)
-        .join(Fire, FireAlarm.fire == Fire.id)
-        .where(
-            FireAlarm.alert_id.in_([alert.id for alert in alerts]), Fire.phase.in_(decision.WAITS)
+        needed = True
+        differs: ColumnElement[bool] = AlertRow.called_on.is_(False)
+    else:
+        elsewhere = exists().where(
+            FireAlarm.alert_id == AlertRow.id,
+            Fire.id == FireAlarm.fire,
+            Fire.phase.in_(decision.WAITS),
         )
-    )
-    waiting = set(session.scalars(waits))
-    for alert in alerts:
-        call_on(session, alert, now, needed=alert.id in waiting)
+        needed = False
+        differs = and_(AlertRow.called_on, ~elsewhere)
+    query = select(AlertRow).where(mine, differs).order_by(AlertRow.raised, AlertRow.id)
+    for alert in session.scalars(query).all():
+        call_on(session, alert, now, needed=needed)
 
 
 def burns(session: Session, row: Fire, who: str, now: datetime) -> None:

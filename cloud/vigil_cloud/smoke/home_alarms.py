@@ -19,6 +19,7 @@ from vigil_cloud.devices.models import Device, Downlink, NewestReadings
 from vigil_cloud.identity.models import HouseholdDevice, HouseholdMember
 from vigil_cloud.identity.reader import Relation, device_at, member_at
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.smoke import unwatched
 from vigil_cloud.smoke.fire_schema import AskedEntry, CalledEntry, HomeAlarmEntry
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_schemas.commands import Mute, SelfTest
@@ -49,9 +50,12 @@ class AlarmCannot(ApiError):
 
 def alarms(session: Session, household: str, now: datetime) -> list[HomeAlarmEntry]:
     """Those that stand there now, by their names. The same few statements however many."""
-    rows = session.scalars(
+    known = session.scalars(
         select(Device).where(Device.domain == DOMAIN, Device.device.in_(_own(household, now)))
     ).all()
+    unread = set(unwatched.of_homes(session, now, household))
+    gone = sorted(unread - {row.device for row in known})
+    rows = [*known, *(_gone(device, now) for device in gone)]
     names = [row.device for row in rows]
     batteries, tested = _batteries(session, names), _tested(session, names)
     active, asked = _active(session, names), _asked(session, rows, now)
@@ -63,10 +67,15 @@ def alarms(session: Session, household: str, now: datetime) -> list[HomeAlarmEnt
             state=row.state,
             code=row.code,
             since=row.since,
+            watched=row.device not in unread,
             battery_percent=batteries.get(row.device),
             tested=tested.get(row.device),
             conditions=sorted(active.get(row.device, ())),
-            acts=[act for act, kind in ACTIONS.items() if kind.ACTION in row.commands],
+            acts=[
+                act
+                for act, kind in ACTIONS.items()
+                if kind.ACTION in row.commands and row.device not in unread
+            ],
             asked=asked.get(row.device),
         )
         for row in sorted(rows, key=lambda one: (one.name, one.device))
@@ -116,6 +125,20 @@ def ask(
         raise AlarmCannot("This alarm cannot be asked for it over its gateway.")
     return downlinks.ask(
         session, row.gateway, device, kind(), by=by, expires=now + LONGEST, now=now
+    )
+
+
+def _gone(device: str, now: datetime) -> Device:
+    """One that was taken off the list of devices: its name alone is left. Never stored."""
+    return Device(
+        device=device,
+        gateway="",
+        domain=DOMAIN,
+        name=device,
+        name_zh=device,
+        state="unknown",
+        commands=[],
+        updated=now,
     )
 
 

@@ -55,6 +55,11 @@ INSTRUCTIONS: Final[dict[str, tuple[str, str]]] = {
         " the bridge has power.",
         "警報器仍會在家中鳴響，但訊號無法送出。請按測試鈕，並確認橋接器電源。",
     ),
+    "not_watched": (
+        "It still sounds at home, and nobody is called by it. If that was not meant, ask whoever"
+        " looks after the alarms; if it was, have it taken out of the home's list.",
+        "警報器仍會在家中鳴響，但不會通知任何人。若非您的安排，請聯絡維護人員；若已移除，請自住家清單中刪除。",
+    ),
     "end_of_service": (
         "Have it replaced: its sensor is too old to be relied on.",
         "感測器已超過使用年限，請更換警報器。",

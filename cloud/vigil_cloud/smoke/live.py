@@ -32,7 +32,7 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
-from vigil_cloud.smoke import decision, fires, homes, message, owed, voice
+from vigil_cloud.smoke import decision, fires, homes, hydrants, message, owed, voice
 from vigil_cloud.smoke.cases import fire_case
 from vigil_cloud.smoke.decision import State
 from vigil_cloud.smoke.models import Fire
@@ -302,7 +302,12 @@ def _apart(session: Session, row: Fire, act: Callable[[], object]) -> Exception 
 
 
 def home_of(session: Session, services: Services, row: Fire) -> message.Home:
-    """What is known of the place: the home's own word, else the device's."""
+    """What is known of the place: the home's own word, else the device's; and water close by."""
+    home = _home_of(session, services, row)
+    return replace(home, water=hydrants.near(session, home.latitude, home.longitude))
+
+
+def _home_of(session: Session, services: Services, row: Fire) -> message.Home:
     if row.household is None:
         return message.Home("", "", row.latitude, row.longitude, homes.Particulars())
     cipher = Cipher(services.settings.secret)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.emergency.cap import CapMessage, CapText, Status
+from vigil_cloud.smoke import hydrants
 from vigil_cloud.smoke.decision import State
 from vigil_cloud.smoke.grade import Ground, graded
 from vigil_cloud.smoke.homes import Particulars
+from vigil_cloud.smoke.hydrants import Near
 from vigil_cloud.smoke.models import Fire
 
 CONDITIONS: Final[dict[str, tuple[str, str]]] = {
@@ -69,6 +72,8 @@ class Home:
     latitude: float | None
     longitude: float | None
     known: Particulars
+    water: Sequence[Near] = ()
+    """The nearest hydrants."""
 
 
 def alert(row: Fire, state: State, home: Home, sender: str, status: Status) -> CapMessage:
@@ -148,6 +153,7 @@ def _chinese(row: Fire, state: State, home: Home) -> CapText:
         *(f"需協助者：{one.name}（{one.need}）。" for one in home.known.needs_help),
         *(f"聯絡人：{one.name} {one.phone}。" for one in home.known.contacts),
         home.known.keys and f"進入方式：{home.known.keys}。",
+        hydrants.said(home.water, 1),
     ]
     return CapText(
         "zh-TW",
@@ -171,6 +177,7 @@ def _english(row: Fire, state: State, home: Home) -> CapText:
         *(f"Needs help: {one.name} ({one.need})." for one in home.known.needs_help),
         *(f"Contact: {one.name} {one.phone}." for one in home.known.contacts),
         home.known.keys and f"Way in: {home.known.keys}.",
+        hydrants.said(home.water, 0),
     ]
     return CapText(
         "en",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, String, false
+from sqlalchemy import JSON, Float, ForeignKey, Index, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import SCHEDULED, SINCE, Base, KeptHash, Sealed
@@ -22,6 +22,14 @@ class AlarmCondition(Base):
     __table_args__ = (
         Index("ix_smoke_conditions_activated", "activated"),
         Index("ix_smoke_conditions_in_test", "in_test"),
+        # What lasts behind a gateway: asked for each alarm, while the table keeps years.
+        Index(
+            "ix_smoke_conditions_lasting",
+            "gateway",
+            "heard",
+            sqlite_where=text("cleared IS NULL"),
+            postgresql_where=text("cleared IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(130), primary_key=True)
@@ -111,6 +119,20 @@ class FireStep(Base):
     what: Mapped[str] = mapped_column(String(40))
     who: Mapped[str | None] = mapped_column(String(120))
     """``None``: an alarm, or the platform itself."""
+
+
+class Hydrant(Base):
+    """Water for fire engines, of the city's latest file (``hydrants``)."""
+
+    __tablename__ = "hydrants"
+    __table_args__ = (Index("ix_hydrants_place", "latitude", "longitude"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """What stands on it, or the file's own name of it."""
+    kind: Mapped[str] = mapped_column(String(20))
+    """Of ``hydrants.KINDS``."""
+    latitude: Mapped[float] = mapped_column(Float)
+    longitude: Mapped[float] = mapped_column(Float)
 
 
 class HomeSafety(Base):

@@ -25,6 +25,7 @@ from vigil_cloud.smoke.fire_schema import (
     FireCard,
     FireEntry,
     FireStepEntry,
+    HydrantEntry,
     NeighbourEntry,
 )
 from vigil_cloud.smoke.grade import graded
@@ -68,6 +69,7 @@ def card(session: Session, services: Services, row: Fire, reader: Reader) -> Fir
             "longitude": home.longitude if open_ else None,
             "station_m": away,
             "neighbours": _neighbours(session, services, row, reader, here) if open_ else [],
+            "hydrants": [HydrantEntry(**asdict(one)) for one in home.water] if open_ else [],
             "calls": [_call(one) for one in _calls(session, row)],
             "steps": [
                 FireStepEntry(at=one.at, what=one.what, who=one.who)

@@ -5346,6 +5346,57 @@ export interface components {
             withheld: boolean;
         };
         /**
+         * AedNotWatchedDetail
+         * @description The register names a cabinet that no gateway reads any more.
+         */
+        AedNotWatchedDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "aed-not-watched";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
+        };
+        /**
          * AedPlace
          * @description Where an AED is that somebody fetches.
          */
@@ -5529,7 +5580,7 @@ export interface components {
             /** Deliveries */
             deliveries: components["schemas"]["AlertDelivery"][];
             /** @description What it says beside its titles: its `type` names the model. */
-            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["RuleDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ThingDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["TestDueDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
+            detail: components["schemas"]["ExceedanceDetail"] | components["schemas"]["ExcursionDetail"] | components["schemas"]["AnomalyDetail"] | components["schemas"]["VisitDetail"] | components["schemas"]["RuleDetail"] | components["schemas"]["StationSilentDetail"] | components["schemas"]["ThingDetail"] | components["schemas"]["ConditionDetail"] | components["schemas"]["CodeLockedDetail"] | components["schemas"]["MovedDetail"] | components["schemas"]["NotWatchedDetail"] | components["schemas"]["TestDueDetail"] | components["schemas"]["CallDetail"] | components["schemas"]["MissingDetail"] | components["schemas"]["FoundDetail"] | components["schemas"]["AedCallDetail"] | components["schemas"]["AedRemovalDetail"] | components["schemas"]["AedCabinetDetail"] | components["schemas"]["AedNotWatchedDetail"] | components["schemas"]["GateDetail"] | components["schemas"]["FloodDetail"] | components["schemas"]["CaseDeadlineDetail"] | components["schemas"]["PlatformDetail"] | components["schemas"]["PlainDetail"];
             /** Device */
             device: string;
             /** Domain */
@@ -9722,6 +9773,11 @@ export interface components {
             home_name: string;
             /** Household */
             household: string | null;
+            /**
+             * Hydrants
+             * @description The nearest three within 300 m; empty once it is closed.
+             */
+            hydrants: components["schemas"]["HydrantEntry"][];
             /** Keys */
             keys: string;
             /** Latitude */
@@ -10534,6 +10590,11 @@ export interface components {
              * @description When it was tested last.
              */
             tested: string | null;
+            /**
+             * Watched
+             * @description Whether a gateway reads it. Where none does it sounds at home and calls nobody.
+             */
+            watched: boolean;
         };
         /**
          * HomeAlarms
@@ -10902,6 +10963,28 @@ export interface components {
              * @description null on the last page
              */
             next: string | null;
+        };
+        /**
+         * HydrantEntry
+         * @description Water for fire engines close by.
+         */
+        HydrantEntry: {
+            /**
+             * Away M
+             * @description From the fire as the crow flies, m.
+             */
+            away_m: number;
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "pillar" | "underground" | "wall" | "pipe" | "hydrant" | "water_tank" | "suction_point" | "fire_water_pond";
+            /** Latitude */
+            latitude: number;
+            /** Longitude */
+            longitude: number;
         };
         /**
          * Imported
@@ -12170,6 +12253,57 @@ export interface components {
             vetoed: number;
             /** Violations */
             violations: number;
+        };
+        /**
+         * NotWatchedDetail
+         * @description A home lists an alarm that no gateway reads any more.
+         */
+        NotWatchedDetail: {
+            /**
+             * Claimed Times
+             * @description What the device said, by the place where it stood.
+             */
+            claimed_times: {
+                [key: string]: string;
+            };
+            /**
+             * Owner Doubtful
+             * @description The gateway that owns the device; another one reported it.
+             */
+            owner_doubtful: string | null;
+            /**
+             * Shape Doubtful
+             * @description What was not understood of the message, or of this detail as it was written.
+             */
+            shape_doubtful: string[];
+            /**
+             * Time Quality
+             * @description The device's clock was wrong: times are those of receipt.
+             */
+            time_quality: ("ahead" | "behind") | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "smoke-not-watched";
+            /**
+             * Unconfirmed Since
+             * @description The report is old (retained or cached): when it was made.
+             */
+            unconfirmed_since: string | null;
+            /**
+             * Unread
+             * @description What is kept and does not fit this model: written by an older or newer version.
+             */
+            unread: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /**
+             * Withheld
+             * @description There is personal content that the reader may not see.
+             * @default false
+             */
+            withheld: boolean;
         };
         /**
          * NotWorn
