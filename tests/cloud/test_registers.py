@@ -315,3 +315,33 @@ def test_a_channel_that_cannot_work_is_refused_at_its_column(
         assert (problem["code"], problem["data"]["column"]) == ("bad-entry", column)
         assert values.get("address", "-") not in problem["detail"], "an address may hold a password"
     assert key not in rows(city, "channels")
+
+
+@pytest.mark.parametrize(
+    ("register", "key", "values", "column", "longest"),
+    [
+        ("accounts", "lin", {"roles": ["family"]}, "display_name", 120),
+        ("accounts", "lin", {"roles": ["family"]}, "email", 254),
+        ("districts", "north", {"name_zh": "北"}, "name", 80),
+        ("districts", "north", {"name": "North"}, "name_zh", 80),
+        ("homes", "home-9", {}, "name", 120),
+        ("homes", "home-9", {"name": "Lin"}, "address", 200),
+        ("people", "p-9", {}, "name", 120),
+    ],
+)
+def test_no_text_is_longer_than_its_place(
+    city: City, register: str, key: str, values: dict[str, Any], column: str, longest: int
+) -> None:
+    """SQLite keeps what is too long, and PostgreSQL fails: both are told before."""
+    answer = put(city, register, key, new=True, **values, **{column: "x" * (longest + 1)})
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-entry")
+    answer = put(city, register, key, new=True, **values, **{column: "x" * longest})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "turned\u202e", "nul\x00", "\u200b"])
+def test_a_name_in_a_file_is_one_line_as_on_the_page(city: City, name: str) -> None:
+    text = f'name,address,role\n"{name}",json://127.0.0.1:9/,dispatcher\n'
+    told = bring(city, "channels", text).json()
+    assert (told["done"], told["added"]) == (False, []), told
+    assert [one["line"] for one in told["mistakes"]] != []

@@ -72,7 +72,7 @@ PEOPLE: Final = Register(
     key="person",
     columns=(
         Column(name="person", title="Key", title_zh="代號", required=True, fixed=True),
-        Column(name="name", title="Name", title_zh="姓名", required=True),
+        Column(name="name", title="Name", title_zh="姓名", required=True, longest=120),
         Column(name="guardians", title="Guardians", title_zh="監護人", kind="words"),
         Column(name="tags", title="Tags", title_zh="標籤", kind="words", shown=True),
         Column(name="created", title="Since", title_zh="登錄於", kind="time", shown=True),

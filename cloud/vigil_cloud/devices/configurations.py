@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -70,7 +70,8 @@ def send_configuration(
     session: Session, gateway: str, request: ConfigurationRequest, account: str, now: datetime
 ) -> DownlinkEntry:
     """Write a configuration, one revision above the last. Raises ``UnknownGateway``, and
-    ``ConfigurationMoved`` where another revision than the one that was looked at is the newest."""
+    ``ConfigurationMoved`` where another revision than the one that was looked at is the newest,
+    ``DeviceTaken`` for a device of another gateway that this one did not have."""
     if request.revision is not None:
         before = _looked_at(session, gateway, request.revision)
     else:
@@ -84,6 +85,7 @@ def send_configuration(
         if request.devices is None
         else {k: one.model_dump(mode="json") for k, one in request.devices.items()},
     )
+    _refuse_taken(session, gateway, wanted.devices.keys() - before.devices.keys())
     return _write(session, gateway, wanted, account, now)
 
 
@@ -153,9 +155,10 @@ def restore(
 ) -> DownlinkEntry:
     """Want again what an older revision wanted; 0: nothing otherwise than the file.
 
-    Raises ``UnknownGateway``, ``ConfigurationMoved``, ``UnknownRevision``.
+    Raises ``UnknownGateway``, ``ConfigurationMoved``, ``UnknownRevision``, ``DeviceTaken`` for a
+    device that is another gateway's by now.
     """
-    _looked_at(session, gateway, looked_at)
+    before = _looked_at(session, gateway, looked_at)
     if revision == 0:
         return _write(session, gateway, _Wanted(), account, now)
     row = session.scalars(
@@ -167,7 +170,18 @@ def restore(
     ).one_or_none()
     if row is None:
         raise UnknownRevision(gateway, revision)
-    return _write(session, gateway, _Wanted.of(row.payload), account, now)
+    wanted = _Wanted.of(row.payload)
+    _refuse_taken(session, gateway, wanted.devices.keys() - before.devices.keys())
+    return _write(session, gateway, wanted, account, now)
+
+
+def _refuse_taken(session: Session, gateway: str, names: Collection[str]) -> None:
+    """Two gateways do not read one device. Raises ``DeviceTaken``."""
+    query = select(Device.device).where(
+        Device.device.in_(names), Device.claimed, Device.gateway != gateway
+    )
+    if (taken := session.scalar(query.order_by(Device.device).limit(1))) is not None:
+        raise DeviceTaken(taken)
 
 
 def added(session: Session, gateway: str) -> frozenset[str]:

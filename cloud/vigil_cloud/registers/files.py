@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.registers.port import Act, BadEntry, Cell, Column, Entry, Register, written
+from vigil_cloud.registers.port import (
+    Act,
+    BadEntry,
+    Cell,
+    Column,
+    Entry,
+    Register,
+    new_key,
+    written,
+)
 from vigil_schemas.errors import VigilError
 
 LARGEST: Final = 1024 * 1024
@@ -140,6 +149,7 @@ def _take(
         if len(done.added) >= register.most_added:
             most = register.most_added
             raise BadEntry(register.key, f"more than {most} new ones: make several files of it")
+        new_key(register, key)
         told = register.add(act, key, written(register, cells, new=True))
         done.added.append(key)
         if told is not None:

@@ -95,8 +95,8 @@ HOMES: Final = Register(
     key="home",
     columns=(
         Column(name="home", title="Key", title_zh="代號", required=True, fixed=True),
-        Column(name="name", title="Name", title_zh="名稱", required=True),
-        Column(name="address", title="Address", title_zh="地址"),
+        Column(name="name", title="Name", title_zh="名稱", required=True, longest=120),
+        Column(name="address", title="Address", title_zh="地址", longest=200),
         Column(name="district", title="District", title_zh="行政區"),
         Column(name="latitude", title="Latitude", title_zh="緯度", kind="number"),
         Column(name="longitude", title="Longitude", title_zh="經度", kind="number"),

@@ -125,7 +125,7 @@ ACCOUNTS: Final = Register(
         Column(
             name="username", title="User name", title_zh="使用者名稱", required=True, fixed=True
         ),
-        Column(name="display_name", title="Name", title_zh="姓名"),
+        Column(name="display_name", title="Name", title_zh="姓名", longest=120),
         Column(
             name="roles",
             title="Roles",
@@ -134,7 +134,7 @@ ACCOUNTS: Final = Register(
             required=True,
             options=ROLES,
         ),
-        Column(name="email", title="E-mail", title_zh="電子郵件"),
+        Column(name="email", title="E-mail", title_zh="電子郵件", longest=254),
         Column(
             name="language",
             title="Language",
@@ -280,8 +280,12 @@ DISTRICTS: Final = Register(
     key="district",
     columns=(
         Column(name="district", title="Id", title_zh="編號", required=True, fixed=True),
-        Column(name="name", title="Name in English", title_zh="英文名稱", required=True),
-        Column(name="name_zh", title="Name in Chinese", title_zh="中文名稱", required=True),
+        Column(
+            name="name", title="Name in English", title_zh="英文名稱", required=True, longest=80
+        ),
+        Column(
+            name="name_zh", title="Name in Chinese", title_zh="中文名稱", required=True, longest=80
+        ),
         Column(name="drawn", title="On the map", title_zh="已畫在地圖上", kind="flag", shown=True),
     ),
     rows=_districts,

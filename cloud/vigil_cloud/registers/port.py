@@ -27,6 +27,7 @@ Entry = Mapping[str, Cell]
 """By column."""
 ColumnKind = Literal["text", "choice", "words", "flag", "number", "time"]
 LONGEST_CELL: Final = 1000
+LONGEST_KEY: Final = 200
 _LINE: Final = re.compile(ONE_LINE)
 _SEEN: Final = re.compile(NAME)
 MOST_WORDS: Final = 200
@@ -61,6 +62,8 @@ class Column:
     """Written and never shown again; empty in a change: as it is."""
     options: tuple[str, ...] = ()
     """Of a choice, and of words that are of a list."""
+    longest: int = LONGEST_CELL
+    """Characters of a text, as the table and the other ways in have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,12 @@ def written(register: Register, values: Mapping[str, Cell], *, new: bool) -> dic
     return found
 
 
+def new_key(register: Register, key: str) -> None:
+    """What an entry that is added is told apart by, as a file has it. Raises ``BadEntry``."""
+    if len(key) > LONGEST_KEY or not _SEEN.fullmatch(key):
+        raise BadEntry(register.key, f"is one line of at most {LONGEST_KEY} characters")
+
+
 def _cell(column: Column, value: Cell) -> Cell:
     if value is None:
         return [] if column.kind == "words" else None
@@ -152,8 +161,8 @@ def _cell(column: Column, value: Cell) -> Cell:
 
 def _text(column: Column, value: str) -> str:
     text = value.strip()
-    if len(text) > LONGEST_CELL or not _LINE.fullmatch(text):
-        raise BadEntry(column.name, f"is one line of at most {LONGEST_CELL} characters")
+    if len(text) > column.longest or not _LINE.fullmatch(text):
+        raise BadEntry(column.name, f"is one line of at most {column.longest} characters")
     if text and not _SEEN.fullmatch(text):
         raise BadEntry(column.name, "has nothing that can be seen")
     if column.options and text and text not in column.options:

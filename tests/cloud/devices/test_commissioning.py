@@ -118,6 +118,22 @@ def test_a_device_of_another_gateway_is_not_taken(city: City) -> None:
     assert add(city, 0, "canal-9").json()["code"] == "device-taken"
 
 
+def test_no_revision_takes_back_what_is_another_gateways_by_now(city: City) -> None:
+    city.birth(session=2, accepts=NEW)
+    assert add(city, 0, "canal-9").status_code == 202
+    assert post(city, "/devices/canal-9/removal", {"revision": 1}).status_code == 202
+    with writing(city.services.sessions) as session:
+        other = new_device("canal-9", "gw-elsewhere", "water", city.time)
+        insert_missing(session, Device, [{**other, "claimed": True}])
+    for path, body in (
+        ("/configurations/1/restoration", {"revision": 2}),
+        ("/configurations", {"devices": {"canal-9": {"found": FOUND}}}),
+    ):
+        answer = post(city, path, body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "device-taken"), path
+    assert get(city, "/configurations")["newest"] == 2
+
+
 def test_a_gateway_of_before_is_told_of_and_gets_what_it_knows(city: City) -> None:
     city.birth(session=2, accepts=OLD)
     assert add(city, 0).status_code == 202

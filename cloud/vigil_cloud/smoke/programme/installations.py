@@ -75,7 +75,7 @@ def add_photo(  # noqa: PLR0913 - one act with everything that belongs to it, by
     now: datetime,
 ) -> ProgrammePhoto:
     """A picture that ``cases.photographs`` has written anew. Raises ``ProgrammeOutOfTurn``."""
-    since = max(_installed_at(session, row) or row.applied, row.applied)
+    since = _counts_from(session, row)
     query = select(func.count()).where(ProgrammePhoto.home == row.id, ProgrammePhoto.at > since)
     if (session.scalar(query) or 0) >= MOST_PHOTOS:
         raise ProgrammeOutOfTurn(
@@ -112,12 +112,18 @@ def photos(session: Session, home: str) -> Sequence[ProgrammePhoto]:
 
 
 def _has_proof(session: Session, row: ProgrammeHome) -> bool:
-    """A photograph since the last installation, or since it was applied for."""
-    since = _installed_at(session, row) or row.applied
+    """A photograph since the last installation, and since it was applied for: one of a visit years
+    ago shows nothing of a further round's alarms."""
+    since = _counts_from(session, row)
     query = select(ProgrammePhoto.id).where(
         ProgrammePhoto.home == row.id, ProgrammePhoto.at >= since
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def _counts_from(session: Session, row: ProgrammeHome) -> datetime:
+    """From when photographs are of the installation that is next."""
+    return max(_installed_at(session, row) or row.applied, row.applied)
 
 
 def _installed_at(session: Session, row: ProgrammeHome) -> datetime | None:

@@ -294,13 +294,28 @@ def test_years_of_a_home(programme: Programme) -> None:
     }
     entry = programme.say("maintainer", "POST", f"/homes/{home}/visit", {"replaced": [replaced]})
     assert {one["serial"] for one in entry["alarms"]} == {"S-002", "S-003"}
+    programme.photo(home)  # of the visit: it shows nothing of what is fitted years later
     city.later(days=3300)
     for who in ("maintainer", "dispatcher", "resident"):
         city.sign_in_anew(who)
     assert programme.say("dispatcher", "GET", "/statistics")["expiring"] == 1
     entry = programme.applied()["home"]
     assert (entry["phase"], entry["round"]) == ("applied", 2)
-    programme.fitted(home, "S-011", "S-012")
+    programme.say("dispatcher", "POST", f"/homes/{home}/decision", {})
+    at = (city.time + timedelta(days=2)).isoformat()
+    programme.say("maintainer", "POST", f"/homes/{home}/appointment", {"at": at})
+    expires = (city.time + timedelta(days=3650)).date().isoformat()
+    unseen = {"alarms": [{"serial": "S-010", "room": "stairs", "expires": expires}]}
+    refused = programme.ask("maintainer", "POST", f"/homes/{home}/installation", unseen)
+    assert (refused.status_code, refused.json()["code"]) == (409, "programme-no-proof")
+    programme.photo(home)
+    seen = {
+        "alarms": [
+            {"serial": serial, "room": "stairs", "expires": expires}
+            for serial in ("S-011", "S-012")
+        ]
+    }
+    programme.say("maintainer", "POST", f"/homes/{home}/installation", seen)
     entry = programme.signed(home)
     assert (entry["phase"], {one["serial"] for one in entry["alarms"]}) == (
         "in-service",
