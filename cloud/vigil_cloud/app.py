@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -145,8 +146,14 @@ def jobs(services: Services, *, ingest: bool) -> list[Job]:
 
 
 def registers() -> tuple[Register, ...]:
-    """The platform's, then those of the domains."""
-    return (*PLATFORM, *(one for domain in cloud_domains() for one in domain.registers))
+    """The platform's, then those of the domains; each with what any domain says of its entries."""
+    known = cloud_domains()
+    every = (*PLATFORM, *(one for domain in known for one in domain.registers))
+    told = {
+        one.name: (*one.told_by, *(a for domain in known for a in domain.told_by.get(one.name, ())))
+        for one in every
+    }
+    return tuple(dataclasses.replace(one, told_by=told[one.name]) for one in every)
 
 
 def case_kinds() -> CaseKinds:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
@@ -37,6 +37,9 @@ class CloudDomain(Described):
     case_kinds: tuple[CaseKind, ...] = ()
     registers: tuple[Register, ...] = ()
     """Lists that administrators keep on one page pattern, with files and history."""
+    told_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By the name of a register, of whichever room: how this domain's actions in the audit log
+    begin that say something of that register's entries."""
 
 
 def cloud_domains() -> Sequence[CloudDomain]:

@@ -37,6 +37,7 @@ BENCHES = (
     "enrolment",
     "search",
     "search_map",
+    "search_geolife",
     "locate",
     "aed_dispatch",
     "water_detector",

@@ -88,16 +88,27 @@ class _Place:
         raster = area.raster(self.ground, belief)
         seconds = time.process_time() - began
         truth, last = self.metres(one.place), self.stations[seen[-1][0]].place
-        whole = raster.coarser(round(area.CELL_M / raster.cell_m))
-        return Found(
-            one.at_s - seen[-1][1],
-            math.dist(truth, last),
-            _rank(raster, truth),
-            tuple(_area_km2(raster, share) for share in SHARES),
-            _score(whole.mass, _cell(whole, truth)),
-            _score(_density(whole, last), _cell(whole, truth)),
-            seconds,
-        )
+        return judged(raster, one.at_s - seen[-1][1], truth, last, seconds)
+
+
+def judged(
+    raster: Raster,
+    elapsed_s: float,
+    truth: tuple[float, float],
+    last: tuple[float, float],
+    seconds: float,
+) -> Found:
+    """A map beside where the person was; both places in the map's metres."""
+    whole = raster.coarser(round(area.CELL_M / raster.cell_m))
+    return Found(
+        elapsed_s,
+        math.dist(truth, last),
+        _rank(raster, truth),
+        tuple(_area_km2(raster, share) for share in SHARES),
+        _score(whole.mass, _cell(whole, truth)),
+        _score(_density(whole, last), _cell(whole, truth)),
+        seconds,
+    )
 
 
 def _cell(raster: Raster, point: tuple[float, float]) -> tuple[int, int] | None:
@@ -163,29 +174,32 @@ def main() -> int:
             if one is not None:
                 found.append(place.judge(one))
         sys.stderr.write(f"search_map: {start + IN_A_TOWN} of {WANDERERS}\n")
-    print(f"search_map people: {len(found)}")
+    told("search_map", found)
+    return 0
+
+
+def told(name: str, found: list[Found]) -> None:
+    """Print the figures."""
+    print(f"{name} people: {len(found)}")
     for number, share in enumerate(SHARES):
         percent = round(100 * share)
         inside = np.array([one.rank <= share for one in found])
         error = 100 * math.sqrt(share * (1 - share) / len(found))
-        print(
-            f"search_map inside_{percent}: {100 * inside.mean():.1f} (standard error {error:.1f})"
-        )
-        print(f"search_map area_{percent}_km2: {np.mean([f.area_km2[number] for f in found]):.3f}")
-        print(f"search_map smaller_than_rings_{percent}: {100 * _less(found, number):.1f} %")
+        print(f"{name} inside_{percent}: {100 * inside.mean():.1f} (standard error {error:.1f})")
+        print(f"{name} area_{percent}_km2: {np.mean([f.area_km2[number] for f in found]):.3f}")
+        print(f"{name} smaller_than_rings_{percent}: {100 * _less(found, number):.1f} %")
     elapsed = np.array([one.elapsed_s for one in found])
-    for name, low, high in (("first", 0, 1 / 3), ("second", 1 / 3, 2 / 3), ("last", 2 / 3, 1)):
+    for third, low, high in (("first", 0, 1 / 3), ("second", 1 / 3, 2 / 3), ("last", 2 / 3, 1)):
         since, until = np.quantile(elapsed, [low, high])
         ranks = np.array([f.rank for f in found if since <= f.elapsed_s <= until])
         shares = ", ".join(f"{100 * np.mean(ranks <= share):.0f}" for share in SHARES)
         hours = f"{since / 3600:.1f} to {until / 3600:.1f} h"
-        print(f"search_map inside_50_and_95_{name}_third: {shares} % ({hours})")
-    print(f"search_map mapscore: {np.mean([one.score for one in found]):.3f}")
-    print(f"search_map mapscore_of_rings: {np.mean([one.rings for one in found]):.3f}")
+        print(f"{name} inside_50_and_95_{third}_third: {shares} % ({hours})")
+    print(f"{name} mapscore: {np.mean([one.score for one in found]):.3f}")
+    print(f"{name} mapscore_of_rings: {np.mean([one.rings for one in found]):.3f}")
     seconds = [one.seconds for one in found]
-    print(f"search_map processor_s_median: {np.median(seconds):.2f}")
-    print(f"search_map processor_s_p95: {np.quantile(seconds, 0.95):.2f}")
-    return 0
+    print(f"{name} processor_s_median: {np.median(seconds):.2f}")
+    print(f"{name} processor_s_p95: {np.quantile(seconds, 0.95):.2f}")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,12 @@ DOMAIN: Final = CloudDomain(
     routers=(register_router, photo_router, volunteer_router, cohort_router, call_router),
     feed_kinds=(CALLS,),
     case_kinds=(call_case(),),
+    told_by={
+        "accounts": (
+            *("aed.consent-", "aed.fixed-place-", "aed.certified"),
+            *("aed.cohort-joined", "aed.on-call-refused"),
+        )
+    },
     seed=SEED,
     expiring=(
         Expiring("AED calls", lambda kept: kept.alerts_days, AedCallRow, AedCallRow.id, _over),

@@ -96,6 +96,7 @@ DOMAIN: Final = CloudDomain(
     tag_seen=things.seen,
     case_kinds=(theft(),),
     registers=(PEOPLE, TAGS),
+    told_by={"devices": ("station-links.", "station-host.")},
     seed=SEED,
     personal_records=(TagsAndVisits(), Joining()),
     expiring=(

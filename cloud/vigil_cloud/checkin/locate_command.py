@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vigil_cloud.checkin.locating import Sensor
 
 
+_LONGEST_S: Final = 86_400.0
 _LONGEST_AHEAD_S: Final = 7_200.0
 """Looking ahead keeps every second in memory."""
 
@@ -24,8 +25,8 @@ class BadTrack(VigilError):
 
     code: ClassVar[str] = "bad-track"
     remedy: ClassVar[str] = (
-        "TRACK: lines of time (seconds), sensor, beacon, RSSI (dBm), of one beacon, in order of"
-        " time. SENSORS: CSV with the columns sensor, x and y in metres, each sensor once."
+        "TRACK: lines of time (seconds), sensor, beacon, RSSI (dBm), of one beacon and one day."
+        " SENSORS: CSV with the columns sensor, x and y in metres, each sensor once."
     )
 
 
@@ -81,7 +82,17 @@ def _sensors(path: Path) -> list[Sensor]:
     return list(found.values())
 
 
+def _numbers(cells: list[str]) -> tuple[float, float] | None:
+    """Time and strength."""
+    try:
+        return float(cells[0]), float(cells[3])
+    except (ValueError, IndexError):
+        return None
+
+
 def _heard(path: Path, sensors: dict[str, int]) -> list[tuple[float, int, float]]:
+    """Seconds, sensor and dBm in order of time; a file that was put together from the logs of
+    several sensors need not be in order."""
     found: list[tuple[float, int, float]] = []
     beacons: set[str] = set()
     for line, text in enumerate(_lines(path), 1):
@@ -89,21 +100,28 @@ def _heard(path: Path, sensors: dict[str, int]) -> list[tuple[float, int, float]
             continue
         cells = [cell.strip() for cell in text.split(",")]
         where = f"{path.name}, line {line}"
-        try:
-            time, strength = float(cells[0]), float(cells[3])
-        except (ValueError, IndexError) as error:
+        numbers = _numbers(cells)
+        if numbers is None:
             if line == 1 and len(cells) > 3:  # a heading
                 continue
-            raise BadTrack(f"{where}: no time, sensor, beacon and strength") from error
+            raise BadTrack(f"{where}: no time, sensor, beacon and strength")
+        time, strength = numbers
         beacons.add(cells[2])
         if len(beacons) > 1:
             raise BadTrack(f"{where}: a second beacon; a track is of one")
         if cells[1] not in sensors:
             raise BadTrack(f"{where}: no sensor is named {cells[1]!r}")
-        if not isfinite(time) or (found and not found[-1][0] <= time <= found[0][0] + 86_400):
-            raise BadTrack(f"{where}: times go back, or last longer than a day")
+        if not isfinite(time):
+            raise BadTrack(f"{where}: {cells[0]} is no time in seconds")
         if -127 < strength < 20 and strength != 0:  # 127, -127 and 0 stand for: not known
             found.append((time, sensors[cells[1]], strength))
+    return _in_order(path, found)
+
+
+def _in_order(path: Path, found: list[tuple[float, int, float]]) -> list[tuple[float, int, float]]:
     if not found:
         raise BadTrack(f"{path.name} holds no signal strength")
+    found.sort(key=lambda one: one[0])
+    if found[-1][0] - found[0][0] > _LONGEST_S:
+        raise BadTrack(f"{path.name} lasts longer than a day: {found[0][0]:g} to {found[-1][0]:g}")
     return found

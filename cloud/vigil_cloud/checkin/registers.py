@@ -78,6 +78,7 @@ PEOPLE: Final = Register(
         Column(name="created", title="Since", title_zh="登錄於", kind="time", shown=True),
     ),
     rows=_people,
+    told_by=("person.", "tag.", "consent.", "guardian.", "amulet."),  # no look at where they are
     add=_enrol,
     change=_rename,
     people=True,
@@ -108,6 +109,7 @@ TAGS: Final = Register(
         Column(name="person", title="Carried by", title_zh="持有人代號", required=True),
     ),
     rows=_tags,
+    told_by=("tag.", "amulet."),
     add=_give,
     change=_give,
     retire=_take,

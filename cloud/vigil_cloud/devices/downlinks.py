@@ -32,6 +32,11 @@ from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.gateway import CommandResult, ConfigurationReport
 from vigil_schemas.topics import COMMAND, CONFIG
 
+COMMAND_OF: Final = "of"
+"""In the detail of a command's line of the log: what kind of thing its subject is, since a device
+may be called as a gateway is."""
+OF_DEVICE: Final = "device"
+OF_GATEWAY: Final = "gateway"
 _CONFIGURATION: Final = re.compile(r"config-(\d{1,9})")
 """What a gateway answers to a configuration: it knows the revision, not our row's id."""
 _OF_GATEWAY: Final = frozenset(each.ACTION for each in OF_THE_GATEWAY)
@@ -214,7 +219,12 @@ def _audited(session: Session, row: Downlink, now: datetime) -> None:
         account=row.gateway,
         action=f"{row.channel}.answered",
         subject=row.payload.get("device") or row.gateway,
-        detail={"id": row.id, "accepted": row.accepted, "code": row.code},
+        detail={
+            "id": row.id,
+            "accepted": row.accepted,
+            "code": row.code,
+            COMMAND_OF: _kind(row.payload),
+        },
     )
 
 
@@ -272,6 +282,14 @@ def enqueue(
         account=account,
         action=f"{row.channel}.sent",
         subject=subject,
-        detail={"id": row.id, "what": row.payload.get("action") or row.payload.get("revision")},
+        detail={
+            "id": row.id,
+            "what": row.payload.get("action") or row.payload.get("revision"),
+            COMMAND_OF: _kind(row.payload),
+        },
     )
     return row
+
+
+def _kind(payload: Mapping[str, Any]) -> str:
+    return OF_DEVICE if payload.get("device") else OF_GATEWAY

@@ -4,13 +4,23 @@ it belongs to and the districts it covers."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, literal, or_, select, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    and_,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.changes import PLACES, number_of
@@ -24,6 +34,7 @@ from vigil_cloud.identity.models import (
 )
 from vigil_cloud.identity.roles import Role
 
+Moment = datetime | BindParameter[datetime]
 BELONG: Final = frozenset({Role.FAMILY.value, Role.HOST.value})
 """Whose households count: a home's people, and hosts of what stands at their place."""
 
@@ -90,25 +101,21 @@ def reader_of(session: Session, account: Account, at: datetime) -> Reader:
 
 
 def readers_of(session: Session, accounts: Collection[Account], at: datetime) -> dict[int, Reader]:
-    """The same of several accounts, by their ids. The same few statements however many."""
-    everyone = sorted(account.id for account in accounts)
-    roles = {account.id: frozenset(account.roles) for account in accounts}
-    family = sorted(account.id for account in accounts if Role.FAMILY.value in account.roles)
-    consented, disclosed = _known(session, family, roles, at)
-    belong = sorted(account.id for account in accounts if not BELONG.isdisjoint(account.roles))
-    homes = homes_of(session, belong, at)
-    districts = districts_of(session, everyone)
+    """The same of several accounts, by their ids. One statement however many (and one more where
+    somebody is limited to districts): it is asked with every request."""
+    known = _known(session, accounts, at)
+    districts = {account for account, found in known.items() if found.districts}
     places = number_of(session, PLACES) if districts else 0
     return {
         account.id: Reader(
             account.id,
             account.username,
             frozenset(Role(role) for role in account.roles),
-            frozenset(consented[account.id]),
-            frozenset(homes[account.id]),
-            frozenset(districts.get(account.id, ())),
+            frozenset(known[account.id].consented),
+            frozenset(known[account.id].homes()),
+            frozenset(known[account.id].districts),
             places if account.id in districts else 0,
-            frozenset(disclosed[account.id]),
+            frozenset(known[account.id].disclosed),
         )
         for account in accounts
     }
@@ -123,37 +130,107 @@ def districts_of(session: Session, account_ids: Collection[int]) -> dict[int, se
     return dict(found)
 
 
-def member_at(at: datetime) -> ColumnElement[bool]:
+def member_at(at: Moment) -> ColumnElement[bool]:
     """Members of a household at this moment."""
     ended = HouseholdMember.until
     return and_(HouseholdMember.since <= at, or_(ended.is_(None), ended > at))
 
 
-def device_at(at: datetime) -> ColumnElement[bool]:
+def device_at(at: Moment) -> ColumnElement[bool]:
     """Devices of a household at this moment."""
     ended = HouseholdDevice.until
     return and_(HouseholdDevice.since <= at, or_(ended.is_(None), ended > at))
 
 
-def _known(
-    session: Session, family: Collection[int], roles: Mapping[int, Collection[str]], at: datetime
-) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
-    """By account: persons who consented, and cases that disclose where theirs are to a role that
-    the account holds. One statement."""
-    consented: dict[int, set[str]] = defaultdict(set)
-    disclosed: dict[int, set[str]] = defaultdict(set)
-    by_consent = select(Consent.account_id, Consent.person_key, literal("")).where(
-        Consent.account_id.in_(family), Consent.revoked.is_(None), Consent.expires > at
+@dataclass(slots=True)
+class _Known:
+    """What the tables say of one account at one moment."""
+
+    consented: set[str] = field(default_factory=set)
+    disclosed: set[str] = field(default_factory=set)
+    districts: set[str] = field(default_factory=set)
+    devices: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Of each household and relation."""
+
+    def homes(self) -> set[Home]:
+        return {
+            Home(household, Relation(relation), frozenset(own))
+            for (household, relation), own in self.devices.items()
+        }
+
+
+_EVERYONE: Final = bindparam("everyone", expanding=True)
+_FAMILY: Final = bindparam("family", expanding=True)
+_MEMBERS: Final = bindparam("members", expanding=True)
+_AT: Final = bindparam("at", type_=Consent.expires.type)
+
+
+def _statement() -> CompoundSelect[Any]:
+    """Rows of what kind, whose, and two or three words: persons who consented, cases that disclose
+    where theirs are (and to which role), districts, and homes with what stands in them."""
+    nothing = literal_column("NULL")
+    by_consent = select(
+        literal_column("'consent'"), Consent.account_id, Consent.person_key, nothing, nothing
+    ).where(Consent.account_id.in_(_FAMILY), Consent.revoked.is_(None), Consent.expires > _AT)
+    by_case = select(
+        literal_column("'case'"),
+        Disclosure.account_id,
+        Disclosure.case_id,
+        Disclosure.role,
+        nothing,
+    ).where(Disclosure.account_id.in_(_EVERYONE), Disclosure.given <= _AT, Disclosure.until > _AT)
+    by_district = select(
+        literal_column("'district'"),
+        AccountDistrict.account_id,
+        AccountDistrict.district,
+        nothing,
+        nothing,
+    ).where(AccountDistrict.account_id.in_(_EVERYONE))
+    by_home = (
+        select(
+            literal_column("'home'"),
+            HouseholdMember.account_id,
+            HouseholdMember.household,
+            HouseholdMember.relation,
+            HouseholdDevice.device,
+        )
+        .outerjoin(
+            HouseholdDevice,
+            and_(HouseholdDevice.household == HouseholdMember.household, device_at(_AT)),
+        )
+        .where(HouseholdMember.account_id.in_(_MEMBERS), member_at(_AT))
     )
-    by_case = select(Disclosure.account_id, Disclosure.case_id, Disclosure.role).where(
-        Disclosure.account_id.in_(sorted(roles)), Disclosure.given <= at, Disclosure.until > at
-    )
-    for account_id, known, role in session.execute(union_all(by_consent, by_case)):
-        if not role:
-            consented[account_id].add(known)
-        elif role in roles[account_id]:
-            disclosed[account_id].add(known)
-    return consented, disclosed
+    return union_all(by_consent, by_case, by_district, by_home)
+
+
+_STATEMENT: Final = _statement()
+"""Made once: to make it costs more than to answer it."""
+
+
+def _known(session: Session, accounts: Collection[Account], at: datetime) -> dict[int, _Known]:
+    """By account, for each of them. A case discloses to a role that the account still holds."""
+    roles = {account.id: frozenset(account.roles) for account in accounts}
+    found = {account: _Known() for account in roles}
+    given = {
+        "everyone": sorted(roles),
+        "family": sorted(one for one, held in roles.items() if Role.FAMILY.value in held),
+        "members": sorted(one for one, held in roles.items() if not BELONG.isdisjoint(held)),
+        "at": at,
+    }
+    for kind, account, one, second, third in session.execute(_STATEMENT, given):
+        own = found[account]
+        if kind == "consent":
+            own.consented.add(one)
+        elif kind == "case":
+            if second in roles[account]:
+                own.disclosed.add(one)
+        elif kind == "district":
+            own.districts.add(one)
+        else:
+            devices = own.devices[one, second]
+            if third is not None:
+                devices.add(third)
+    return found
 
 
 def homes_of(session: Session, account_ids: Collection[int], at: datetime) -> dict[int, set[Home]]:

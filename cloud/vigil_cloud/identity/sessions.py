@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.engine import writing
@@ -30,6 +30,14 @@ ABSOLUTE: Final = timedelta(days=7)
 _TOUCH: Final = timedelta(minutes=5)
 """Use is written down this coarsely, so that reading stays reading. Only ever forward: who asked
 the clock first may write last."""
+
+
+_HELD: Final = (
+    select(AccountSession, Account)
+    .join(Account, Account.id == AccountSession.account_id)
+    .where(AccountSession.token_sha256 == bindparam("digest"))
+)
+"""Made once: every request asks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +81,7 @@ def resume(services: Services, token: str) -> SignedIn:
     """The session of a token. Raises ``NotSignedIn`` where it is unknown or over."""
     now = services.now()
     with services.sessions() as session:
-        row = session.execute(
-            select(AccountSession, Account)
-            .join(Account, Account.id == AccountSession.account_id)
-            .where(AccountSession.token_sha256 == digest(token))
-        ).one_or_none()
+        row = session.execute(_HELD, {"digest": digest(token)}).one_or_none()
         if row is None:
             raise NotSignedIn("This session is not known (any more); sign in again.")
         held, account = row

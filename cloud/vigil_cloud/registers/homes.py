@@ -105,6 +105,7 @@ HOMES: Final = Register(
         Column(name="created", title="Since", title_zh="建立於", kind="time", shown=True),
     ),
     rows=_homes,
+    told_by=("household.",),
     add=_add_home,
     change=_change_home,
     page="/administration/households/",
@@ -141,6 +142,8 @@ POLICIES: Final = Register(
         Column(name="changed", title="Changed", title_zh="修改於", kind="time", shown=True),
     ),
     rows=_policies,
+    told_by=("escalation-policy.",),
+    ended_by=("escalation-policy.removed",),
     retire=_remove_policy,
     page="/administration/escalation/",
 )

@@ -146,6 +146,8 @@ ACCOUNTS: Final = Register(
         Column(name="created", title="Since", title_zh="建立於", kind="time", shown=True),
     ),
     rows=_accounts,
+    told_by=("account.", "session.", "sessions.", "password.", "guardian.", "consent."),
+    ended_by=("account.removed",),
     add=_add_account,
     change=_change_account,
     retire=_close_account,
@@ -239,6 +241,8 @@ CHANNELS: Final = Register(
         Column(name="enabled", title="In use", title_zh="使用中", kind="flag", shown=True),
     ),
     rows=_channels,
+    told_by=("channel.", "push."),
+    ended_by=("channel.removed", "push.ended"),
     add=_add_channel,
     retire=_remove_channel,
 )
@@ -289,6 +293,8 @@ DISTRICTS: Final = Register(
         Column(name="drawn", title="On the map", title_zh="已畫在地圖上", kind="flag", shown=True),
     ),
     rows=_districts,
+    told_by=("district.",),
+    ended_by=("district.removed",),
     add=_put_district,
     change=_put_district,
     retire=_remove_district,
@@ -349,6 +355,7 @@ GATEWAYS: Final = Register(
         Column(name="added", title="Since", title_zh="加入於", kind="time", shown=True),
     ),
     rows=_gateways,
+    told_by=("gateway.", "config.", "command."),
     change=_place_gateway,
     page="/gateways/",
 )
@@ -391,6 +398,7 @@ DEVICES: Final = Register(
         Column(name="longitude", title="Longitude", title_zh="經度", kind="number", shown=True),
     ),
     rows=_devices,
+    told_by=("device.", "command."),
     change=_place_device,
     page="/devices/",
 )

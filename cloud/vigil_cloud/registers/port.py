@@ -92,6 +92,13 @@ class Register:
     columns: tuple[Column, ...]
     rows: Callable[[Act], Sequence[Entry]]
     """All of them, in order."""
+    told_by: tuple[str, ...]
+    """How the actions of the audit log begin that say something of its entries: a device and an
+    account may have one name. Domains add theirs (``CloudDomain.told_by``)."""
+    ended_by: tuple[str, ...] = ()
+    """The actions after which the key may be given to somebody else: a history goes back to the
+    last of them. None where what comes back under a key is the same thing (a gateway, a tag),
+    or where a key is never given again (a person's, a home's)."""
     add: Callable[[Act, str, Entry], str | None] | None = None
     """Given the key and what was written; returns what is told once (a first password)."""
     change: Callable[[Act, str, Entry], None] | None = None

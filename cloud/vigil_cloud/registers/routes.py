@@ -7,7 +7,6 @@ from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import NotFound
@@ -15,13 +14,13 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency, require
-from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.personal_records import records_of
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.parameters import ONE_LINE, Truth
 from vigil_cloud.registers import files
 from vigil_cloud.registers.files import LARGEST, BadRegisterFile, Done
+from vigil_cloud.registers.history import lines_of
 from vigil_cloud.registers.port import Act, BadEntry, Register, written
 from vigil_cloud.registers.schema import (
     ColumnEntry,
@@ -44,8 +43,6 @@ RegisterName = Annotated[str, Path(pattern=r"^[a-z][a-z-]{0,39}$")]
 Key = Annotated[str, Query(min_length=1, max_length=200, pattern=ONE_LINE)]
 _TEXT: Final = {"schema": {"type": "string"}}
 _LINES: Final = 100
-_OF_PEOPLE: Final = ("person", "tag", "consent", "guardian", "amulet")
-"""What is done to a person's entry; looks at where they are stay with their guardians."""
 
 
 class _Undone(Exception):
@@ -163,15 +160,10 @@ def get_history(
     _administrator: Administrator,
     services: ServicesDependency,
 ) -> RegisterHistory:
-    """Who did what to an entry, the newest first. Of people: what was done to their entry, and no
-    look at where they are."""
+    """Who did what to an entry since it is there, the newest first. Of people: what was done to
+    their entry, and no look at where they are."""
     with services.sessions() as session:
-        query = select(AuditEntry).order_by(AuditEntry.number.desc()).limit(_LINES)
-        if register.people:
-            of_entry = or_(*(AuditEntry.action.startswith(f"{one}.") for one in _OF_PEOPLE))
-            lines = list(session.scalars(query.where(AuditEntry.person_key == key, of_entry)))
-        else:
-            lines = list(session.scalars(query.where(AuditEntry.subject == key)))
+        lines = lines_of(session, register, key, _LINES)
         return RegisterHistory(
             lines=[
                 HistoryLine(

@@ -21,8 +21,8 @@ class BadReplayInput(VigilError):
 
     code: ClassVar[str] = "bad-replay-input"
     remedy: ClassVar[str] = (
-        "Check-ins: CSV with time, person, station, of one person or with --person, in order of"
-        " time. Stations: station, latitude, longitude, range_m, and online_since, online_until,"
+        "Check-ins: CSV with time, person, station, of one person or with --person."
+        " Stations: station, latitude, longitude, range_m, and online_since, online_until,"
         " detection_per_minute where they are known; each name once."
     )
 
@@ -90,13 +90,14 @@ def _station(name: str, row: Mapping[str, str], default_rate: float) -> Listed:
 
 
 def checkins(path: Path, person: str | None, known: set[str], until: datetime) -> list[Seen]:
-    """One person's, up to ``until``, oldest first. Raises ``BadReplayInput``, ``OSError``."""
+    """One person's, up to ``until``, oldest first, in whatever order the file has them (some list
+    the newest first, or one station after the other). Raises ``BadReplayInput``, ``OSError``."""
     found: list[Seen] = []
     people: dict[str, None] = {}
-    last: float | None = None
     for line, row in _rows(path, CHECKIN_COLUMNS):
-        people[row["person"]] = None
-        if person is not None and row["person"] != person:
+        whose = row["person"].strip()
+        people[whose] = None
+        if person is not None and whose != person.strip():
             continue
         if person is None and len(people) > 1:
             raise BadReplayInput(f"{path.name} is of several people: say which with --person")
@@ -104,11 +105,7 @@ def checkins(path: Path, person: str | None, known: set[str], until: datetime) -
             at_s = moment(row["time"]).timestamp()
         except ValueError as error:
             raise BadReplayInput(f"{path.name}, line {line}: {error}") from error
-        if last is not None and at_s < last:
-            raise BadReplayInput(
-                f"{path.name}, line {line}: {row['time']} is before the check-in above it"
-            )
-        last, name = at_s, row["station"].strip()
+        name = row["station"].strip()
         if name not in known:
             raise BadReplayInput(f"{path.name}, line {line}: no station is named {name!r}")
         if at_s <= until.timestamp():
@@ -116,7 +113,7 @@ def checkins(path: Path, person: str | None, known: set[str], until: datetime) -
     if not found:
         who = "there" if person is None else f"of {person!r} there"
         raise BadReplayInput(f"{path.name}: {who} is no check-in until {until.isoformat()}")
-    return found
+    return sorted(found, key=lambda one: one.at_s)
 
 
 def lines(path: Path) -> list[list[tuple[float, float]]]:

@@ -101,6 +101,7 @@ DOMAIN: Final = CloudDomain(
     imports=("/smoke/programme/photos", "/smoke/programme/import"),
     feed_kinds=(FIRES,),
     case_kinds=(fire_case(),),
+    told_by={"homes": ("home.",)},
     personal_records=(HomesOnFire(), HomesOfProgramme()),
     expiring=(
         Expiring("fires", lambda kept: kept.alerts_days, Fire, Fire.id, _over),

@@ -47,6 +47,18 @@ def test_a_line_a_second(
     assert {fix["nearest"] for fix in fixes} <= set(PLACES)
 
 
+def test_the_logs_of_sensors_one_after_the_other_are_the_same_track(
+    hall: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert locate(hall) == 0
+    whole = capsys.readouterr().out
+    track = (hall / "track.mbd").read_text().splitlines()
+    by_sensor = sorted(track, key=lambda line: line.split(",")[1], reverse=True)
+    (hall / "track.mbd").write_text("\n".join(by_sensor))
+    assert locate(hall) == 0
+    assert capsys.readouterr().out == whole
+
+
 def test_what_is_ahead_is_not_used_by_causal(
     hall: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,7 +87,8 @@ def test_who_looks_ahead_looks_ahead_two_hours(
         ("track.mbd", "", "holds no signal strength"),
         ("track.mbd", "1,a,beacon\n", "line 1"),
         ("track.mbd", "1,z,beacon,-60\n", "no sensor is named 'z'"),
-        ("track.mbd", "2,a,beacon,-60\n1,a,beacon,-60\n", "line 2: times go back"),
+        ("track.mbd", "2,a,beacon,-60\n86403,a,beacon,-60\n", "lasts longer than a day"),
+        ("track.mbd", "nan,a,beacon,-60\n", "line 1: nan is no time"),
         ("track.mbd", "1,a,beacon,-60\n2,a,other,-60\n", "line 2: a second beacon"),
     ],
 )

@@ -118,10 +118,10 @@ def test_an_unanswered_command_is_sent_again_and_the_answer_ends_that(
     assert broker.run() == []
     assert (shown(city)["accepted"], shown(city)["message"]) == (True, "sampled")
     assert audited(city, "command.sent") == [
-        ("maintainer", "sonde-1", {"id": sent["id"], "what": "sample_now"})
+        ("maintainer", "sonde-1", {"id": sent["id"], "what": "sample_now", "of": "device"})
     ]
     assert audited(city, "command.answered") == [
-        (GATEWAY, "sonde-1", {"id": sent["id"], "accepted": True, "code": "ok"})
+        (GATEWAY, "sonde-1", {"id": sent["id"], "accepted": True, "code": "ok", "of": "device"})
     ]
 
 
