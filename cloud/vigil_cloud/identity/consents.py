@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError, NotFound
@@ -26,6 +26,16 @@ class BadConsent(ApiError):
     code: ClassVar[str] = "bad-consent"
     remedy: ClassVar[str] = "Name an account with the family role and an end in the future."
     status: ClassVar[int] = 422
+
+
+class SecondGuardianNeeded(ApiError):
+    """Whose consent was taken back does not give it to themselves again."""
+
+    code: ClassVar[str] = "second-guardian-needed"
+    remedy: ClassVar[str] = (
+        "Another guardian of the person gives it, or an administrator: `vigil-cloud consent grant`."
+    )
+    status: ClassVar[int] = 403
 
 
 def require_consent(reader: Reader, person_key: str) -> None:
@@ -137,6 +147,32 @@ def grant(
         person_key=person_key,
     )
     return consent
+
+
+def require_not_taken_back(session: Session, *, person_key: str, reader: Reader) -> None:
+    """For a consent that a guardian gives to themselves. Raises ``SecondGuardianNeeded`` where
+    one of theirs was taken back, by whomever, and nobody else has given them one since."""
+    theirs = and_(Consent.person_key == person_key, Consent.account_id == reader.account_id)
+    taken = session.scalar(select(func.max(Consent.revoked)).where(theirs))
+    if taken is None:
+        return
+    given = select(Consent.id).where(
+        theirs, Consent.granted >= taken, Consent.granted_by != reader.username
+    )
+    if session.scalar(given.limit(1)) is None:
+        raise SecondGuardianNeeded("Your consent was taken back: somebody else has to give it.")
+
+
+def note_refused(session: Session, *, person_key: str, reader: Reader, now: datetime) -> None:
+    """Write down that a guardian asked for what was taken back from them."""
+    audit.append(
+        session,
+        at=now,
+        account=reader.username,
+        action="consent.refused",
+        subject=reader.username,
+        person_key=person_key,
+    )
 
 
 def revoke(session: Session, *, person_key: str, consent_id: int, by: str, now: datetime) -> None:

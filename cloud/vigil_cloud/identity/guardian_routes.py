@@ -83,18 +83,27 @@ def list_consents(
 def grant_consent(
     key: PersonKey, body: ConsentRequest, reader: CurrentAccount, services: ServicesDependency
 ) -> ConsentEntry:
-    """Let one relative know where the person is, until a moment (guardian)."""
-    with writing(services.sessions) as session:
-        consents.require_guardian(session, reader, key)
-        account = find_account(session, body.account)
-        consent = consents.grant(
-            session,
-            person_key=key,
-            account=account,
-            by=reader.username,
-            expires=body.expires,
-            now=services.now(),
-        )
+    """Let one relative know where the person is, until a moment (guardian). Whose own consent was
+    taken back gets it from another guardian or an administrator."""
+    now = services.now()
+    try:
+        with writing(services.sessions) as session:
+            consents.require_guardian(session, reader, key)
+            account = find_account(session, body.account)
+            if account is not None and account.id == reader.account_id:
+                consents.require_not_taken_back(session, person_key=key, reader=reader)
+            consent = consents.grant(
+                session,
+                person_key=key,
+                account=account,
+                by=reader.username,
+                expires=body.expires,
+                now=now,
+            )
+    except consents.SecondGuardianNeeded:
+        with writing(services.sessions) as session:
+            consents.note_refused(session, person_key=key, reader=reader, now=now)
+        raise
     services.changed.announce()
     return _consent(consent, body.account)
 

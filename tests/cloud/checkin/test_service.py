@@ -127,6 +127,45 @@ def test_a_guardian_grants_sees_and_revokes(city: City) -> None:
     assert consent["revoked"] is not None
 
 
+def test_whose_consent_was_taken_back_gets_it_from_somebody_else(city: City) -> None:
+    """A guardian who may not know any more where somebody is does not decide that alone."""
+    city.account("son", Role.FAMILY)
+    for guardian in ("family", "son"):
+        city.guardian(guardian)
+    family, son = city.client("family"), city.client("son")
+    path, footprints = "/api/v1/people/p1/consents", "/api/v1/people/p1/footprints"
+    body = {"account": "family", "expires": isoformat_utc(NOON + timedelta(days=30))}
+
+    first = family.post(path, json=body)
+    assert first.status_code == 201, "whoever enrols somebody begins"
+    assert family.post(path, json=body).status_code == 201, "and prolongs it"
+    for consent in family.get(path).json()["consents"]:
+        assert son.delete(f"{path}/{consent['id']}").status_code == 204
+    city.later(minutes=1)
+    again = family.post(path, json=body)
+    assert (again.status_code, again.json()["code"]) == (403, "second-guardian-needed")
+    assert family.get(footprints).status_code == 403
+    newest = son.get("/api/v1/people/p1/audit").json()["entries"][0]
+    assert (newest["account"], newest["action"]) == ("family", "consent.refused")
+
+    assert son.post(path, json=body).status_code == 201
+    city.later(minutes=1)
+    assert family.get(footprints).status_code == 200
+    assert family.post(path, json=body).status_code == 201, "who was trusted again prolongs it"
+
+
+def test_a_guardian_who_took_back_their_own_consent_asks_an_administrator(city: City) -> None:
+    city.guardian("family")
+    family, path = city.client("family"), "/api/v1/people/p1/consents"
+    body = {"account": "family", "expires": isoformat_utc(NOON + timedelta(days=30))}
+    given = family.post(path, json=body).json()["id"]
+    assert family.delete(f"{path}/{given}").status_code == 204
+    assert family.post(path, json=body).json()["code"] == "second-guardian-needed"
+    city.later(minutes=1)
+    city.consent("family")  # as `vigil-cloud consent grant` does
+    assert family.get("/api/v1/people/p1/footprints").status_code == 200
+
+
 def test_a_relative_cannot_pass_the_consent_on_nor_look_at_the_log(city: City) -> None:
     city.account("friend", Role.FAMILY)
     consent = city.consent("family")

@@ -2958,7 +2958,8 @@ export interface paths {
         put?: never;
         /**
          * Grant Consent
-         * @description Let one relative know where the person is, until a moment (guardian).
+         * @description Let one relative know where the person is, until a moment (guardian). Whose own consent was
+         *     taken back gets it from another guardian or an administrator.
          */
         post: operations["grant_consent"];
         delete?: never;
@@ -3420,8 +3421,8 @@ export interface paths {
         };
         /**
          * Get History
-         * @description Who did what to an entry, the newest first. Of people: what was done to their entry, and no
-         *     look at where they are.
+         * @description Who did what to an entry since it is there, the newest first. Of people: what was done to
+         *     their entry, and no look at where they are.
          */
         get: operations["get_register_history"];
         put?: never;

@@ -638,6 +638,7 @@ export const en = {
   "audit.tag.given": "gave this person a tag",
   "audit.tag.taken": "took a tag from this person",
   "audit.consent.granted": "gave a consent",
+  "audit.consent.refused": "asked again for a consent that was taken back",
   "audit.consent.revoked": "took a consent back",
   "audit.evidence.read": "looked at evidence",
 } as const;

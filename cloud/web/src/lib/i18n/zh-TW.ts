@@ -629,6 +629,7 @@ export const zhTW: Record<Key, string> = {
   "audit.tag.given": "將信標配給此人",
   "audit.tag.taken": "自此人取走信標",
   "audit.consent.granted": "新增同意",
+  "audit.consent.refused": "要求已撤回的同意，未獲准",
   "audit.consent.revoked": "撤回同意",
   "audit.evidence.read": "查看證據",
 };
