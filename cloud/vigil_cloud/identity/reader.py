@@ -14,6 +14,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     CompoundSelect,
+    Select,
     and_,
     bindparam,
     literal_column,
@@ -159,16 +160,16 @@ class _Known:
         }
 
 
-_EVERYONE: Final = bindparam("everyone", expanding=True)
-_FAMILY: Final = bindparam("family", expanding=True)
-_MEMBERS: Final = bindparam("members", expanding=True)
+_EVERYONE: Final[BindParameter[Any]] = bindparam("everyone", expanding=True)
+_FAMILY: Final[BindParameter[Any]] = bindparam("family", expanding=True)
+_MEMBERS: Final[BindParameter[Any]] = bindparam("members", expanding=True)
 _AT: Final = bindparam("at", type_=Consent.expires.type)
 
 
 def _statement() -> CompoundSelect[Any]:
     """Rows of what kind, whose, and two or three words: persons who consented, cases that disclose
     where theirs are (and to which role), districts, and homes with what stands in them."""
-    nothing = literal_column("NULL")
+    nothing: ColumnElement[Any] = literal_column("NULL")
     by_consent = select(
         literal_column("'consent'"), Consent.account_id, Consent.person_key, nothing, nothing
     ).where(Consent.account_id.in_(_FAMILY), Consent.revoked.is_(None), Consent.expires > _AT)
@@ -186,7 +187,7 @@ def _statement() -> CompoundSelect[Any]:
         nothing,
         nothing,
     ).where(AccountDistrict.account_id.in_(_EVERYONE))
-    by_home = (
+    by_home: Select[*tuple[Any, ...]] = (
         select(
             literal_column("'home'"),
             HouseholdMember.account_id,
