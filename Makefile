@@ -26,7 +26,7 @@ ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 # (a city night is a dozen, the tests start hundreds) compiles all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup wheel deb demo test check bench faults aarch64 schemas format clean
+.PHONY: help setup wheel deb image demo test check bench faults aarch64 schemas format clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -69,6 +69,9 @@ wheel: setup ## A wheel with the web pages, and a small one for gateways, in dis
 ARCH ?= $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
 deb: wheel ## Debian packages of gateway and cloud, in dist/; ARCH=arm64 for a Raspberry Pi
 	@$(BIN)/python docs/deployment/debian/build.py --wheel "$$(ls dist/vigil_city-*.whl | grep -v gateway)" --out dist --arch $(ARCH) $(ARGS)
+
+image: ## A container image, by docker, podman or buildah; IMAGE=name:tag, ARGS for the engine
+	@IMAGE="$(IMAGE)" docs/deployment/image $(ARGS)
 
 demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run it as a test
 	@$(BIN)/vigil-sim demo $(ARGS)

@@ -178,7 +178,7 @@ class Follower:
 
     def run(self) -> None:
         """Until ``stop``."""
-        looks, owed = 0, False
+        looks, owed, open_still = 0, False, False
         while not self._stopping.wait(self._look_s):
             looks = (looks + 1) % WHOLE_LOOK
             try:
@@ -187,8 +187,10 @@ class Follower:
                     _log.info("broker-files-written", folder=str(self._files.folder))
                 if owed:  # also where it could not be told of an earlier change
                     self._tell()
+                    owed, open_still = False, True
+                if open_still:  # by itself: a broker that has its list is not told again
                     self._end_sessions()
-                    owed = False
+                    open_still = False
                 self.failing = ""
             except (SQLAlchemyError, VigilError, OSError, ValueError) as error:
                 said = f"{type(error).__name__}: {error}"

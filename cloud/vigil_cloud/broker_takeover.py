@@ -10,9 +10,11 @@ back with the certificate that it has.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -43,6 +45,9 @@ REREAD_S: Final = 0.2
 """A broker that was told reads its list again before it next looks at a socket."""
 POLLED_S: Final = 0.4
 """One that nobody tells, because it looks at its files by itself five times a second (Compose)."""
+PAUSE_FIRST_S: Final = 0.5
+PAUSE_LAST_S: Final = 60.0
+"""Between two attempts at a broker that does not let us."""
 LOOKED_BACK: Final = timedelta(days=1)
 """Of what was revoked before this process began: nobody may have ended those sessions."""
 _log = structlog.get_logger(__name__)
@@ -73,6 +78,16 @@ class SessionNotEnded(OSError):
     """The broker did not let us take the session over."""
 
 
+class _Late(NamedTuple):
+    """A gateway whose session could not be ended."""
+
+    failures: int
+    again: float
+    """When it is tried again, by the clock that never goes back."""
+    serials: set[str]
+    error: str
+
+
 class Takeovers:
     """Ends the sessions of what was revoked, each once."""
 
@@ -82,6 +97,7 @@ class Takeovers:
         address: Address,
         wait: Callable[[float], object] = time.sleep,
         reread_s: float = REREAD_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """``wait``: for so many seconds; ends early where the process ends. ``reread_s``: so long
         the broker takes to heed a list that was written."""
@@ -91,26 +107,64 @@ class Takeovers:
         self._wait = wait
         self._since = services.now() - LOOKED_BACK
         self._done: set[str] = set()
+        self._late: dict[str, _Late] = {}
+        """By gateway: what could not be ended so far."""
+        self._monotonic = monotonic
 
     def end_sessions(self) -> None:
         """Of every certificate that was revoked by hand since; after the broker was told of its
-        list.
+        list. Each gateway by itself: a session that cannot be ended keeps no other one open, and
+        is tried again after a growing pause.
 
-        Raises ``OSError`` where one could not be ended: ask again. Raises SQLAlchemy's errors.
+        Raises ``SessionNotEnded`` where one could not be ended: ask again. Raises ``OSError``,
+        SQLAlchemy's errors.
         """
         with self._services.sessions() as session:
             found = issued.by_hand_since(session, self._since)
-        gone = [row for row in found if row.serial not in self._done]
-        if not gone:
+        gone: dict[str, set[str]] = defaultdict(set)
+        for row in found:
+            if row.serial not in self._done:
+                gone[row.gateway].add(row.serial)
+        self._late = {name: late for name, late in self._late.items() if name in gone}
+        if all(self._waits(name, serials) for name, serials in gone.items()):
+            self._tell_late()
             return
         self._wait(self._reread_s)
         now = self._services.now()
         with writing(self._services.sessions) as session:
             signer = issued.authority(session, Cipher(self._services.settings.secret), now)
-        for gateway in sorted({row.gateway for row in gone}):
+        for gateway, serials in sorted(gone.items()):
+            if not self._waits(gateway, serials):
+                self._end(signer, gateway, serials, now)
+        self._tell_late()
+
+    def _waits(self, gateway: str, serials: set[str]) -> bool:
+        """Whether it was tried not long ago, and nothing else of it was revoked since."""
+        late = self._late.get(gateway)
+        return late is not None and late.serials == serials and self._monotonic() < late.again
+
+    def _end(self, signer: Authority, gateway: str, serials: set[str], now: datetime) -> None:
+        try:
             take_over(signer, gateway, self._address, now)
-            _log.info("session-ended", gateway=gateway)
-        self._done.update(row.serial for row in gone)
+        except OSError as error:  # a broker that refuses, or is not there
+            failures = self._late[gateway].failures if gateway in self._late else 0
+            pause = min(PAUSE_FIRST_S * 2.0 ** min(failures, 30), PAUSE_LAST_S)
+            if not failures:
+                _log.error("session-not-ended", gateway=gateway, error=str(error))
+            again = self._monotonic() + pause
+            self._late[gateway] = _Late(failures + 1, again, serials, str(error))
+            with writing(self._services.sessions) as session:
+                issued.session_stays(session, serials, now)
+            return
+        self._late.pop(gateway, None)
+        with writing(self._services.sessions) as session:
+            issued.session_ended(session, serials)
+        self._done |= serials
+        _log.info("session-ended", gateway=gateway)
+
+    def _tell_late(self) -> None:
+        for late in self._late.values():
+            raise SessionNotEnded(late.error)
 
 
 def take_over(signer: Authority, gateway: str, address: Address, now: datetime) -> None:
@@ -122,7 +176,9 @@ def take_over(signer: Authority, gateway: str, address: Address, now: datetime) 
         reconnect_on_failure=False,
     )
     client.connect_timeout = CONNECT_S
-    client.tls_set_context(_context(signer, gateway, now))
+    context = _context(signer, gateway, now)
+    _greet(context, gateway, address)
+    client.tls_set_context(context)
     welcomed: list[bool] = []
     client.on_connect = lambda _c, _u, _f, reason, _p: welcomed.append(not reason.is_failure)
     client.connect(address.host, address.port, clean_start=True)
@@ -132,11 +188,28 @@ def take_over(signer: Authority, gateway: str, address: Address, now: datetime) 
             if client.loop(0.1) != mqtt.MQTT_ERR_SUCCESS:
                 break
     if welcomed != [True]:
-        raise SessionNotEnded(
-            f"the broker at {address.host}:{address.port} lets nobody take over the session of"
-            f" {gateway}: its open connection may be that of a revoked certificate; restart the"
-            " broker"
-        )
+        raise _not_ended(gateway, address)
+
+
+def _greet(context: ssl.SSLContext, gateway: str, address: Address) -> None:
+    """Whether it speaks TLS with us, by a connection of its own: paho leaves one that it could not
+    wrap to the collector. Raises ``SessionNotEnded``."""
+    try:
+        with (
+            socket.create_connection(address, CONNECT_S) as way,
+            context.wrap_socket(way, server_hostname=address.host),
+        ):
+            return
+    except OSError as error:
+        raise _not_ended(gateway, address, f" ({error})") from error
+
+
+def _not_ended(gateway: str, address: Address, why: str = "") -> SessionNotEnded:
+    return SessionNotEnded(
+        f"the broker at {address.host}:{address.port} lets nobody take over the session of"
+        f" {gateway}{why}: its open connection may be that of a revoked certificate; restart the"
+        " broker"
+    )
 
 
 class _Connected:

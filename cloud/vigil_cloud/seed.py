@@ -170,7 +170,7 @@ def whole_file() -> type[Seed]:
 def read(path: Path, environment: Mapping[str, str] | None = None) -> Seed:
     """Raises ``BadSeed``."""
     try:
-        written = tomllib.loads(path.read_text("utf-8"))
+        written = tomllib.loads(path.read_text("utf-8-sig"))
         given = with_secrets() if environment is None else environment
         return whole_file().model_validate(filled(written, given))
     except OSError as error:

@@ -176,19 +176,22 @@ def agent(root: Root, folder: Path) -> None:
         log = folder / "agent.log"
         words = ["run", "--config", "/etc/vigil-edge/gateway.toml"]
         began = time.monotonic()
-        running = root.start("runuser", "-u", "vigil", "--", "vigil-edge", *words, log=log)
+        running = root.start("vigil", "vigil-edge", *words, log=log)
         broker = None
         cloud = None
         try:
             report = root.folder / "var/lib/vigil-edge/health.json"
-            servers.eventually(lambda: _waiting(report) > 0, "rows in the outbox", 240)
+            servers.eventually(lambda: _waiting(report, running) > 0, "rows in the outbox", 240)
             figure("start to the first health report, s", time.monotonic() - began)
-            figure("rows in the outbox without a broker", float(_waiting(report)))
+            figure("rows in the outbox without a broker", float(_waiting(report, running)))
             broker = servers.mosquitto(folder / "broker", port=port)
             cloud = IngestStandIn(port, "gw-arm")
             servers.eventually(lambda: 21.5 in values(cloud), "a reading", 240)
-            servers.eventually(lambda: _waiting(report) <= 2, "an empty outbox", 240)
+            servers.eventually(lambda: _waiting(report, running) <= 2, "an empty outbox", 240)
             figure("readings that arrived", float(len(values(cloud))))
+        except BaseException:
+            print(log.read_text()[-3000:], file=sys.stderr)
+            raise
         finally:
             running.terminate()
             running.wait(60)
@@ -199,7 +202,8 @@ def agent(root: Root, folder: Path) -> None:
     assert "Traceback" not in log.read_text()
 
 
-def _waiting(report: Path) -> int:
+def _waiting(report: Path, running: subprocess.Popen[bytes]) -> int:
+    assert running.poll() is None, "the agent has ended"
     try:
         health = json.loads(report.read_text())
     except (OSError, ValueError):

@@ -281,6 +281,10 @@ def test_a_servers_database_is_migrated_by_hand(
     [
         (("gateway", "add", "GW A"), "2 to 63 of a-z"),
         (("account", "add", "li", "--role", "king", "--password-stdin"), "known are"),
+        (
+            ("account", "add", "li", "--role", "inspector"),
+            "give the password with --password-stdin",
+        ),
         (("migrate", "--config", "/nowhere/cloud.toml"), "no such file"),
         (("seed", "/nowhere/seed.toml"), "bad-seed"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,19 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 import servers
+from cloud_city import City
 from e2e.enrolled import OwnBrokerCloud, connects, enrol
 from e2e.two_ends import PresentCity
 from vigil_cloud.broker import BrokerFailed
+from vigil_cloud.broker_takeover import Address, SessionNotEnded, Takeovers
 from vigil_cloud.certificates import issued
 from vigil_cloud.certificates.models import CertificateRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import removal
+from vigil_cloud.jobs.gateway_watch import Limits, watch
 from vigil_cloud.mosquitto_broker import MosquittoBroker
+
+LIMITS = Limits(timedelta(minutes=3), timedelta(minutes=10))
 
 
 def test_two_revocations_of_one_second_are_both_heeded(tmp_path: Path) -> None:
@@ -126,10 +132,93 @@ def test_who_has_another_certificate_of_the_gateway_comes_back(tmp_path: Path) -
             )
             session.flush()
             issued.revoke(session, "gw-one", now, "by-hand", only={"ab"})
+            issued.session_stays(session, {"ab"}, now)  # as if another process had failed
         servers.eventually(lambda: own.welcomed == 2, "it was thrown out and is back")
         own.close()
+
+        def told() -> bool:
+            with cloud.city.services.sessions() as session:
+                return bool(issued.open_sessions(session, now))
+
+        servers.eventually(lambda: not told(), "what was said of it is over")
     finally:
         cloud.close()
+
+
+class HangsUp:
+    """A server that lets nobody in, and counts who came."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._socket.getsockname()[1])
+        self.came = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.came += 1
+            connection.close()
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(10)
+
+
+def test_a_broker_that_lets_nobody_take_over_is_told_and_left_in_peace(city: City) -> None:
+    """Each gateway by itself, after growing pauses; the maintainer hears of it."""
+    foreign, clock = HangsUp(), [0.0]
+    sessions = city.services.sessions
+    takeovers = Takeovers(
+        city.services,
+        Address("127.0.0.1", foreign.port),
+        lambda _: None,
+        monotonic=lambda: clock[0],
+    )
+    try:
+        with writing(sessions) as session:
+            for name in ("gw-one", "gw-two"):
+                session.add(
+                    CertificateRow(
+                        serial=name,
+                        gateway=name,
+                        key_sha256="0" * 64,
+                        certificate="",
+                        issued=city.time,
+                        ends=city.time + timedelta(days=9),
+                        account="admin",
+                    )
+                )
+            session.flush()
+            for name in ("gw-one", "gw-two"):
+                issued.revoke(session, name, city.time, "by-hand")
+        for _ in range(1200):  # ten minutes of the follower's looks
+            with pytest.raises(SessionNotEnded, match="gw-one"):
+                takeovers.end_sessions()
+            clock[0] += 0.5
+        # 0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 63.5 s, and each minute then: 16 for each gateway.
+        assert 28 <= foreign.came <= 34
+
+        watch(sessions, LIMITS, city.time)
+        found = {
+            (one["gateway"], one["severity"])
+            for one in city.alerts("maintainer")
+            if one["kind"] == "revoked-session-open" and one["state"]["active"]
+        }
+        assert found == {("gw-one", "major"), ("gw-two", "major")}
+
+        with writing(sessions) as session:
+            issued.session_ended(session, {"gw-one", "gw-two"})
+        watch(sessions, LIMITS, city.time)
+        kinds = [one["kind"] for one in city.alerts("maintainer") if one["state"]["active"]]
+        assert "revoked-session-open" not in kinds
+    finally:
+        foreign.close()
 
 
 @pytest.mark.parametrize("which", ["broker_listen", "gateways_listen"])

@@ -13,6 +13,7 @@ PlatformKind = Literal[
     "clock-wrong",
     "certificate-ends",
     "certificate-unknown",
+    "revoked-session-open",
     "alarm-refused",
     "quota",
     "channel-failing",
@@ -84,6 +85,13 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         " anew (`vigil-cloud gateway enrol NAME --replace`).",
         "此憑證簽發於還原所用的備份之後，或由其他機構簽發，無法更新也無法撤銷；請重新登錄該閘道器"
         "（`vigil-cloud gateway enrol NAME --replace`）。",
+    ),
+    "revoked-session-open": Remedy(
+        "Restart the broker: that ends every session, and nobody gets in again with a revoked"
+        " certificate. Then let the cloud in (its log says why it was not: an authority, an"
+        " address); the gateway's messages may be a stranger's until then.",
+        "請重新啟動訊息中介：所有連線會中斷，已撤銷的憑證無法再連線。之後請讓雲端能連上該中介"
+        "（原因見雲端紀錄：憑證機構或位址）；在此之前，該閘道器的訊息可能出自他人。",
     ),
     "alarm-refused": Remedy(
         "A message of an alarm could not be read. Look at it among the refused messages, ask at the"

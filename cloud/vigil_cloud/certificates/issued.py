@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from cryptography import x509
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.certificates.authority import BACKDATED, Authority, Signed, new_authority
@@ -151,11 +151,30 @@ def revoke(
 
 
 def by_hand_since(session: Session, since: datetime) -> list[CertificateRow]:
-    """Certificates that somebody revoked because a stranger may have their key, while the gateway
-    stays: whoever is connected with one must go. Of a gateway that was thrown out ingest refuses
-    every message."""
+    """Certificates that somebody revoked since, or whose session could not be ended so far,
+    because a stranger may have their key, while the gateway stays: whoever is connected with one
+    must go. Of a gateway that was thrown out ingest refuses every message."""
+    late = or_(CertificateRow.revoked > since, CertificateRow.session_open.is_not(None))
+    query = select(CertificateRow).where(late, CertificateRow.reason == "by-hand")
+    return list(session.scalars(query.order_by(CertificateRow.serial)))
+
+
+def session_ended(session: Session, serials: Collection[str]) -> None:
+    """Whoever was connected with these is out."""
+    which = CertificateRow.serial.in_(serials)
+    session.execute(update(CertificateRow).where(which).values(session_open=None))
+
+
+def session_stays(session: Session, serials: Collection[str], now: datetime) -> None:
+    """A broker lets nobody end the sessions of these; the maintainer is told of it."""
+    which = CertificateRow.serial.in_(serials) & CertificateRow.session_open.is_(None)
+    session.execute(update(CertificateRow).where(which).values(session_open=now))
+
+
+def open_sessions(session: Session, now: datetime) -> list[CertificateRow]:
+    """Revoked ones with which somebody may be connected still."""
     query = select(CertificateRow).where(
-        CertificateRow.revoked > since, CertificateRow.reason == "by-hand"
+        CertificateRow.session_open.is_not(None), CertificateRow.ends > now
     )
     return list(session.scalars(query.order_by(CertificateRow.serial)))
 

@@ -47,5 +47,7 @@ class CertificateRow(Base):
     revoked: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(String(24))
     """Why it was revoked: ``thrown-out``, ``replaced``, ``renewed`` or ``by-hand``."""
+    session_open: Mapped[datetime | None]
+    """Since when a broker lets nobody end the session of whoever has this revoked one."""
     account: Mapped[str] = mapped_column(String(96))
     """Who let it be signed: whose code it was, or the gateway itself at a renewal."""

@@ -112,7 +112,14 @@ def _tell_of_policies(options: argparse.Namespace) -> None:
 def _password(options: argparse.Namespace) -> str:
     if options.password_stdin:
         return sys.stdin.readline().rstrip("\n")
-    return getpass.getpass(f"Password of {options.username}: ")
+    if not sys.stdin.isatty():
+        raise config.ConfigurationError(
+            "account: nobody is at a terminal to be asked: give the password with --password-stdin"
+        )
+    try:
+        return getpass.getpass(f"Password of {options.username}: ")
+    except EOFError as error:
+        raise config.ConfigurationError("account: no password was typed") from error
 
 
 def _set_password(options: argparse.Namespace) -> int:

@@ -181,7 +181,10 @@ def _password(options: argparse.Namespace, name: str) -> str | None:
         return sys.stdin.readline().rstrip("\n")
     if options.no_questions or not sys.stdin.isatty():
         return None
-    return getpass.getpass(f"Password of {name}: ")
+    try:
+        return getpass.getpass(f"Password of {name}: ")
+    except EOFError as error:
+        raise config.ConfigurationError("init: no password was typed") from error
 
 
 def _asking(options: argparse.Namespace) -> Callable[[str, str], str]:

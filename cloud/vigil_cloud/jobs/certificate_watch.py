@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.certificates import issued
 from vigil_cloud.certificates.models import CertificateRow
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.jobs.trouble import Trouble
@@ -42,6 +43,23 @@ def certificate(
         gateway=gateway,
         detail={"ends": ends.isoformat()},
     )
+
+
+def open_sessions(session: Session, now: datetime) -> Iterator[Trouble]:
+    """Gateways of which a certificate was revoked that somebody may be connected with still: the
+    broker lets nobody end that session, and ingest takes what comes over it."""
+    by_gateway = {row.gateway: row for row in issued.open_sessions(session, now)}
+    for name, row in by_gateway.items():
+        yield Trouble(
+            "revoked-session-open",
+            name,
+            "major",
+            f"A revoked certificate of {name} may have an open connection still",
+            f"{name} 已撤銷的憑證可能仍有連線",
+            gateway=name,
+            since=row.session_open,
+            detail={"serial": row.serial},
+        )
 
 
 class Signed:

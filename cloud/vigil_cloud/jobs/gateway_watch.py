@@ -24,13 +24,19 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.domain.descriptor import LifeSafety
 from vigil_cloud.domain.registry import described, domains, lives_lost
-from vigil_cloud.jobs.certificate_watch import CERTIFICATE_ENDS, Signed, certificate
+from vigil_cloud.jobs.certificate_watch import (
+    CERTIFICATE_ENDS,
+    Signed,
+    certificate,
+    open_sessions,
+)
 from vigil_cloud.jobs.trouble import Trouble
 
 OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = (
     "gateway-silent",
     "device-conflict",
     "domain-unknown",
+    "revoked-session-open",
 )
 OF_ITS_HEALTH: Final[tuple[PlatformKind, ...]] = (
     "source-failed",
@@ -171,6 +177,7 @@ def _look(
             _log.exception("gateway-not-watched", gateway=gateway.gateway)
         if silent(gateway, limits, now) and not _planned(gateway.out_of_service_until, now):
             mute.add(gateway.gateway)
+    wrong += open_sessions(session, now)
     unknown = {
         (row.kind, str(row.detail["subject"])[:60], row.gateway)
         for row in standing(session, *OF_ITS_HEALTH)

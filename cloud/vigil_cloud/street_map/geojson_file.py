@@ -75,7 +75,7 @@ def read(path: Path) -> Streets:
             " of it with tippecanoe or planetiler"
         )
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MapFileInvalid(f"{path.name} is no GeoJSON: it is not UTF-8") from error
     features, said = _features(path.name, text)

@@ -33,6 +33,9 @@ INBOX_BYTES: Final = 16 << 20
 _HEAD_BYTES: Final = 1024
 """More than the topic and the properties of a message can take."""
 
+_TAKEN_OVER: Final = 0x8E
+"""MQTT 5, 3.14.2.1: somebody else has connected under our client id."""
+
 _log = structlog.get_logger("uplink")
 
 
@@ -61,6 +64,8 @@ class Connection:
         self._subscribed: asyncio.Future[None] = self._loop.create_future()
         self.wake = asyncio.Event()
         """Set when something may be sent again, or the connection has ended."""
+        self.taken_over = False
+        """Whether it ended because another box connected under this gateway's name."""
         self._receive_maximum = 1
         self._largest: int | None = None
         self._unacknowledged: dict[int, tuple[Lane | None, int]] = {}
@@ -129,7 +134,10 @@ class Connection:
     def _on_disconnect(
         self, _c: Client, _u: Any, _f: DisconnectFlags, reason: ReasonCode, _p: Properties | None
     ) -> None:
-        self._tell(self._end, f"the connection ended: {reason}")
+        if reason.value == _TAKEN_OVER:
+            self._tell(self._give_way)
+        else:
+            self._tell(self._end, f"the connection ended: {reason}")
 
     def _on_subscribe(
         self, _c: Client, _u: Any, _mid: int, reasons: list[ReasonCode], _p: Properties | None
@@ -155,6 +163,13 @@ class Connection:
     def _end(self, reason: str) -> None:
         _settle(self._ended, reason)
         self.wake.set()
+
+    def _give_way(self) -> None:
+        self.taken_over = True
+        self._end(
+            f"something else connected as {self._gateway}: if this recurs, two boxes share the"
+            " name, and one has to be switched off or given another"
+        )
 
     def _take(self, message: MQTTMessage) -> None:
         self._inbox_bytes += _HEAD_BYTES + len(message.payload)

@@ -43,6 +43,9 @@ LOOK_S: Final = 15.0
 """At least so often it is asked whether paho's thread still moves."""
 _STEADY_S: Final = 30.0
 """A connection that held this long was a good one: the next pause is short again."""
+_UNDISPUTED_S: Final = 600.0
+"""The same of one that another box of our name ended: two that throw each other out of the broker
+do so ever more seldom."""
 
 _log = structlog.get_logger("uplink")
 
@@ -92,6 +95,7 @@ class Uplink:
         self._connection: Connection | None = None
         self._session = 0
         self._anew = False
+        self._taken_over = False
         self.told: Callable[[bool], Awaitable[None]] = _nobody
         """Given whether the broker let us in; not where it cannot be reached."""
         self._epoch = outbox.epoch
@@ -103,10 +107,11 @@ class Uplink:
             try:
                 await self._connect_and_send()
             except (VigilError, OSError, ValueError) as error:
-                self.callbacks.count("uplink-lost" if self.connected else "uplink-unreachable")
+                self.callbacks.count(self._how_it_ended())
                 _log.warning("no connection to the broker", error=str(error) or repr(error))
             finally:
-                steady = self.connected and self.callbacks.monotonic() - self._since > _STEADY_S
+                enough_s = _UNDISPUTED_S if self._taken_over else _STEADY_S
+                steady = self.connected and self.callbacks.monotonic() - self._since > enough_s
                 self.connected = False
             if steady:
                 self._backoff.reset()
@@ -114,6 +119,11 @@ class Uplink:
                 self._anew = False
                 continue
             await asyncio.sleep(self._backoff.next())
+
+    def _how_it_ended(self) -> str:
+        if self._taken_over:
+            return "uplink-taken-over"
+        return "uplink-lost" if self.connected else "uplink-unreachable"
 
     def connect_anew(self) -> None:
         """End this connection and begin another at once: with a new certificate."""
@@ -127,6 +137,7 @@ class Uplink:
         will = self._death(clean=False)
         connection = Connection(self._settings, self._gateway, will, self.callbacks.count)
         self._connection = connection
+        self._taken_over = False
         try:
             await self._open(connection)
             self.say_birth()
@@ -140,6 +151,7 @@ class Uplink:
             await self._pump(connection)
         finally:
             self._connection = None
+            self._taken_over = connection.taken_over
             await connection.close(self._death(clean=True))
 
     async def _open(self, connection: Connection) -> None:

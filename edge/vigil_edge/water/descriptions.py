@@ -54,7 +54,7 @@ def described(name: str) -> Description:
     """By its shipped name, or from a file of the user's own. Raises ``OptionWrong``."""
     path = _FOLDER / f"{name}.toml" if name in known() else Path(name)
     try:
-        return Description.model_validate(tomllib.loads(path.read_text("utf-8")))
+        return Description.model_validate(tomllib.loads(path.read_text("utf-8-sig")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OptionWrong(
             f"--description {name!r}: {error}; shipped are {', '.join(known())}"

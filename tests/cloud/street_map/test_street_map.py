@@ -119,11 +119,14 @@ def test_the_same_file_makes_the_same_tiles(streets: Path) -> None:
     assert made(streets) == made(streets)
 
 
-def test_lines_without_tags_are_streets_and_one_feature_a_line_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_lines_without_tags_are_streets_and_one_feature_a_line_is_read(
+    tmp_path: Path, encoding: str
+) -> None:
     path = tmp_path / "network.geojson"
     east, north = MIDDLE
     bare = [feature("LineString", [[east, north], [east + 0.01, north + d]]) for d in (0, 0.01)]
-    path.write_text("\n".join(f"\x1e{json.dumps(one)}" for one in bare), "utf-8")
+    path.write_text("\n".join(f"\x1e{json.dumps(one)}" for one in bare), encoding)
 
     found = geojson_file.read(path)
 

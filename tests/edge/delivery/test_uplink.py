@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
 import uuid
@@ -323,6 +324,66 @@ async def test_no_broker_is_an_everyday_thing(make: Make) -> None:
     await gateway.accept(Lane.ALARM, 1)
     assert gateway.task is not None
     assert not gateway.task.done()
+
+
+class TakenOver:
+    """On the way to Mosquitto: ends connections as MQTT 5 asks of a broker when another client has
+    connected under the same id (Mosquitto 2.0.11 only closes them)."""
+
+    def __init__(self, port: int) -> None:
+        self._broker = port
+        self._ways: list[asyncio.StreamWriter] = []
+        self.port = 0
+
+    async def __aenter__(self) -> TakenOver:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        other_reader, other = await asyncio.open_connection("127.0.0.1", self._broker)
+        self._ways += [writer, other]
+        await asyncio.gather(_pass(reader, other), _pass(other_reader, writer))
+
+    def another_comes(self) -> None:
+        gateway, broker = self._ways[-2:]
+        gateway.write(bytes([0xE0, 2, 0x8E, 0]))
+        gateway.close()
+        broker.close()
+
+    async def __aexit__(self, *_: object) -> None:
+        for way in self._ways:
+            way.close()
+        self._server.close()
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+    writer.close()
+
+
+async def test_two_boxes_of_one_name_throw_each_other_out_ever_more_seldom(
+    mosquitto: servers.Mosquitto, make: Make
+) -> None:
+    """A connection that held for a while before the other box came is no reason to hurry back."""
+    async with TakenOver(mosquitto.port) as way:
+        gateway = await make(f"mqtt://127.0.0.1:{way.port}")
+        gateway.connect()
+
+        async def thrown_out(held_s: float, times: int) -> int:
+            await until(lambda: gateway.uplink.connected)
+            gateway.uplink._since -= held_s
+            way.another_comes()
+            await until(lambda: gateway.counts["uplink-taken-over"] == times)
+            await until(lambda: gateway.uplink._connection is None)
+            return gateway.uplink._backoff._failures
+
+        failures = [await thrown_out(60, times) for times in range(1, 5)]
+        assert failures == [1, 2, 3, 4], "each pause is longer than the one before"
+        assert await thrown_out(601, 5) == 1, "nobody disputed it for ten minutes"
+        assert gateway.counts["uplink-lost"] == 0
 
 
 async def test_tls_with_client_certificates(tmp_path: Path, make: Make) -> None:

@@ -154,7 +154,7 @@ def load_description(path: Path) -> ArrayDescription:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ArrayUnusable(f"{path.name}: this is no description of an array (too large)")
-        return ArrayDescription.model_validate(tomllib.loads(path.read_text("utf-8")))
+        return ArrayDescription.model_validate(tomllib.loads(path.read_text("utf-8-sig")))
     except OSError as error:
         raise ArrayUnusable(f"{path.name}: {error.strerror or error}") from error
     except ValidationError as error:
