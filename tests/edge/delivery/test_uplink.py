@@ -378,7 +378,7 @@ async def test_two_boxes_of_one_name_throw_each_other_out_ever_more_seldom(
             way.another_comes()
             await until(lambda: gateway.counts["uplink-taken-over"] == times)
             await until(lambda: gateway.uplink._connection is None)
-            return gateway.uplink._backoff._failures
+            return int(gateway.uplink._backoff._failures)
 
         failures = [await thrown_out(60, times) for times in range(1, 5)]
         assert failures == [1, 2, 3, 4], "each pause is longer than the one before"

@@ -3,4 +3,4 @@
 import { dictionary } from "../lib/i18n/index.svelte";
 import { en, zhTW } from "./texts";
 
-export const { t } = dictionary(en, zhTW);
+export const { t, word } = dictionary(en, zhTW);

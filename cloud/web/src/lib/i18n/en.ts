@@ -568,6 +568,7 @@ export const en = {
   "place.clear": "No place",
 
   "map.label": "Map of devices and alerts",
+  "map.many": "{count} devices: zoom in",
   "map.zoomIn": "Zoom in",
   "map.zoomOut": "Zoom out",
   "map.fit": "Show everything",

@@ -560,6 +560,7 @@ export const zhTW: Record<Key, string> = {
   "place.clear": "清除地點",
 
   "map.label": "設備與警報地圖",
+  "map.many": "{count} 個設備：放大",
   "map.zoomIn": "放大",
   "map.zoomOut": "縮小",
   "map.fit": "顯示全部",

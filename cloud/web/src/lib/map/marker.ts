@@ -14,6 +14,8 @@ export interface Mark {
   label: string;
   /** A number instead of the domain's icon, for stations along a way. */
   order?: number;
+  /** So many marks are drawn as this one. */
+  count?: number;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -53,6 +55,7 @@ export function dress(element: HTMLElement, mark: Mark, colour: string, selected
   element.style.setProperty("--colour", colour);
   element.classList.add("mark", `mark-is-${mark.state}`);
   if (mark.severity) element.classList.add("mark-alert", `mark-${mark.severity}`);
+  if (mark.count !== undefined) element.classList.add("mark-many");
   if (selected) element.classList.add("mark-selected");
   element.setAttribute("aria-label", mark.label);
   if (element instanceof HTMLButtonElement) element.ariaPressed = String(selected);
