@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnExpressionArgument, Select, func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
@@ -76,14 +76,29 @@ def begins(session: Session, gateway: str, now: datetime) -> bool:
     return (lately or 0) >= most
 
 
-def listing(session: Session, gateway: str, domain: str, device: str) -> AlertRow | None:
-    """A counted alert that lists this device and is not over."""
-    rows = session.scalars(_standing(gateway, domain))
-    return next((row for row in rows if device in row.detail["devices"]), None)
+def listing(
+    session: Session, gateway: str, domain: str, device: str, reference: str
+) -> AlertRow | None:
+    """The counted alert that waits for the end of this alarm; else one that lists its device and
+    is not over. Each home behind a gateway may have one: the database looks into them."""
+    entry = AlertRow.detail[("devices", device)].as_json()
+    lists = AlertRow.detail[("devices", device, "count")].as_string().is_not(None)
+    found = session.execute(
+        select(AlertRow.id, entry).where(lists, *_is_standing(gateway, domain))
+    ).all()
+    if not found:
+        return None
+    name = _short(reference)
+    waits = next((key for key, known in found if name in known["standing"]), found[0][0])
+    return session.get_one(AlertRow, waits)
 
 
 def _standing(gateway: str, domain: str) -> Select[AlertRow]:
-    return select(AlertRow).where(
+    return select(AlertRow).where(*_is_standing(gateway, domain))
+
+
+def _is_standing(gateway: str, domain: str) -> tuple[ColumnExpressionArgument[bool], ...]:
+    return (
         AlertRow.gateway == gateway,
         AlertRow.domain == domain,
         AlertRow.kind == MANY,

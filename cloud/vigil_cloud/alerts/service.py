@@ -143,7 +143,7 @@ def _join(
     ):
         return None
     if not occurrence.active:
-        row = flood.listing(session, gateway, domain, device)
+        row = flood.listing(session, gateway, domain, device, occurrence.reference)
         if row is None:
             return None
         ended = occurrence.ended or now

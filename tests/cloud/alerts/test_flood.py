@@ -306,6 +306,35 @@ def test_a_family_sees_what_it_is_told_of_and_nothing_of_its_neighbours(filled: 
     assert [one["state"]["active"] for one in filled.alerts("chen")] == [True]
 
 
+def test_an_end_finds_the_counted_alert_that_waits_for_it(either_city: City) -> None:
+    """Given an alarm that was moved to another home while it rang, and rang there anew."""
+    city = either_city
+    home(city, "chen", "chen", "smoke-110")
+    home(city, "lin", "lin", "smoke-120")
+    for number in [*range(100), 110, 120]:
+        city.send(fire(city, number), f"smoke-{number}")
+    with writing(city.services.sessions) as session:
+        households.give_device(session, "lin", "smoke-110", by="operator", now=city.time)
+    city.send(fire(city, 111), "smoke-110")
+
+    city.send(fire(city, 111, active=False), "smoke-110")
+    assert standing_of(city) == {"chen": {"smoke-110": 1}, "lin": {"smoke-110": 0, "smoke-120": 1}}
+    city.send(fire(city, 110, active=False), "smoke-110")
+    assert standing_of(city) == {"chen": {"smoke-110": 0}, "lin": {"smoke-110": 0, "smoke-120": 1}}
+
+
+def standing_of(city: City) -> dict[str | None, dict[str, int]]:
+    """By home: how many alarms of each device its counted alert waits for."""
+    with city.services.sessions() as session:
+        many = session.scalars(select(AlertRow).where(AlertRow.kind == "many")).all()
+        return {
+            row.household: {
+                device: len(one["standing"]) for device, one in row.detail["devices"].items()
+            }
+            for row in many
+        }
+
+
 def test_whoever_is_told_of_an_alert_may_open_it(filled: City) -> None:
     """The same asked of the plan: no channel is told of what its owner cannot see."""
     home(filled, "chen", "chen", "smoke-110")
