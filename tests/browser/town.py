@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -64,6 +66,7 @@ class Town:
         """What messages arrive at, as on the phones of inspectors and dispatchers."""
         self.sessions: dict[str, Any] = {}
         """Cookies of who has signed in already, by username."""
+        self._environment = environment
         settle(folder / "seed.toml", self.hook.url, environment)
         self._server = servers.Server(
             "vigil-cloud",
@@ -210,6 +213,16 @@ class Town:
             made = http.post("/amulets", json={"tags": [tag]}).raise_for_status().json()
         code: str = made["amulets"][0]["code"]
         return code
+
+    def consent(self, person: str, account: str) -> None:
+        """An operator lets an account know where somebody is."""
+        granted = ["consent", "grant", person, account]
+        subprocess.run(
+            [sys.executable, "-m", "vigil_cloud", *granted],
+            env={**os.environ, **self._environment},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
 
     def fire(self, alarm_id: str | None = None, *, active: bool = True) -> str:
         """A fire begins, or the one of this id is over; its id."""

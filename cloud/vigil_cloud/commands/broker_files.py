@@ -56,6 +56,7 @@ def _follow(options: argparse.Namespace) -> int:
     from vigil_cloud.broker_takeover import POLLED_S, REREAD_S, Address, Takeovers
     from vigil_cloud.stopping import stoppable
 
+    died = False
     with stoppable() as stop, opened(options) as services:
         files = BrokerFiles(services, options.folder, options.names)
         files.write()
@@ -77,7 +78,8 @@ def _follow(options: argparse.Namespace) -> int:
         print(json.dumps({"kind": "ready", "folder": str(options.folder)}), flush=True)
         stop.wait()
         follower.stop()
-    return 1 if follower.died else 0
+        died = follower.died
+    return 1 if died else 0
 
 
 def _nothing() -> None:
