@@ -166,8 +166,27 @@ _MEMBERS: Final[BindParameter[Any]] = bindparam("members", expanding=True)
 _AT: Final = bindparam("at", type_=Consent.expires.type)
 
 
+def _at_home(members: Any, at: Moment, *first: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """Of these accounts: the homes that each belongs to, as what, and a row for each device that
+    stands there, or one without. ``first``: columns before these."""
+    return (
+        select(
+            *first,
+            HouseholdMember.account_id,
+            HouseholdMember.household,
+            HouseholdMember.relation,
+            HouseholdDevice.device,
+        )
+        .outerjoin(
+            HouseholdDevice,
+            and_(HouseholdDevice.household == HouseholdMember.household, device_at(at)),
+        )
+        .where(HouseholdMember.account_id.in_(members), member_at(at))
+    )
+
+
 def _statement() -> CompoundSelect[Any]:
-    """Rows of what kind, whose, and two or three words: persons who consented, cases that disclose
+    """Rows of what kind, whose, and up to three words: persons who consented, cases that disclose
     where theirs are (and to which role), districts, and homes with what stands in them."""
     nothing: ColumnElement[Any] = literal_column("NULL")
     by_consent = select(
@@ -187,20 +206,7 @@ def _statement() -> CompoundSelect[Any]:
         nothing,
         nothing,
     ).where(AccountDistrict.account_id.in_(_EVERYONE))
-    by_home: Select[*tuple[Any, ...]] = (
-        select(
-            literal_column("'home'"),
-            HouseholdMember.account_id,
-            HouseholdMember.household,
-            HouseholdMember.relation,
-            HouseholdDevice.device,
-        )
-        .outerjoin(
-            HouseholdDevice,
-            and_(HouseholdDevice.household == HouseholdMember.household, device_at(_AT)),
-        )
-        .where(HouseholdMember.account_id.in_(_MEMBERS), member_at(_AT))
-    )
+    by_home = _at_home(_MEMBERS, _AT, literal_column("'home'"))
     return union_all(by_consent, by_case, by_district, by_home)
 
 
@@ -218,17 +224,17 @@ def _known(session: Session, accounts: Collection[Account], at: datetime) -> dic
         "members": sorted(one for one, held in roles.items() if not BELONG.isdisjoint(held)),
         "at": at,
     }
-    for kind, account, one, second, third in session.execute(_STATEMENT, given):
+    for kind, account, first, second, third in session.execute(_STATEMENT, given):
         own = found[account]
         if kind == "consent":
-            own.consented.add(one)
+            own.consented.add(first)
         elif kind == "case":
             if second in roles[account]:
-                own.disclosed.add(one)
+                own.disclosed.add(first)
         elif kind == "district":
-            own.districts.add(one)
+            own.districts.add(first)
         else:
-            devices = own.devices[one, second]
+            devices = own.devices[first, second]
             if third is not None:
                 devices.add(third)
     return found
@@ -239,21 +245,8 @@ def homes_of(session: Session, account_ids: Collection[int], at: datetime) -> di
     found: dict[int, set[Home]] = defaultdict(set)
     if not account_ids:
         return found
-    query = (
-        select(
-            HouseholdMember.account_id,
-            HouseholdMember.household,
-            HouseholdMember.relation,
-            HouseholdDevice.device,
-        )
-        .outerjoin(
-            HouseholdDevice,
-            and_(HouseholdDevice.household == HouseholdMember.household, device_at(at)),
-        )
-        .where(HouseholdMember.account_id.in_(account_ids), member_at(at))
-    )
     devices: dict[tuple[int, str, str], set[str]] = defaultdict(set)
-    for row in session.execute(query):
+    for row in session.execute(_at_home(account_ids, at)):
         own = devices[row.account_id, row.household, row.relation]
         if row.device is not None:
             own.add(row.device)

@@ -12,6 +12,8 @@ from escalation_stage import put, standing
 from fire_town import ADDRESS, BEDROOM, CODE, HOME, KITCHEN, Home, kinds, ring
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import households
+from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.service import set_active
 from vigil_cloud.notify.reminders import remind
 from webhook import Hook, channel
 
@@ -64,6 +66,28 @@ def test_a_policy_keeps_its_steps_while_its_fire_is_called_though_the_alarm_fell
     assert "unanswered" not in standing(home.city)
     first.close()
     last.close()
+
+
+def test_a_fire_whose_leader_leaves_is_led_by_the_next(home: Home) -> None:
+    """Given a dispatcher whose account is closed in the middle of it."""
+    city = home.city
+    city.account("second", Role.DISPATCHER)
+    ring(home)
+    home.later(61)
+    fire = home.fires()[0]["fire"]
+    assert home.act("dispatcher", "lead/acknowledge").status_code == 200
+    second = city.client("second")
+
+    def leader() -> str | None:
+        found: str | None = second.get(f"/api/v1/smoke/fires/{fire}").json()["leader"]
+        return found
+
+    assert leader() == "dispatcher"
+    with writing(city.services.sessions) as session:
+        set_active(session, "dispatcher", False, by="operator", now=city.time)
+    assert leader() is None
+    arrived = second.post(f"/api/v1/smoke/fires/{fire}/lead/arrived")
+    assert (arrived.status_code, leader()) == (200, "second")
 
 
 def test_without_a_policy_reminders_go_on_as_well(
