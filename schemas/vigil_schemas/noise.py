@@ -66,7 +66,7 @@ class Judgement(Model):
     reasons: Annotated[list[Slug], Field(max_length=24)] = Field(default_factory=list)
     """Why it is not valid: flags of its seconds, ``background`` (less than 3 dB below),
     ``background-not-measured``, ``not-calibrated``, ``calibration-expired``,
-    ``calibration-drifted``."""
+    ``calibration-drifted``, ``wind``, ``rain``, ``temperature``, ``weather-unknown``."""
 
 
 class Classification(Model):

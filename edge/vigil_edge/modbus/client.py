@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vigil_edge.device.seam import SourceError
-from vigil_edge.modbus.settings import ModbusSettings
+from vigil_edge.modbus.settings import ModbusPlace
 from vigil_edge.modbus.wire import LineTaken, Wire, give_back, take
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ModbusClient:
     Each method raises what ``Failures`` names.
     """
 
-    def __init__(self, settings: ModbusSettings, failures: Failures) -> None:
+    def __init__(self, settings: ModbusPlace, failures: Failures) -> None:
         self._settings = settings
         self._failures = failures
         self._wire: Wire | None = None

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from vigil_edge.configuration.addresses import host_and_port, host_port
 from vigil_edge.configuration.device import DeviceSettings
+from vigil_schemas.types import DeviceId
 
 MODBUS_PORT: Final = 502
 
 
-class ModbusSettings(DeviceSettings):
+class ModbusPlace(BaseModel):
     """One slave on TCP, on a serial line (RTU), or on one behind a plain TCP converter (RTU frames
     over TCP)."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: DeviceId
     driver: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp"]
     address: Annotated[str, Field(min_length=1)]
     """``host:port`` (port 502 where none is given) or a serial port."""
@@ -45,3 +49,7 @@ class ModbusSettings(DeviceSettings):
     def port(self) -> int:
         """Of ``address``; Modbus' own where it names none."""
         return host_and_port(self.address, MODBUS_PORT)[1]
+
+
+class ModbusSettings(ModbusPlace, DeviceSettings):
+    """A device that is a slave on Modbus."""

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from vigil_edge.modbus.settings import ModbusSettings
+from vigil_edge.modbus.settings import ModbusPlace
 
 if TYPE_CHECKING:
     from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
@@ -29,7 +29,7 @@ class LineTaken(Exception):
 class Wire:
     """To be made anew after every failure: a late answer cannot be told from the next one."""
 
-    def __init__(self, settings: ModbusSettings) -> None:
+    def __init__(self, settings: ModbusPlace) -> None:
         self.turn = asyncio.Lock()
         """Held from a question to its answer."""
         self.received = 0
@@ -143,7 +143,7 @@ _SHARED: Final[dict[tuple[object, ...], Wire]] = {}
 """By event loop and address."""
 
 
-def take(settings: ModbusSettings) -> Wire:
+def take(settings: ModbusPlace) -> Wire:
     """The wire to this slave, to be given back. Raises ``LineTaken``."""
     if settings.driver == "modbus-tcp":
         return Wire(settings)  # each has a connection of its own
@@ -154,7 +154,7 @@ def take(settings: ModbusSettings) -> Wire:
     return wire
 
 
-def give_back(settings: ModbusSettings, wire: Wire) -> None:
+def give_back(settings: ModbusPlace, wire: Wire) -> None:
     """The last user hangs up."""
     wire.users -= 1
     if wire.users <= 0:
@@ -163,11 +163,11 @@ def give_back(settings: ModbusSettings, wire: Wire) -> None:
             del _SHARED[_key(settings)]
 
 
-def _key(settings: ModbusSettings) -> tuple[object, ...]:
+def _key(settings: ModbusPlace) -> tuple[object, ...]:
     return (id(asyncio.get_running_loop()), settings.driver, settings.address)
 
 
-def _line(settings: ModbusSettings) -> tuple[object, ...]:
+def _line(settings: ModbusPlace) -> tuple[object, ...]:
     if settings.driver != "modbus-rtu":
         return (settings.driver,)
     return (

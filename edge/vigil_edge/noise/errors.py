@@ -119,6 +119,16 @@ class AudioFileFailed(SourceError):
     remedy: ClassVar[str] = "Check the path and its rights in `[[noise]] audio`."
 
 
+class WeatherStationLost(SourceError):
+    """The weather station beside the microphone cannot be read."""
+
+    code: ClassVar[str] = "weather-station-lost"
+    remedy: ClassVar[str] = (
+        "Check its power, cable, address and unit: until it is back nobody knows wind and rain of "
+        "what is measured. The microphone goes on."
+    )
+
+
 class ArrayUnusable(VigilError):
     """A description of a microphone array cannot be read, or tells no azimuth."""
 

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from vigil_edge.examination import Finding, Text, tcp
+from vigil_edge.modbus import examine
 from vigil_edge.noise.settings import NoiseSettings
 from vigil_edge.portaudio import address_of, library
 
 
 def look(settings: NoiseSettings, subject: Text) -> Iterator[Finding]:
-    """Where its sound comes from."""
+    """Where its sound comes from, and its weather."""
+    if settings.weather is not None:
+        yield examine.look(settings.weather, subject)
     audio = settings.audio
     if audio.source == "pcm":
         yield tcp(subject, *audio.host_and_port)

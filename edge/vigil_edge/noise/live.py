@@ -27,6 +27,8 @@ from vigil_edge.noise.passage import HOLD_S
 from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.settings import PARAMETERS, NoiseSettings
 from vigil_edge.noise.sound.audio import open_source
+from vigil_edge.noise.troubles import Troubles
+from vigil_edge.noise.weather.station import WeatherStation
 from vigil_schemas.contract import observation_type
 from vigil_schemas.errors import VigilError
 from vigil_schemas.gateway import SourceState
@@ -64,6 +66,11 @@ class NoisePipeline:
         )
         self._readings: list[Reading] = []
         self._channels = Channels()
+        self._weather = (
+            WeatherStation(settings.weather, context.now, context.count)
+            if settings.weather is not None
+            else None
+        )
         self._camera: Camera | None = None
         self._camera_counted: dict[str, int] = {}
         self._camera_down_s = 0
@@ -77,12 +84,13 @@ class NoisePipeline:
         self._camera = self._opened_camera()
         listening = asyncio.create_task(self._listen())
         sending = asyncio.create_task(self._send_cases())
+        beside = [] if self._weather is None else [asyncio.create_task(self._weather.run())]
         try:
             await asyncio.wait({listening, sending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (listening, sending):
+            for task in (listening, sending, *beside):
                 task.cancel()
-            await asyncio.gather(listening, sending, return_exceptions=True)
+            await asyncio.gather(listening, sending, *beside, return_exceptions=True)
             if self._camera is not None:
                 await asyncio.to_thread(self._camera.stop)
         for task in (listening, sending):
@@ -187,6 +195,8 @@ class NoisePipeline:
         event = event.model_copy(update={"sync_age_s": self._context.clock_state().sync_age_s})
         if self._context.clock_vouched:
             event = event.model_copy(update={"clock_vouched": True})
+        if self._weather is not None:
+            event = self._weather.weighed(event)
         event = await self._classified(event, recorded)
         self._count_decision(event)
         await self._announce(event)
@@ -304,40 +314,19 @@ class NoisePipeline:
         if levels.overload:
             self._context.count("overloaded-seconds")
         self._watch_camera()
-        self._report(*self._state(levels, silence if silent else None))
+        self._report(*self._troubles(levels, silence if silent else None).gravest())
 
-    def _state(
-        self, levels: Levels, silence: str | None
-    ) -> tuple[SourceState, str | None, str | None]:
-        if silence is not None:
-            return "degraded", "microphone-silent", silence
-        if levels.overload:
-            return "degraded", "overload", "the input clips: lower the gain or set a wider range"
-        if self._camera is not None and self._camera_down_s > CAMERA_GRACE_S:
-            return "degraded", "camera-lost", self._camera.trouble
-        if self._channels.trouble is not None:
-            return "degraded", "channels-differ", self._channels.trouble
-        if not self._settings.audio.calibrated:
-            return (
-                "degraded",
-                "uncalibrated",
-                "set full_scale_peak_db or pascal_per_unit from a calibrator's tone",
-            )
-        against = self._field_calibration.reasons(self._context.now())
-        if calibrations.DRIFTED in against:
-            return (
-                "degraded",
-                "calibration-drifted",
-                "the calibrator reads too far from its level: look at the microphone, then set the"
-                " sensitivity from its tone",
-            )
-        if against:
-            return (
-                "degraded",
-                "calibration-expired",
-                "the last field calibration is too old: put the calibrator on for 10 s",
-            )
-        return "ok", None, None
+    def _troubles(self, levels: Levels, silence: str | None) -> Troubles:
+        camera = self._camera if self._camera_down_s > CAMERA_GRACE_S else None
+        return Troubles(
+            silence=silence,
+            overload=levels.overload,
+            camera=None if camera is None else camera.trouble,
+            channels=self._channels.trouble,
+            weather=None if self._weather is None else self._weather.trouble,
+            calibrated=self._settings.audio.calibrated,
+            calibration=self._field_calibration.reasons(self._context.now()),
+        )
 
     def _watch_camera(self) -> None:
         if self._camera is None:

@@ -23,6 +23,7 @@ from vigil_edge.noise.decision import Distance
 from vigil_edge.noise.limits import LimitSettings
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.sound.settings import AudioSettings
+from vigil_edge.noise.weather.settings import WeatherSettings
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.noise import DOMAIN
 
@@ -72,6 +73,8 @@ class NoiseSettings(DeviceSettings):
     uncertainty: UncertaintySettings = UncertaintySettings()
     calibration: CalibrationSettings = CalibrationSettings()
     distance: DistanceSettings | None = None
+    weather: WeatherSettings | None = None
+    """A station that says in what weather a passage was measured."""
     veto: bool = True
     """What the classifier takes for surely no vehicle founds no case."""
     evidence_of: Literal["exceedances", "all"] = "exceedances"
@@ -125,7 +128,7 @@ class NoiseSettings(DeviceSettings):
     def digest(self) -> str:
         """SHA-256 of the settings in force, as canonical JSON: what is sealed was measured under
         these. Without addresses, which may hold passwords."""
-        secrets = {"camera": {"address"}, "audio": {"address"}}
+        secrets = {name: {"address"} for name in ("camera", "audio", "weather")}
         said = self.model_dump(mode="json", exclude=secrets)
         said["limits"] = [line.model_dump(mode="json") for line in self.limits]
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,33 +1,18 @@
-"""Sixteen-bit registers to values, and how to fetch many with few reads. Pure.
-
-Byte orders are written as in most manuals: ``ABCD`` is big-endian throughout, ``CDAB``
-swaps the words, ``BADC`` the bytes inside each word, ``DCBA`` both.
-"""
+"""Sixteen-bit registers to values, and how to fetch many with few reads. Pure."""
 
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from vigil_edge.water.signals import ByteOrder, RegisterType, Signal
+from vigil_edge.modbus.numbers import number
+from vigil_edge.water.signals import Signal
 
 MAX_READ_WORDS: Final = 125
 """Modbus Application Protocol 1.1b3, section 6.3."""
 GAP_WORDS: Final = 8
 """Reading over a gap this long is quicker than a second request."""
-
-_FORMATS: Final[dict[RegisterType, str]] = {
-    "float32": ">f",
-    "uint32": ">I",
-    "int32": ">i",
-    "float64": ">d",
-    "uint64": ">Q",
-    "int64": ">q",
-    "uint16": ">H",
-    "int16": ">h",
-}
 
 
 class Block(NamedTuple):
@@ -89,15 +74,6 @@ def _stands_for(raw: float, code: float | None, signal: Signal) -> bool:
     if signal.type.startswith("float") or not math.isfinite(raw):
         return False
     return raw in (code + 2.0 ** (16 * signal.words), code - 2.0 ** (16 * signal.words))
-
-
-def number(words: Sequence[int], type: RegisterType, order: ByteOrder = "ABCD") -> float:
-    """The raw number in one register, in two or in four."""
-    if order in ("CDAB", "DCBA"):
-        words = list(reversed(words))
-    packing = "<H" if order in ("BADC", "DCBA") else ">H"
-    data = b"".join(struct.pack(packing, word) for word in words)
-    return float(struct.unpack(_FORMATS[type], data)[0])
 
 
 def whole(words: Sequence[int]) -> int:

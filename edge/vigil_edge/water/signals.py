@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from vigil_edge.configuration.mistakes import checking
+from vigil_edge.modbus.numbers import ByteOrder, RegisterType
 from vigil_edge.water.qc_history import (
     Attenuation,
     History,
@@ -21,10 +22,6 @@ from vigil_edge.water.qc_history import (
 from vigil_schemas.recordings.limits import Limits
 from vigil_schemas.senml import UNITS
 
-RegisterType = Literal[
-    "float32", "float64", "uint16", "int16", "uint32", "int32", "uint64", "int64"
-]
-ByteOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Address = Annotated[int, Field(ge=0, le=0xFFFF)]

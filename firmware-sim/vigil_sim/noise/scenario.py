@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_schemas.types import DeviceId
 from vigil_sim.scenario_model import Device, Happening, Scenario
@@ -16,6 +16,16 @@ _PLATES = (
 )
 Plate = Annotated[str, Field(pattern=f"^({'|'.join(_PLATES)})$")]
 """A Taiwanese licence plate."""
+
+
+class StationWeather(BaseModel):
+    """What a weather station beside a noise camera reads all the time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gust_m_s: Annotated[float, Field(ge=0, le=100)] = 1.0
+    rain_mm_h: Annotated[float, Field(ge=0, le=500)] = 0.0
+    temperature_c: Annotated[float, Field(ge=-40, le=60)] = 25.0
 
 
 class NoiseCamera(Device):
@@ -32,6 +42,8 @@ class NoiseCamera(Device):
     fps: Annotated[int, Field(ge=1, le=30)] = 10
     stamp: bool = False
     """Whether the camera writes its name and the time into the picture."""
+    weather: StationWeather | None = None
+    """A weather station beside it, where there is one."""
 
 
 class Passage(Happening):

@@ -19,6 +19,7 @@ from vigil_sim.noise.scenario import NoiseCamera, Passage, passages
 from vigil_sim.noise.sound import StreetSound, Vehicle, passage
 from vigil_sim.noise.vehicle import MICROPHONE_CENTRE, SAMPLE_RATE, TETRAHEDRON, microphone_array
 from vigil_sim.noise.view import View
+from vigil_sim.noise.weather import Weather, WeatherStation
 from vigil_sim.world import World
 
 
@@ -65,6 +66,7 @@ class Street:
         self._clock = StreetClock()
         self._passages = passages(world.scenario, settings.device)
         self._rendered: list[Any] = []
+        self._station = _station(settings)
 
     def render(self) -> None:
         """Prepare all that can be prepared: background, passages, scenery. Takes seconds."""
@@ -97,6 +99,8 @@ class Street:
         )
         await self._microphone.start()
         await self._camera.start()
+        if self._station is not None:
+            await self._station.start()
 
     async def stop(self) -> None:
         """Close both ports; a vehicle that is still to come does not."""
@@ -104,6 +108,8 @@ class Street:
             timer.cancel()
         await self._camera.stop()
         await self._microphone.stop()
+        if self._station is not None:
+            await self._station.stop()
 
     def schedule(self, city: CityClock) -> None:
         """Once the night has begun: give every passage its moment."""
@@ -154,7 +160,17 @@ class Street:
             },
             "camera": camera,
             **({"array": array_section()} if whole else {}),
+            **({"weather": self._station.section()} if self._station is not None else {}),
         }
+
+
+def _station(settings: NoiseCamera) -> WeatherStation | None:
+    if settings.weather is None:
+        return None
+    station = WeatherStation()
+    now = settings.weather
+    station.weather = Weather(now.gust_m_s, now.rain_mm_h, 0.0, now.temperature_c)
+    return station
 
 
 def array_section() -> dict[str, Any]:

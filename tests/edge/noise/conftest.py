@@ -35,6 +35,8 @@ class NotebookContext:
     deposits: list[tuple[EvidenceManifest, Path]] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     reports: list[tuple[SourceState, str | None]] = field(default_factory=list)
+    at_work: int = 0
+    """Processes that make pictures and videos now; each has a time limit of its own."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -74,7 +76,11 @@ class NotebookContext:
         return EvidenceReference(sha256=digest, size=path.stat().st_size)
 
     async def work(self, words: Sequence[str], **how: Any) -> bool:
-        return await Worker(self.count).run(words, **how)
+        self.at_work += 1
+        try:
+            return await Worker(self.count).run(words, **how)
+        finally:
+            self.at_work -= 1
 
     def describe(self, devices: Sequence[DeviceDescription]) -> None:
         raise AssertionError("a noise camera finds no further devices")

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vigil_edge.modbus.numbers import number
 from vigil_edge.water import logger
 from vigil_edge.water.excursion import Bound, Excursions, event_id
 from vigil_edge.water.qc import SignalQc
-from vigil_edge.water.registers import MAX_READ_WORDS, blocks, number, value
+from vigil_edge.water.registers import MAX_READ_WORDS, blocks, value
 from vigil_edge.water.settings import WaterSettings
 from vigil_edge.water.signals import Signal
 from vigil_edge.water.sonde import SondeQc, Standstill

@@ -11393,7 +11393,7 @@ export interface components {
              * Reasons
              * @description Why it is not valid: flags of its seconds, ``background`` (less than 3 dB below),
              *     ``background-not-measured``, ``not-calibrated``, ``calibration-expired``,
-             *     ``calibration-drifted``.
+             *     ``calibration-drifted``, ``wind``, ``rain``, ``temperature``, ``weather-unknown``.
              */
             reasons?: string[];
             /**
