@@ -9,6 +9,8 @@ from pathlib import Path
 
 BENCHES = (
     "levels",
+    "meter",
+    "passages",
     "evidence",
     "bearing",
     "plates",
