@@ -15,13 +15,12 @@ from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
-from vigil_edge.modbus.numbers import number
+from vigil_edge.modbus.numbers import ByteOrder, RegisterType, number
 from vigil_edge.water.descriptions import DescribedSignal, Description, described, known
 from vigil_edge.water.errors import ProbeRefused
 from vigil_edge.water.probe import Probe, connect
 from vigil_edge.water.registers import value
 from vigil_edge.water.settings import WaterSettings
-from vigil_edge.water.signals import ByteOrder, RegisterType
 from vigil_schemas.recordings.errors import OptionWrong
 
 _ORDERS: Final[tuple[ByteOrder, ...]] = get_args(ByteOrder)
