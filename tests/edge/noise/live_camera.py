@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 import servers
 from edge.noise.conftest import NotebookContext
@@ -14,6 +15,7 @@ from edge.noise.street import RATE
 from edge.noise.tones import Signal, tone
 from vigil_edge.noise.settings import NoiseSettings
 from vigil_schemas.errors import VigilError
+from vigil_sim.noise.clips.scene import clip
 
 FULL_SCALE_DB = 120.0
 
@@ -67,3 +69,10 @@ class Away(VigilError):
 
 def loud_once(seconds_after: float = 60) -> Signal:
     return np.concatenate([tone(60, 3), tone(97, 0.5), tone(60, seconds_after)])
+
+
+def siren_passes() -> Signal:
+    """A street of 60 dB, and a made siren in it."""
+    made = resample_poly(clip("siren", 7, seconds=4.0), 320, 147)
+    loud = 20e-6 * 10 ** (95 / 20) * made / np.sqrt(np.mean(made**2))
+    return np.concatenate([tone(60, 6), loud + tone(60, len(loud) / RATE), tone(60, 60)])

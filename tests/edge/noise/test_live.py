@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from scipy.signal import resample_poly
 
 import servers
 from edge.noise.conftest import NotebookContext
@@ -23,10 +22,11 @@ from edge.noise.live_camera import (
     cancelled,
     noise_camera,
     pcm,
+    siren_passes,
     until,
 )
 from edge.noise.street import RATE, mjpeg_camera, pcm_server
-from edge.noise.tones import Signal, silence, tone
+from edge.noise.tones import silence, tone
 from vigil_edge.device.seam import Outgoing
 from vigil_edge.noise import live
 from vigil_edge.noise.errors import AudioStreamLost
@@ -38,7 +38,6 @@ from vigil_edge.noise.settings import NoiseSettings
 from vigil_edge.noise.sound.wav import open_wav
 from vigil_schemas.noise import NoiseExceedance, founds_a_case
 from vigil_schemas.types import QartodFlag
-from vigil_sim.noise.clips.scene import clip
 
 
 async def test_a_loud_vehicle_becomes_an_event_with_sealed_evidence(
@@ -137,13 +136,6 @@ async def test_a_passage_is_told_though_the_agent_stops_while_it_is_classified(
             await task
     assert [event.phase for event in context.measured] == ["measured"]
     assert Spool(context.directory / "cases").waiting()
-
-
-def siren_passes() -> Signal:
-    """A street of 60 dB, and a made siren in it."""
-    made = resample_poly(clip("siren", 7, seconds=4.0), 320, 147)
-    loud = 20e-6 * 10 ** (95 / 20) * made / np.sqrt(np.mean(made**2))
-    return np.concatenate([tone(60, 6), loud + tone(60, len(loud) / RATE), tone(60, 60)])
 
 
 @pytest.mark.parametrize("a_day", [20, 0])

@@ -9,16 +9,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge.noise.conftest import NotebookContext
-from edge.noise.live_camera import FULL_SCALE_DB, cancelled, noise_camera, pcm, until
+from edge.noise.live_camera import FULL_SCALE_DB, cancelled, noise_camera, pcm, siren_passes, until
 from edge.noise.street import pcm_server
-from edge.noise.tones import tone
 from vigil_edge.noise.meter.levels import pascal_per_unit
 from vigil_edge.noise.pipeline import build
 from vigil_edge.noise.settings import NoiseSettings
@@ -56,9 +54,9 @@ async def station() -> AsyncIterator[WeatherStation]:
 
 
 async def event_in(context: NotebookContext, weather: dict[str, Any]) -> NotebookContext:
-    """A passage of 97 dB, louder than the threshold by far more than its uncertainty."""
-    sound = np.concatenate([tone(60, 4), tone(97, 0.5), tone(60, 30)])
-    async with pcm_server(sound, pascal_per_unit=pascal_per_unit(FULL_SCALE_DB)) as port:
+    """A siren of 95 dB, louder than the threshold by far more than its uncertainty, after six
+    seconds of street from which the background is known."""
+    async with pcm_server(siren_passes(), pascal_per_unit=pascal_per_unit(FULL_SCALE_DB)) as port:
         section = noise_camera(pcm(port)).model_dump(mode="json", exclude={"limits"})
         whole = NoiseSettings.model_validate(
             section | {"evidence_of": "exceedances", "weather": weather}
@@ -159,7 +157,8 @@ async def test_a_register_that_is_not_there_is_told(station: WeatherStation) -> 
 
 
 def of(**more: Any) -> WeatherSettings:
-    return WeatherSettings.model_validate(WeatherStation().section() | more)
+    section = WeatherStation().section() | {"address": "127.0.0.1:502"}
+    return WeatherSettings.model_validate(section | more)
 
 
 def test_a_gauge_that_tipped_stays_wet() -> None:
