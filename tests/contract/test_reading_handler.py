@@ -195,7 +195,7 @@ def test_what_cannot_be_written_counts_as_a_failure_of_its_handler_alone(
     else:
         fold = handler.fold
         handler.fold = lambda *told: Folded(  # type: ignore[method-assign]
-            {**fold(*told).state, "much": "x" * STATE_BYTES}  # type: ignore[union-attr]
+            {**(fold(*told).state or {}), "much": "x" * STATE_BYTES}  # type: ignore[union-attr]
         )
     lane = Lane(city, handler, other)
     lane.store(reading(city.time, 7.0))
@@ -234,6 +234,39 @@ def test_what_one_device_breaks_the_others_of_its_batch_do_not_pay_for(city: Cit
     handler.breaks = ""
     lane.store(*(reading(city.later(seconds=1), 7.0, f"sonde-{number}") for number in range(1, 4)))
     assert handler.asked[-1] == ["sonde-1", "sonde-2", "sonde-3"]
+
+
+class Stateless(Asking):
+    """Asks for something and keeps nothing."""
+
+    def fold(self, readings: Readings, state: Mapping[str, Any] | None) -> Folded | None:
+        folded = super().fold(readings, state)
+        return folded and folded._replace(state=None)
+
+
+def test_whoever_keeps_no_state_has_no_row_until_something_fails(city: City) -> None:
+    handler = Stateless()
+    lane = Lane(city, handler)
+    lane.store(reading(city.time, 7.0, "sonde-1"), reading(city.time, 7.0, "sonde-2"))
+    assert handler.asked == [["sonde-1", "sonde-2"]]
+    with city.services.sessions() as session:
+        assert session.scalars(select(ReadingState)).all() == []
+
+    handler.breaks = "sonde-1"
+    first = city.later(seconds=10)
+    lane.store(reading(first, 7.1, "sonde-1"), reading(first, 7.1, "sonde-2"))
+    assert handler.asked[-1] == ["sonde-2"]
+    found = state(city)
+    assert (found.state, found.failures, found.missed_us) == (None, 1, microseconds(first))
+    lane.store(reading(city.later(seconds=10), 7.2))
+    assert (state(city).failures, state(city).missed_us) == (2, microseconds(first))
+
+    handler.breaks = ""
+    lane.store(reading(city.later(seconds=10), 7.3))
+    assert handler.told[-1].missed_since == first
+    assert handler.asked[-1] == ["sonde-1"]
+    found = state(city)
+    assert (found.state, found.failures, found.missed_us) == (None, 0, None)
 
 
 def test_a_backlog_of_many_devices_asks_as_little_as_one_of_few(city: City) -> None:

@@ -20,7 +20,7 @@ from vigil_cloud.alerts.places import Place, place_of
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.devices.clocks import behind, put_right
-from vigil_cloud.domain.aside import Aside
+from vigil_cloud.domain.aside import Aside, handled_in_parts
 from vigil_cloud.domain.port import Complaint, Received
 from vigil_schemas.aed import DOMAIN, AedCall, AedCondition, AedDoor, AedPrompt, AedRemoval
 from vigil_schemas.types import isoformat_utc
@@ -64,19 +64,18 @@ class AedHandler:
         """One event; see ``Handler``. A call is stored and its people are told whatever becomes
         of the rest."""
         event = message.data
-        aside = Aside(session)
         if isinstance(event, AedCall):
-            _call(session, message, event, aside)
-        elif isinstance(event, AedRemoval):
-            _removal(session, message, event, aside)
-        elif isinstance(event, AedCondition):
+            feed.lock(session)
+            return handled_in_parts(session, lambda aside: _call(session, message, event, aside))
+        if isinstance(event, AedRemoval):
+            return handled_in_parts(session, lambda aside: _removal(session, message, event, aside))
+        if isinstance(event, AedCondition):
             _condition(session, message, event)
-        return aside.complaint
+        return None
         # A door and a sentence are history: the series and the conditions tell what matters.
 
 
 def _call(session: Session, message: Received, event: AedCall, aside: Aside) -> None:
-    feed.lock(session)
     subject = message.envelope.subject
     as_told = message, event
     message, event = aside.do("clock", lambda: _by_our_clock(session, *as_told), as_told)

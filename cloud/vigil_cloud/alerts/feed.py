@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import delete, event, func, insert, select, update
+from sqlalchemy import bindparam, delete, event, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -24,6 +24,17 @@ Kind = str
 KEPT = timedelta(days=2)
 """How far back ``Last-Event-ID`` can reach."""
 _PAGE: Final = 200
+# Made once: for every transaction that changes an alert, and to make a statement costs more than
+# to run it.
+_STEP: Final = (
+    update(FeedHead)
+    .where(FeedHead.id == 1)
+    .values(number=FeedHead.number + bindparam("by"))
+    .returning(FeedHead.number)
+    .execution_options(synchronize_session=False)
+)
+_ENTER: Final = insert(FeedEntry)
+_HEAD: Final = select(FeedHead.number)
 
 
 class _Announced(NamedTuple):
@@ -95,7 +106,7 @@ def _write(session: Session) -> None:
     pending.entries.clear()
     last = _advance(session, len(unique))
     session.execute(
-        insert(FeedEntry),
+        _ENTER,
         [
             {"number": number, "at": one.at, "kind": one.kind, "key": one.key}
             for number, one in enumerate(unique.values(), last - len(unique) + 1)
@@ -122,7 +133,7 @@ def _forget(session: Session, transaction: SessionTransaction) -> None:
 
 def head(session: Session) -> int:
     """The last number given out; 0 before the first."""
-    return session.scalar(select(FeedHead.number)) or 0
+    return session.scalar(_HEAD) or 0
 
 
 def prune(session: Session, now: datetime) -> None:
@@ -155,18 +166,11 @@ def oldest(session: Session) -> int | None:
 
 
 def _advance(session: Session, by: int) -> int:
-    step = (
-        update(FeedHead)
-        .where(FeedHead.id == 1)
-        .values(number=FeedHead.number + by)
-        .returning(FeedHead.number)
-        .execution_options(synchronize_session=False)
-    )
-    number = session.scalar(step)
+    number = session.scalar(_STEP, {"by": by})
     if number is None:
         dialect = session.get_bind().dialect.name
-        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        session.execute(insert(FeedHead).values(id=1, number=0).on_conflict_do_nothing())
-        number = session.scalar(step)
+        begin = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        session.execute(begin(FeedHead).values(id=1, number=0).on_conflict_do_nothing())
+        number = session.scalar(_STEP, {"by": by})
     assert number is not None  # noqa: S101 - the row was inserted just now, or by another
     return number

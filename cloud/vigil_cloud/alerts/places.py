@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.devices.models import Device
@@ -23,6 +23,10 @@ class Place:
     longitude: float | None
 
 
+# Made once: asked for every alert, and to make a statement costs more than to run it.
+_PLACES: Final = select(
+    Device.device, Device.name, Device.name_zh, Device.latitude, Device.longitude
+).where(Device.device.in_(bindparam("devices", expanding=True)))
 NOWHERE: Final = Place("", "", None, None)
 """Of what no device has told."""
 
@@ -34,9 +38,12 @@ def place_of(session: Session, device: str) -> Place:
 
 def places_of(session: Session, devices: Collection[str]) -> dict[str, Place]:
     """The same of several, with one statement."""
-    query = select(Device).where(Device.device.in_(devices))
-    known = {row.device: row for row in session.scalars(query)} if devices else {}
-    return {device: _place(device, known.get(device)) for device in devices}
+    rows = session.execute(_PLACES, {"devices": list(devices)}) if devices else ()
+    known = {
+        device: _place(device, name, name_zh, latitude, longitude)
+        for device, name, name_zh, latitude, longitude in rows
+    }
+    return {device: known.get(device) or _place(device) for device in devices}
 
 
 MOVING: Final = {
@@ -69,8 +76,12 @@ def place_then(session: Session, device: str, position: Position | None) -> Plac
     return moved(place_of(session, device), position)
 
 
-def _place(device: str, row: Device | None) -> Place:
-    if row is None:
-        return Place(device, device, None, None)
-    name = row.name or row.name_zh or device
-    return Place(name, row.name_zh or name, row.latitude, row.longitude)
+def _place(
+    device: str,
+    name: str | None = None,
+    name_zh: str | None = None,
+    latitude: float | None = None,
+    longitude: float | None = None,
+) -> Place:
+    shown = name or name_zh or device
+    return Place(shown, name_zh or shown, latitude, longitude)

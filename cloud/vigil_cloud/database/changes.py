@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Insert, and_, delete, event, or_, select, update
+from sqlalchemy import ColumnElement, Insert, and_, bindparam, delete, event, or_, select, update
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 from sqlalchemy.orm.unitofwork import UOWTransaction
 
@@ -31,6 +31,10 @@ PLACES: Final[tuple[Kind, str]] = ("rights", "places")
 CHANNELS: Final[tuple[Kind, str]] = ("channel", "")
 """Which channels there are, whose they are or what they want to hear has changed."""
 _PENDING: Final = "announced"
+# Made once: every look for changes asks, and to make a statement costs more than to run it.
+_NUMBER: Final = select(Change.number).where(
+    Change.kind == bindparam("of"), Change.key == bindparam("which")
+)
 
 
 class Announced(NamedTuple):
@@ -61,8 +65,7 @@ def head(session: Session) -> int:
 def number_of(session: Session, thing: tuple[Kind, str]) -> int:
     """At which number one thing changed last; 0 where it never was announced."""
     kind, key = thing
-    query = select(Change.number).where(Change.kind == kind, Change.key == key)
-    return session.scalar(query) or 0
+    return session.scalar(_NUMBER, {"of": kind, "which": key}) or 0
 
 
 def announce_rights(session: Session, *, places: bool = False) -> None:

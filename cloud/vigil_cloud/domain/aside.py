@@ -26,17 +26,25 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
+class _PartFailed(Exception):
+    """One part of a message failed while all of them shared a savepoint."""
+
+
 class Aside:
     """The parts of one message that may fail."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, apart: bool = True) -> None:
+        """``apart``: each part has a savepoint of its own."""
         self._session = session
+        self._apart = apart
         self.failed: list[str] = []
         """What could not be done, and why."""
 
     def do(self, what: str, act: Callable[[], T], otherwise: T) -> T:
         """What ``act`` returns; ``otherwise`` where it fails, with nothing of it written. That the
         database is away is no failure of its own: the whole message is tried again then."""
+        if not self._apart:
+            return self._do_together(what, act)
         self._session.flush()  # what is pending is the alarm's own
         try:
             with self._session.begin_nested():
@@ -48,9 +56,36 @@ class Aside:
             self.failed.append(f"{what}: {type(error).__name__}: {error}")
             return otherwise
 
+    @staticmethod
+    def _do_together(what: str, act: Callable[[], T]) -> T:
+        try:
+            return act()
+        except _PartFailed:  # a part of this part
+            raise
+        except Exception as error:
+            if database_is_away(error) and not isinstance(error, ProgrammingError):
+                raise
+            raise _PartFailed(what) from error
+
     @property
     def complaint(self) -> Complaint | None:
         """For ingest; ``None`` where everything was done."""
         if not self.failed:
             return None
         return Complaint(BESIDE_FAILED, "; ".join(self.failed)[:_DETAIL])
+
+
+def handled_in_parts(session: Session, handle: Callable[[Aside], None]) -> Complaint | None:
+    """``handle`` with what it does aside; its complaint. Nearly always nothing fails, and a
+    savepoint for each part would be a quarter of what an alarm costs: all parts share one, and
+    where one of them fails everything is done again with each apart. So ``handle`` may keep
+    nothing outside of the session."""
+    try:
+        with session.begin_nested():
+            handle(Aside(session, apart=False))
+            return None
+    except _PartFailed as failed:
+        _log.info("handled-again-apart", what=str(failed))
+    aside = Aside(session)
+    handle(aside)
+    return aside.complaint

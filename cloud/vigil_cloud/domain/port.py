@@ -118,8 +118,9 @@ class Together(NamedTuple):
 class Folded(NamedTuple):
     """A device's next state and, where there is more to write, how."""
 
-    state: Mapping[str, Any]
-    """JSON, at most ``STATE_BYTES``."""
+    state: Mapping[str, Any] | None
+    """JSON, at most ``STATE_BYTES``. ``None``: it stays as it is, and what is written may not
+    depend on it; a handler that keeps none locks and writes no row."""
     write: Callable[[Session], None] | None = None
     """Called in ingest's transaction, in a savepoint, after the state was written. As short as
     a ``Handler``; whatever computes is queued as work."""

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.base import UtcDateTime
 from vigil_cloud.identity.models import HouseholdDevice, Location
 from vigil_cloud.identity.reader import device_at
+
+# Made once: asked for every alert, and to make a statement costs more than to run it.
+_WHERE: Final = select(
+    select(HouseholdDevice.household)
+    .where(
+        HouseholdDevice.device == bindparam("device"),
+        device_at(bindparam("at", type_=UtcDateTime())),
+    )
+    .limit(1)
+    .scalar_subquery(),
+    select(Location.district)
+    .where(Location.kind == bindparam("kind"), Location.thing == bindparam("thing"))
+    .limit(1)
+    .scalar_subquery(),
+)
 
 
 class Situation(NamedTuple):
@@ -30,14 +46,8 @@ def situation_of(
 ) -> Situation:
     """Of what a device says at this moment, or a gateway where ``device`` is empty. One
     statement, ``also`` (a question to other tables) included: ingest asks for each alert."""
-    home = select(HouseholdDevice.household).where(HouseholdDevice.device == device, device_at(at))
     kind, thing = ("device", device) if device else ("gateway", gateway)
-    place = select(Location.district).where(Location.kind == kind, Location.thing == thing)
-    row = session.execute(
-        select(
-            home.limit(1).scalar_subquery(),
-            place.limit(1).scalar_subquery(),
-            false() if also is None else also,
-        )
-    ).one()
-    return Situation(row[0] if device else None, row[1], bool(row[2]))
+    query: Select[Any] = _WHERE if also is None else _WHERE.add_columns(also)
+    asked = {"device": device, "at": at, "kind": kind, "thing": thing}
+    household, district, *answer = session.execute(query, asked).one()
+    return Situation(household if device else None, district, bool(answer and answer[0]))

@@ -100,6 +100,12 @@ class _Step:
         """Whether anything is to be written: also that a handler works again."""
         return bool(self.folded or self.error) or self.readings.missed_since is not None
 
+    @property
+    def touches_no_state(self) -> bool:
+        """Whether nothing of the device's row changes: it stays, and no failure is to be ended."""
+        keeps_none = self.folded is not None and self.folded.state is None
+        return keeps_none and self.error is None and self.readings.missed_since is None
+
 
 _NOTHING: Final = _Known(0, None, None)
 
@@ -140,6 +146,7 @@ class ReadingStates:
         """In the caller's transaction. Raises SQLAlchemy's errors."""
         # That nothing follows is as old as the state that it was said of: it is asked without a
         # lock whether another process was faster, and folded again where it was.
+        steps = self._write_stateless(session, steps, now)
         steps = sorted(self._to_write(session, steps), key=lambda one: one.key)
         if not steps:
             return
@@ -154,9 +161,29 @@ class ReadingStates:
             else one
             for one in steps
         ]
+        plain = self._write_more_of(session, filter(lambda one: one.counts, ready), now)
+        _store(session, plain, now)
+        for step in plain:
+            if step.error is not None:
+                self._failed(step.handler.name)
+
+    def _write_stateless(
+        self, session: Session, steps: Sequence[_Step], now: datetime
+    ) -> list[_Step]:
+        """What follows where no row changes needs no lock, and does not depend on a version; the
+        steps that are left, with those that failed: their rows say so."""
+        stateless = [one for one in steps if one.touches_no_state]
+        left = self._write_more_of(session, stateless, now) if stateless else []
+        failed = [one for one in left if one.error is not None]
+        return [one for one in steps if not one.touches_no_state] + failed
+
+    def _write_more_of(
+        self, session: Session, steps: Iterable[_Step], now: datetime
+    ) -> list[_Step]:
+        """Those with more to write than a state; the steps that are left to be stored."""
         plain: list[_Step] = []
         together: dict[str, list[_Step]] = defaultdict(list)
-        for step in filter(lambda one: one.counts, ready):
+        for step in steps:
             if step.error is not None or step.folded is None or step.folded[1:] == (None, None):
                 plain.append(step)
             elif step.folded.together is not None:
@@ -165,10 +192,7 @@ class ReadingStates:
                 plain += self._with_more(session, [step], now)
         for of_handler in together.values():
             plain += self._with_more(session, of_handler, now)
-        _store(session, plain, now)
-        for step in plain:
-            if step.error is not None:
-                self._failed(step.handler.name)
+        return plain
 
     def _to_write(self, session: Session, steps: Sequence[_Step]) -> list[_Step]:
         """Those from which something follows, or may follow from the state as it is now."""
@@ -221,23 +245,28 @@ def _write_more(session: Session, folded: Sequence[Folded]) -> None:
 def _store(session: Session, steps: Sequence[_Step], now: datetime) -> None:
     """Under the locks of their rows, at the versions that were read under them."""
     table, version = _TABLE, {"version": _TABLE.c.version + 1, "updated": now}
-    well = [_values(one, now) for one in steps if one.error is None and one.folded is not None]
+    well = [_values(one, now) for one in steps if _has_new_state(one)]
     if well:
         session.connection().execute(_STORE, well)
     for step in steps:
-        if step.error is None and step.folded is None:  # it works again, and nothing follows
-            values: dict[str, Any] = {"failures": 0, "missed_us": None, "error": None}
-        elif step.error is not None:
-            values = {"failures": table.c.failures + 1, **_missed(step, step.error)}
-        else:
+        if step.touches_no_state or _has_new_state(step):
             continue
+        if step.error is not None:
+            values = {"failures": table.c.failures + 1, **_missed(step, step.error)}
+        else:  # it works again, and its state stays
+            values = {"failures": 0, "missed_us": None, "error": None}
         name, device = step.key
         one = update(table).where(table.c.handler == name, table.c.device == device)
         session.connection().execute(one.values(**values, **version))
 
 
+def _has_new_state(step: _Step) -> bool:
+    return step.error is None and step.folded is not None and step.folded.state is not None
+
+
 def _values(step: _Step, now: datetime) -> dict[str, Any]:
     assert step.folded is not None  # noqa: S101 - as the caller found
+    assert step.folded.state is not None  # noqa: S101 - as the caller found
     name, device = step.key
     return {"of": name, "which": device, "put": dict(step.folded.state), "now": now}
 

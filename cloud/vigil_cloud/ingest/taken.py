@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
+from functools import cache
 from typing import Final, Literal
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
-from vigil_cloud.database.upsert import insert
+from vigil_cloud.database.upsert import insert_into
 from vigil_cloud.domain.registry import alarm_reading
 from vigil_cloud.ingest.decode import Fact
 from vigil_cloud.ingest.models import TakenEvent
@@ -24,15 +26,18 @@ USED_AGAIN: Final = "id: its gateway used it before, for something else"
 _DIGITS: Final = 32
 
 
+@cache
+def _noting(dialect: str) -> ReturningInsert[str]:
+    """Made once: for every event, and to make a statement costs more than to run it."""
+    statement = insert_into(dialect, TakenEvent)
+    return statement.on_conflict_do_nothing().returning(TakenEvent.event_id)
+
+
 def note(session: Session, fact: Fact, now: datetime) -> Literal["new", "id-used-again", "known"]:
     """Write down that it is taken; what it is to us."""
     said = _said(fact)
-    added = session.execute(
-        insert(session, TakenEvent)
-        .values(gateway=fact.gateway, event_id=fact.envelope.id, taken=now, said=said)
-        .on_conflict_do_nothing()
-        .returning(TakenEvent.event_id)
-    )
+    row = {"gateway": fact.gateway, "event_id": fact.envelope.id, "taken": now, "said": said}
+    added = session.execute(_noting(session.get_bind().dialect.name), row)
     if added.first() is not None:
         return "new"
     if said is None:

@@ -7,16 +7,16 @@ stored in the transaction that removes the row, fenced by the row's token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.jobs.models import WorkDropped, WorkRow
 from vigil_cloud.jobs.port import LeaseLost
 from vigil_cloud.services import Services
@@ -32,6 +32,48 @@ GIVEN_UP_KEPT: Final = timedelta(days=7)
 _ERROR: Final = 400
 
 Payload = Mapping[str, Any]
+_TABLE: Final = table_of(WorkRow)
+# Made once: ingest asks for every batch of late readings, and to make a statement costs more than
+# to run it.
+_WAITING: Final = (
+    select(
+        _TABLE.c.id,
+        _TABLE.c.key,
+        _TABLE.c.payload,
+        _TABLE.c.priority,
+        _TABLE.c.attempts,
+        _TABLE.c.due,
+    )
+    .where(
+        _TABLE.c.kind == bindparam("of"),
+        _TABLE.c.key.in_(bindparam("keys", expanding=True)),
+        _TABLE.c.leased_until.is_(None),
+    )
+    .order_by(_TABLE.c.id)
+    .with_for_update()
+)
+_MERGE: Final = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("id_now"))
+    .values(
+        payload=bindparam("payload_now", type_=_TABLE.c.payload.type),
+        priority=bindparam("priority_now"),
+        attempts=bindparam("attempts_now"),
+        due=bindparam("due_now", type_=_TABLE.c.due.type),
+    )
+)
+_COUNT: Final = select(func.count()).select_from(_TABLE).where(_TABLE.c.kind == bindparam("of"))
+
+
+class _Waiting(NamedTuple):
+    """A row that may still be merged with what is asked for now."""
+
+    id: int
+    key: str
+    payload: Payload
+    priority: int
+    attempts: int
+    due: datetime
 
 
 def newer(_waiting: Payload, new: Payload) -> Payload:
@@ -96,22 +138,28 @@ def enqueue_all(
 ) -> int:
     """``enqueue`` for several keys, with as many statements as for one. ``settle``: so long they
     wait for more of the same key, instead of what the kind says. How many were dropped."""
-    waiting = session.scalars(
-        select(WorkRow)
-        .where(WorkRow.kind == kind.name, WorkRow.key.in_(payloads), WorkRow.leased_until.is_(None))
-        .order_by(WorkRow.id)
-        .with_for_update()
-    ).all()
+    waiting = _waiting(session, kind.name, payloads)
+    changed = []
     for row in waiting:
-        row.payload = dict(kind.merge(row.payload, payloads[row.key]))
-        row.priority = min(row.priority, priority)
-        if row.attempts >= ATTEMPTS:  # given up, and wanted anew
-            row.attempts, row.due = 0, now
+        payload = dict(kind.merge(row.payload, payloads[row.key]))
+        given_up = row.attempts >= ATTEMPTS  # and wanted anew
+        after = _Waiting(
+            row.id,
+            row.key,
+            payload,
+            min(row.priority, priority),
+            0 if given_up else row.attempts,
+            now if given_up else row.due,
+        )
+        if after != row:
+            changed.append({f"{name}_now": value for name, value in after._asdict().items()})
+    if changed:
+        session.connection().execute(_MERGE, changed)
     new = [key for key in payloads if key not in {row.key for row in waiting}]
     if not new:
         return 0
-    mine = select(func.count()).select_from(WorkRow).where(WorkRow.kind == kind.name)
-    free = max(0, kind.most_waiting - (session.scalar(mine) or 0))
+    connection = session.connection()
+    free = max(0, kind.most_waiting - (connection.scalar(_COUNT, {"of": kind.name}) or 0))
     for _ in new[free:]:
         _count_dropped(session, kind.name, now)
     due = now + (kind.settle if settle is None else settle)
@@ -129,8 +177,13 @@ def enqueue_all(
         for key in new[:free]
     ]
     if rows:
-        session.execute(insert(WorkRow), rows)
+        connection.execute(insert(_TABLE), rows)
     return len(new[free:])
+
+
+def _waiting(session: Session, kind: str, keys: Collection[str]) -> list[_Waiting]:
+    rows = session.connection().execute(_WAITING, {"of": kind, "keys": list(keys)})
+    return [_Waiting(*row) for row in rows]
 
 
 def take(

@@ -10,13 +10,24 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import coverage, feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import state_of
 from vigil_cloud.config import Settings
+from vigil_cloud.database.base import UtcDateTime
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.metrics import Metrics
@@ -37,23 +48,8 @@ def channels_due(
 ) -> list[tuple[int, str | None]]:
     """Channels that have something to be told and may be told it, the most urgent first, each
     with its kind."""
-    critical = func.max(case((AlertRow.pressing, 1), else_=0))
-    query = (
-        select(Delivery.channel_id, Channel.kind)
-        .join(AlertRow, AlertRow.id == Delivery.alert_id)
-        .join(Channel, Channel.id == Delivery.channel_id)
-        .where(
-            *_waiting(now),
-            Delivery.due <= now,
-            or_(Channel.held_until.is_(None), Channel.held_until <= now),
-            or_(Channel.paced.is_(None), Channel.paced <= now + pacing.EVERY * (pacing.BURST - 1)),
-        )
-        .group_by(Delivery.channel_id, Channel.kind)
-        .order_by(critical.desc(), func.min(Delivery.due), Delivery.channel_id)
-    )
-    if busy:
-        query = query.where(Delivery.channel_id.not_in(busy))
-    return [(row.channel_id, row.kind) for row in session.execute(query)]
+    asked = {"now": now, "paced": now + pacing.EVERY * (pacing.BURST - 1), "busy": list(busy)}
+    return [(row.channel_id, row.kind) for row in session.execute(_CHANNELS_DUE, asked)]
 
 
 def lease(
@@ -92,11 +88,34 @@ def lease(
     return leased, ended
 
 
-def _waiting(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _waiting(now: datetime | BindParameter[datetime]) -> tuple[ColumnElement[bool], ...]:
     return (
         Delivery.state == "waiting",
         or_(Delivery.leased_until.is_(None), Delivery.leased_until <= now),
     )
+
+
+def _channels_due() -> Select[int, str | None]:
+    now, paced = (bindparam(name, type_=UtcDateTime()) for name in ("now", "paced"))
+    critical = func.max(case((AlertRow.pressing, 1), else_=0))
+    return (
+        select(Delivery.channel_id, Channel.kind)
+        .join(AlertRow, AlertRow.id == Delivery.alert_id)
+        .join(Channel, Channel.id == Delivery.channel_id)
+        .where(
+            *_waiting(now),
+            Delivery.due <= now,
+            or_(Channel.held_until.is_(None), Channel.held_until <= now),
+            or_(Channel.paced.is_(None), Channel.paced <= paced),
+            Delivery.channel_id.not_in(bindparam("busy", expanding=True)),
+        )
+        .group_by(Delivery.channel_id, Channel.kind)
+        .order_by(critical.desc(), func.min(Delivery.due), Delivery.channel_id)
+    )
+
+
+# Made once: asked several times a second, and to make a statement costs more than to run it.
+_CHANNELS_DUE: Final = _channels_due()
 
 
 def _candidates(channel_id: int, now: datetime) -> Select[Delivery, AlertRow]:

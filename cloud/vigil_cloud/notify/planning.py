@@ -16,13 +16,14 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow, OutboxEntry
 from vigil_cloud.alerts.service import state_of
+from vigil_cloud.database.base import UtcDateTime
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.domain.rights import PLATFORM
@@ -137,25 +138,33 @@ def _goes_on(entry: OutboxEntry, alert: AlertRow) -> bool:
     return entry.purpose == "again" and not alert.active
 
 
+def _turns(urgent: bool) -> Select[int]:
+    turn = (
+        func.row_number()
+        .over(partition_by=OutboxEntry.gateway, order_by=OutboxEntry.id)
+        .label("turn")
+    )
+    now = bindparam("now", type_=UtcDateTime())
+    ready = or_(OutboxEntry.not_before.is_(None), OutboxEntry.not_before <= now)
+    turns = select(OutboxEntry.id, turn).where(OutboxEntry.urgent.is_(urgent), ready).subquery()
+    return select(turns.c.id).order_by(turns.c.turn, turns.c.id).limit(AT_ONCE)
+
+
+# Made once: asked several times a second, and to make a statement costs more than to run it.
+_TURNS: Final = {urgent: _turns(urgent) for urgent in (True, False)}
+_ENTRIES: Final = (
+    select(OutboxEntry, AlertRow)
+    .join(AlertRow, AlertRow.id == OutboxEntry.alert_id)
+    .where(OutboxEntry.id.in_(bindparam("ids", expanding=True)))
+)
+
+
 def _next(session: Session, now: datetime) -> Sequence[tuple[OutboxEntry, AlertRow]]:
     """The oldest of each gateway, then the second oldest of each, and so on."""
     for urgent in (True, False):
-        turn = (
-            func.row_number()
-            .over(partition_by=OutboxEntry.gateway, order_by=OutboxEntry.id)
-            .label("turn")
-        )
-        ready = or_(OutboxEntry.not_before.is_(None), OutboxEntry.not_before <= now)
-        turns = select(OutboxEntry.id, turn).where(OutboxEntry.urgent.is_(urgent), ready).subquery()
-        ids = session.scalars(
-            select(turns.c.id).order_by(turns.c.turn, turns.c.id).limit(AT_ONCE)
-        ).all()
+        ids = session.scalars(_TURNS[urgent], {"now": now}).all()
         if ids:
-            found = session.execute(
-                select(OutboxEntry, AlertRow)
-                .join(AlertRow, AlertRow.id == OutboxEntry.alert_id)
-                .where(OutboxEntry.id.in_(ids))
-            )
+            found = session.execute(_ENTRIES, {"ids": ids})
             by_id = {row.OutboxEntry.id: (row.OutboxEntry, row.AlertRow) for row in found}
             return [by_id[number] for number in ids if number in by_id]
     return []

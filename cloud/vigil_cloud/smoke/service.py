@@ -14,7 +14,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import REPEATS, record
 from vigil_cloud.devices import clocks
 from vigil_cloud.devices.clocks import put_right
-from vigil_cloud.domain.aside import Aside
+from vigil_cloud.domain.aside import Aside, handled_in_parts
 from vigil_cloud.domain.port import Complaint, Received
 from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.smoke import fires, flapping
@@ -44,10 +44,12 @@ class SmokeHandler:
     def handle(self, session: Session, message: Received) -> Complaint | None:
         """One change of one condition: its alert, then what it means for others. The alarm is
         stored and told whatever becomes of the rest."""
+        feed.lock(session)
+        return handled_in_parts(session, lambda aside: self._handle(session, message, aside))
+
+    def _handle(self, session: Session, message: Received, aside: Aside) -> None:
         event, now = message.data, message.received
         assert isinstance(event, AnyAlarm)  # noqa: S101 - ingest decodes by type
-        feed.lock(session)
-        aside = Aside(session)
 
         def slow() -> timedelta:
             return clocks.behind(session, message.gateway)
@@ -87,7 +89,6 @@ class SmokeHandler:
             open_fire(session, aside, known, alert, alarm)
         if rings and known.cleared is None and around.others_test:
             aside.do("tests", lambda: self._end_tests(session, known, now), None)
-        return aside.complaint
 
     @staticmethod
     def _record(  # noqa: PLR0913 - one event with all that was found out about it

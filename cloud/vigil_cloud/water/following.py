@@ -152,7 +152,7 @@ class LateReadings:
         if first_us >= (microseconds(self._now()) - GRACE_US) // WINDOW_US * WINDOW_US:
             return None
         payload = {"device": readings.device, "late_from_us": first_us, "late_until_us": last_us}
-        return Folded({}, together=Together(self._ask, payload))
+        return Folded(None, together=Together(self._ask, payload))
 
     def _ask(self, session: Session, payloads: Sequence[Mapping[str, Any]]) -> None:
         enqueue_all(
