@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import coverage, feed, flood, lifecycle, outbox
@@ -306,14 +306,22 @@ def _worse(row: AlertRow, occurrence: Occurrence) -> bool:
     return SEVERITIES.index(occurrence.severity) > SEVERITIES.index(row.severity)
 
 
+# Made once: asked for every alert, and to make a statement costs more than to run it.
+_NOTED: Final = (
+    select(AlertHistory.id)
+    .where(
+        AlertHistory.alert_id == bindparam("of"),
+        AlertHistory.action == bindparam("did"),
+        AlertHistory.comment == bindparam("said"),
+    )
+    .limit(1)
+)
+
+
 def noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:
     """Whether its history has such a line."""
-    same = select(AlertHistory.id).where(
-        AlertHistory.alert_id == row.id,
-        AlertHistory.action == action,
-        AlertHistory.comment == comment,
-    )
-    return session.scalar(same.limit(1)) is not None
+    same = {"of": row.id, "did": action, "said": comment}
+    return session.scalar(_NOTED, same) is not None
 
 
 def tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> None:

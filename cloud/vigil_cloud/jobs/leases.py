@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, event, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, event, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from vigil_cloud.database.base import UtcDateTime
 from vigil_cloud.database.changes import follow_commits
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
@@ -83,9 +84,25 @@ class Due:
     """It went well the last time, and is not late yet: where nothing waits, it need not begin."""
 
 
+# Made once: asked every second, and to make a statement costs more than to run it. ``is_due`` says
+# exactly which of them may be taken.
+_DUE: Final = (
+    select(JobRow)
+    .where(
+        JobRow.name.in_(bindparam("names", expanding=True)),
+        or_(
+            JobRow.due <= bindparam("now", type_=UtcDateTime()),
+            JobRow.due > bindparam("ahead", type_=UtcDateTime()),
+        ),
+    )
+    .order_by(JobRow.due)
+)
+
+
 def due(session: Session, names: Collection[str], now: datetime) -> list[Due]:
     """Those that may be taken, the longest due first."""
-    rows = session.scalars(select(JobRow).where(JobRow.name.in_(names)).order_by(JobRow.due))
+    asked = {"names": list(names), "now": now, "ahead": now + LEASE}
+    rows = session.scalars(_DUE, asked)
     return [
         Due(row.name, row.token, row.leased_until, _may_idle(row, now))
         for row in rows

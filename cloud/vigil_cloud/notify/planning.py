@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Select, bindparam, delete, func, or_, select, update
+from sqlalchemy import Integer, Select, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -144,10 +144,10 @@ def _turns(urgent: bool) -> Select[int]:
         .over(partition_by=OutboxEntry.gateway, order_by=OutboxEntry.id)
         .label("turn")
     )
-    now = bindparam("now", type_=UtcDateTime())
+    now, most = bindparam("now", type_=UtcDateTime()), bindparam("most", type_=Integer())
     ready = or_(OutboxEntry.not_before.is_(None), OutboxEntry.not_before <= now)
     turns = select(OutboxEntry.id, turn).where(OutboxEntry.urgent.is_(urgent), ready).subquery()
-    return select(turns.c.id).order_by(turns.c.turn, turns.c.id).limit(AT_ONCE)
+    return select(turns.c.id).order_by(turns.c.turn, turns.c.id).limit(most)
 
 
 # Made once: asked several times a second, and to make a statement costs more than to run it.
@@ -162,7 +162,7 @@ _ENTRIES: Final = (
 def _next(session: Session, now: datetime) -> Sequence[tuple[OutboxEntry, AlertRow]]:
     """The oldest of each gateway, then the second oldest of each, and so on."""
     for urgent in (True, False):
-        ids = session.scalars(_TURNS[urgent], {"now": now}).all()
+        ids = session.scalars(_TURNS[urgent], {"now": now, "most": AT_ONCE}).all()
         if ids:
             found = session.execute(_ENTRIES, {"ids": ids})
             by_id = {row.OutboxEntry.id: (row.OutboxEntry, row.AlertRow) for row in found}

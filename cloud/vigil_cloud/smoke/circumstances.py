@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, String, bindparam, exists, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
+from vigil_cloud.database.base import UtcDateTime
 from vigil_cloud.domain.port import Received
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.verdict import FIRES, LONGEST_TEST, NEIGHBOURS, AnyAlarm, Circumstances
@@ -35,17 +37,17 @@ def circumstances_of(
     )
 
 
-def _others(
-    session: Session, gateway: str, device: str, row: AlarmCondition | None, now: datetime
-) -> tuple[bool, bool, bool]:
-    """``testing``, ``neighbour`` and ``others_test`` of ``Circumstances``, asked at once: behind a
-    gateway whose bridge was lost hundreds of conditions last, of which nothing is loaded."""
+def _asked() -> Select[bool, bool, bool]:
+    gateway, device, itself = (
+        bindparam(name, type_=String()) for name in ("gateway", "device", "itself")
+    )
+    recently, tested = (bindparam(name, type_=UtcDateTime()) for name in ("recently", "tested"))
     lasts = exists().where(AlarmCondition.gateway == gateway, AlarmCondition.cleared.is_(None))
-    recent = lasts.where(AlarmCondition.heard > now - NEIGHBOURS)
+    recent = lasts.where(AlarmCondition.heard > recently)
     testing = recent.where(
         AlarmCondition.device == device,
         AlarmCondition.condition == "test",
-        AlarmCondition.heard >= now - LONGEST_TEST,
+        AlarmCondition.heard >= tested,
     )
     unconfirmed = exists().where(
         AlertRow.id == AlarmCondition.alert_id,
@@ -57,10 +59,27 @@ def _others(
         ~AlarmCondition.in_test,  # two alarms that are tested at once are two tests
         ~unconfirmed,
     )
-    others_test = lasts.where(AlarmCondition.in_test)
-    if row is not None:
-        others_test = others_test.where(AlarmCondition.id != row.id)
-    found = session.execute(select(testing, neighbour, others_test)).one()
+    others_test = lasts.where(AlarmCondition.in_test, AlarmCondition.id != itself)
+    return select(testing, neighbour, others_test)
+
+
+# Made once: asked for every alarm, and to make a statement costs more than to run it.
+_OTHERS: Final = _asked()
+
+
+def _others(
+    session: Session, gateway: str, device: str, row: AlarmCondition | None, now: datetime
+) -> tuple[bool, bool, bool]:
+    """``testing``, ``neighbour`` and ``others_test`` of ``Circumstances``, asked at once: behind a
+    gateway whose bridge was lost hundreds of conditions last, of which nothing is loaded."""
+    asked = {
+        "gateway": gateway,
+        "device": device,
+        "recently": now - NEIGHBOURS,
+        "tested": now - LONGEST_TEST,
+        "itself": "" if row is None else row.id,
+    }
+    found = session.execute(_OTHERS, asked).one()
     return bool(found[0]), bool(found[1]), bool(found[2])
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -46,6 +46,31 @@ TOLD_AT_HOME: Final = frozenset({Role.FAMILY})
 """Roles with which accounts hear of what rings in their own homes."""
 
 
+# Made once: asked for every alarm and its end, and to make a statement costs more than to run it.
+_OF_CONDITION: Final = (
+    select(Fire)
+    .join(FireAlarm, FireAlarm.fire == Fire.id)
+    .where(FireAlarm.reference == bindparam("of"))
+)
+
+
+def _called_on(*, needed: bool) -> Select[AlertRow]:
+    """Alerts of a fire of which it is not said yet whether they call on until it is ended."""
+    differs: ColumnElement[bool] = AlertRow.called_on.is_(False)  # each belongs to one that waits
+    if not needed:
+        elsewhere = exists().where(
+            FireAlarm.alert_id == AlertRow.id,
+            Fire.id == FireAlarm.fire,
+            Fire.phase.in_(decision.WAITS),
+        )
+        differs = and_(AlertRow.called_on, ~elsewhere)
+    mine = AlertRow.id.in_(select(FireAlarm.alert_id).where(FireAlarm.fire == bindparam("fire")))
+    return select(AlertRow).where(mine, differs).order_by(AlertRow.raised, AlertRow.id)
+
+
+_CALLED_ON: Final = {needed: _called_on(needed=needed) for needed in (True, False)}
+
+
 def state_of(row: Fire) -> State:
     """As it is kept."""
     return STATE.validate_python(row.state)
@@ -73,8 +98,7 @@ def of_alert(session: Session, alert_id: str) -> Fire | None:
 
 def of_condition(session: Session, reference: str) -> Fire | None:
     """The fire that one condition belongs to."""
-    known = session.get(FireAlarm, reference)
-    return session.get(Fire, known.fire) if known is not None else None
+    return session.scalars(_OF_CONDITION, {"of": reference}).first()
 
 
 def asks_first(session: Session, household: str | None, now: datetime) -> bool:
@@ -186,20 +210,8 @@ def _call_on(session: Session, row: Fire, now: datetime) -> None:
     alert may belong to several fires. Only what changes is loaded: a home whose alarms ring on
     and on has alerts without end, and each new one passes here."""
     session.flush()
-    mine = AlertRow.id.in_(select(FireAlarm.alert_id).where(FireAlarm.fire == row.id))
-    if row.phase in decision.WAITS:  # then each of them belongs to one that waits
-        needed = True
-        differs: ColumnElement[bool] = AlertRow.called_on.is_(False)
-    else:
-        elsewhere = exists().where(
-            FireAlarm.alert_id == AlertRow.id,
-            Fire.id == FireAlarm.fire,
-            Fire.phase.in_(decision.WAITS),
-        )
-        needed = False
-        differs = and_(AlertRow.called_on, ~elsewhere)
-    query = select(AlertRow).where(mine, differs).order_by(AlertRow.raised, AlertRow.id)
-    for alert in session.scalars(query).all():
+    needed = row.phase in decision.WAITS
+    for alert in session.scalars(_CALLED_ON[needed], {"fire": row.id}).all():
         call_on(session, alert, now, needed=needed)
 
 
