@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -17,7 +17,7 @@ from vigil_cloud.checkin.positions import position_of, position_of_visit
 from vigil_cloud.checkin.relatives import SEEN, is_told, tell_relatives
 from vigil_cloud.checkin.rules import begin, tell_of_visit
 from vigil_cloud.checkin.tags import is_on_a_thing
-from vigil_cloud.domain.aside import Aside
+from vigil_cloud.domain.aside import Aside, handled_in_parts
 from vigil_cloud.domain.port import Complaint, Received
 from vigil_cloud.domain.presence import PersonSeen, TagSeen
 from vigil_cloud.domain.registry import tag_owner, tell_person_seen, tell_tag_seen
@@ -73,15 +73,22 @@ class CheckinHandler:
         merged = visits.merge(session, message, event, found.carried)
         if merged is None:
             return None
-        complaint = self._tell(session, message, merged, found.rules)
+        rules = found.rules
+        complaint = handled_in_parts(
+            session, lambda aside: self._tell(session, message, merged, rules, aside)
+        )
         del found  # kept until here: a session forgets what nobody holds
         return complaint
 
     @staticmethod
     def _tell(
-        session: Session, message: Received, merged: visits.Merged, rules: Sequence[PersonRule]
-    ) -> Complaint | None:
-        aside, now, visit = Aside(session), message.received, merged.visit
+        session: Session,
+        message: Received,
+        merged: visits.Merged,
+        rules: Sequence[PersonRule],
+        aside: Aside,
+    ) -> None:
+        now, visit = message.received, merged.visit
         feed.append(session, "visit", visit.id, now)
         if visit.person_key is None:
             thing = TagSeen(
@@ -94,7 +101,7 @@ class CheckinHandler:
                 marks=message.marks,
             )
             aside.do("tag-seen", lambda: tell_tag_seen(session, thing), None)
-            return aside.complaint
+            return
         for other in visits.mark_conflicts(session, merged):
             if other is not visit:
                 feed.append(session, "visit", other.id, now)
@@ -116,7 +123,6 @@ class CheckinHandler:
             marks=_marks(message, visit.doubt),
         )
         aside.do("person-seen", lambda: tell_person_seen(session, seen), None)
-        return aside.complaint
 
 
 class _Found(NamedTuple):
@@ -127,6 +133,15 @@ class _Found(NamedTuple):
 
 def _marks(message: Received, doubt: str | None) -> dict[str, Any]:
     return {**message.marks, "identity_doubtful": doubt} if doubt else dict(message.marks)
+
+
+# Made once: asked for every visit, and to make a statement costs more than to run it.
+_CARRIER: Final = (
+    select(Tag.person_key, Person, PersonRule)
+    .outerjoin(Person, Person.key == Tag.person_key)
+    .outerjoin(PersonRule, PersonRule.person_key == Tag.person_key)
+    .where(Tag.tag == bindparam("of"))
+)
 
 
 def _carrier(
@@ -140,13 +155,7 @@ def _carrier(
         if known is None:
             return None
         tag, doubt = known.tag, known.doubt
-    query = (
-        select(Tag.person_key, Person, PersonRule)
-        .outerjoin(Person, Person.key == Tag.person_key)
-        .outerjoin(PersonRule, PersonRule.person_key == Tag.person_key)
-        .where(Tag.tag == tag)
-    )
-    rows = session.execute(query).all()
+    rows = session.execute(_CARRIER, {"of": tag}).all()
     if not rows:
         return _Found(visits.Carried(tag, None, doubt), None, ())
     rules = [row[2] for row in rows if row[2] is not None]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.places import Place
 from vigil_cloud.checkin import positions
 from vigil_cloud.checkin.doubts import NEAR_IN_TIME, Doubt, Stay, conflicts
 from vigil_cloud.checkin.models import Visit
+from vigil_cloud.database.base import UtcDateTime
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.domain.port import Received
 from vigil_cloud.identity import looks
@@ -93,6 +94,22 @@ def merge(
     return Merged(visit, near) if before != _said(visit) else None
 
 
+# Made once: asked for every visit, and to make a statement costs more than to run it.
+_ITSELF: Final = select(Visit).where(Visit.id == bindparam("itself"))
+_KNOWN: Final = select(Visit).where(
+    or_(
+        Visit.id == bindparam("itself"),
+        and_(
+            Visit.person_key == bindparam("person"),
+            Visit.last_seen >= bindparam("since", type_=UtcDateTime()),
+            Visit.arrived <= bindparam("until", type_=UtcDateTime()),
+            Visit.tag == bindparam("tag"),
+            Visit.device != bindparam("device"),
+        ),
+    )
+)
+
+
 def _known(
     session: Session,
     message: Received,
@@ -102,17 +119,16 @@ def _known(
     last_seen: datetime,
 ) -> tuple[Visit | None, Sequence[Visit]]:
     """The visit itself, and those that it may not stand beside: with one statement."""
-    wanted = Visit.id == visit_id
+    asked: dict[str, Any] = {"itself": visit_id}
     if carried.person_key is not None:
-        near = and_(
-            Visit.person_key == carried.person_key,
-            Visit.last_seen >= arrived - NEAR_IN_TIME,
-            Visit.arrived <= last_seen + NEAR_IN_TIME,
-            Visit.tag == carried.tag,
-            Visit.device != message.envelope.subject,
-        )
-        wanted = or_(wanted, near)
-    found = session.scalars(select(Visit).where(wanted)).all()
+        asked |= {
+            "person": carried.person_key,
+            "tag": carried.tag,
+            "device": message.envelope.subject,
+            "since": arrived - NEAR_IN_TIME,
+            "until": last_seen + NEAR_IN_TIME,
+        }
+    found = session.scalars(_KNOWN if len(asked) > 1 else _ITSELF, asked).all()
     own = next((visit for visit in found if visit.id == visit_id), None)
     return own, [visit for visit in found if visit.id != visit_id]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -108,10 +108,13 @@ def _describe(desk: Desk, search: Search, said: Report) -> None:
     desk.session.flush()
 
 
+# Made once: asked for every visit, and to make a statement costs more than to run it.
+_OPEN: Final = select(Search).where(Search.person_key == bindparam("of"), Search.ended.is_(None))
+
+
 def open_search(session: Session, person_key: str) -> Search | None:
     """The one that is under way."""
-    query = select(Search).where(Search.person_key == person_key, Search.ended.is_(None))
-    return session.scalar(query)
+    return session.scalar(_OPEN, {"of": person_key})
 
 
 def require(desk: Desk, case_id: str) -> tuple[CaseRow, Search]:
