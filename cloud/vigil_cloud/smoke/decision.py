@@ -33,6 +33,8 @@ Reason = Literal[
 """Why everybody was called. ``signs``: none of them alone, all of them together."""
 HEAT: Final = "heat"
 """A condition of its own, or a sign of an alarm that feels smoke as well."""
+DENSITY: Final = "density"
+"""A sign: smoke has risen by half since the alarm began, or since that was told last."""
 End = Literal["code", "leader", "all-clear"]
 Cause = Literal["fire", "cooking", "steam", "test", "fault"]
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
@@ -72,6 +74,8 @@ class Alarm:
     """By our clock."""
     over: datetime | None = None
     signs: tuple[str, ...] = ()
+    density: float | None = None
+    """The densest smoke that was told of it, in the device's own measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +145,9 @@ def rings(state: State, alarm: Alarm) -> State:
     known = next((one for one in state.alarms if one.reference == alarm.reference), None)
     if known is not None:
         new = tuple(sign for sign in alarm.signs if sign not in known.signs)
-        joined = replace(known, signs=(*known.signs, *new))
-        state = replace(state, alarms=tuple(_replaced(state.alarms, joined)))
-        if not new or known.over is not None:
+        more = says_more(known, alarm)
+        state = replace(state, alarms=tuple(_replaced(state.alarms, _joined(known, alarm))))
+        if not more or known.over is not None:
             return state
         state = _asked_again(state, alarm.heard)
         state = _called(state, "heat", alarm.heard) if HEAT in new else state
@@ -159,6 +163,17 @@ def rings(state: State, alarm: Alarm) -> State:
     if state.phase == "called":
         return _called(state, "rings-anew", now)
     return _hastened(_hot_now(_asked_again(state, now), alarm), now)
+
+
+def says_more(known: Alarm, alarm: Alarm) -> bool:
+    """Whether a device says more of an alarm than it did: a sign that is new, or smoke that has
+    risen once more. A gateway tells each rise by half (``density``): whoever took back the smoke
+    of burnt toast has said nothing of what it lit."""
+    if not set(alarm.signs) <= set(known.signs):
+        return True
+    if DENSITY not in alarm.signs or alarm.density is None:
+        return False
+    return known.density is None or alarm.density > known.density
 
 
 def takes_in(state: State) -> bool:
@@ -359,6 +374,12 @@ def _no_fire(state: State, by: End) -> State:
         clears=state.clears + 1,
     )
     return state if state.ringing else replace(state, phase="over")
+
+
+def _joined(known: Alarm, alarm: Alarm) -> Alarm:
+    new = tuple(sign for sign in alarm.signs if sign not in known.signs)
+    told = [one for one in (known.density, alarm.density) if one is not None]
+    return replace(known, signs=(*known.signs, *new), density=max(told, default=None))
 
 
 def _replaced(alarms: Iterable[Alarm], one: Alarm) -> Iterable[Alarm]:

@@ -149,7 +149,7 @@ def alarm_rings(
         known = next(
             (one for one in state_of(row).alarms if one.reference == alarm.reference), alarm
         )
-        if set(alarm.signs) <= set(known.signs):
+        if not decision.says_more(known, alarm):
             return row  # told again of what was over: it opens nothing
         session.delete(session.get_one(FireAlarm, alarm.reference))
         session.flush()

@@ -210,6 +210,7 @@ def _alarm(condition_id: str, message: Received, event: AnyAlarm, slow: timedelt
         began=put_right(late or event.since, slow, message.received),
         heard=message.received,
         signs=tuple(signs),
+        density=event.smoke_density if isinstance(event, SmokeAlarm) else None,
     )
 
 

@@ -25,8 +25,10 @@ def alarm(
     condition: str = "smoke",
     began: datetime | None = None,
     signs: tuple[str, ...] = (),
+    density: float | None = None,
 ) -> Alarm:
-    return Alarm(f"{device}-{condition}", device, condition, began or at, at, signs=signs)
+    reference = f"{device}-{condition}"
+    return Alarm(reference, device, condition, began or at, at, signs=signs, density=density)
 
 
 def asked(window_s: float = 60) -> State:
@@ -86,6 +88,36 @@ def test_denser_smoke_after_the_code_asks_the_home_anew() -> None:
     state = decision.code_given(asked())
     state = decision.rings(state, alarm(at=NOON + 40 * S, signs=("density",)))
     assert (state.phase, state.opened, state.asked) == ("asking", NOON + 40 * S, 2)
+
+
+def test_smoke_that_rises_once_more_after_the_code_asks_the_home_anew() -> None:
+    """The toast made it denser before somebody took it back; what burns behind it as well."""
+    toast = alarm(at=NOON + 10 * S, signs=("density",), density=0.3)
+    state = decision.code_given(decision.rings(asked(), toast))
+    assert decision.rings(state, toast) == state, "told twice"
+    pan = alarm(at=NOON + 40 * S, signs=("density",), density=0.5)
+    again = decision.rings(state, pan)
+    assert (again.phase, again.opened, again.asked) == ("asking", NOON + 40 * S, 2)
+    assert decision.tick(again, NOON + 100 * S).phase == "called"
+    taken_back = decision.code_given(again)
+    assert decision.rings(taken_back, toast) == taken_back, "told late"
+    assert decision.rings(taken_back, pan) == taken_back
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0.1, 1000), min_size=1, max_size=12), st.data())
+def test_denser_smoke_than_any_before_the_code_is_never_taken_back_unasked(
+    densities: list[float], data: st.DataObject
+) -> None:
+    state, most, now = asked(), 0.0, NOON
+    for density in densities:
+        now += 1 * S
+        if data.draw(st.booleans()):
+            state = decision.code_given(state)
+        state = decision.rings(state, alarm(at=now, signs=("density",), density=density))
+        if density > most:
+            assert state.phase == "asking"
+        most = max(most, density)
 
 
 def test_a_second_fire_behind_a_stuck_alarm_calls_again() -> None:

@@ -108,6 +108,51 @@ def test_the_home_takes_it_back_with_its_code(home: Home, line: Line119) -> None
     assert home.fires()[0]["phase"] == "over"
 
 
+def test_smoke_that_goes_on_rising_after_the_code_asks_again_and_then_calls_119(
+    home: Home, line: Line119
+) -> None:
+    """A fire behind burnt toast, in a home with one alarm that feels no heat."""
+    since = home.city.time
+    hook = Hook()
+    channel(home.city, hook.url, "resident", username="resident")
+    ring(home, since=since, smoke_density=0.2)
+    home.later(5)
+    ring(home, since=since, smoke_density=0.31, signs=["density"])
+    home.later(10)
+    assert home.act("resident", "safe", {"code": CODE}).json()["phase"] == "false-alarm"
+    home.later(600)
+    home.told()
+    told = len(hook.received)
+
+    ring(home, since=since, smoke_density=0.48, signs=["density"])
+    home.look()
+    home.told()
+    assert home.fires()[0]["phase"] == "asking"
+    assert len(hook.received) == told + 1, "the home hears that it is asked"
+    assert "denser smoke (0.48)" in hook.received[-1]["message"]
+    home.later(59)
+    assert kinds(line) == []
+    home.later(1)
+    assert kinds(line) == ["Alert"]
+    hook.close()
+
+
+def test_smoke_that_rises_after_the_all_clear_is_another_fire(home: Home, line: Line119) -> None:
+    """The engine has left, and the alarm has never fallen silent."""
+    since = home.city.time
+    ring(home, since=since, smoke_density=0.31, signs=["density"])
+    home.later(60)
+    for step in ("acknowledge", "arrived", "all-clear"):
+        assert home.act("dispatcher", f"lead/{step}").status_code == 200
+    home.later(60)
+    ring(home, since=since, smoke_density=0.31, signs=["density"])
+    home.look()
+    assert [fire["phase"] for fire in home.fires()] == ["over"], "nothing new"
+    ring(home, since=since, smoke_density=0.6, signs=["density"])
+    home.later(60)
+    assert kinds(line) == ["Alert", "Alert"]
+
+
 def test_a_code_after_119_was_called_cancels_the_call(home: Home, line: Line119) -> None:
     ring(home)
     assert home.act("resident", "burns").json()["phase"] == "called"

@@ -119,6 +119,18 @@ def test_a_further_rise_of_smoke_is_told_again_under_the_same_id() -> None:
     assert len(set(night.ids)) == 3
 
 
+def test_each_rise_of_a_growing_fire_is_told_until_nothing_can_be_seen() -> None:
+    """Somebody may have taken back any of them."""
+    night = Night()
+    densities = [0.18 * 1.6**n for n in range(12)]
+    assert densities[-1] > 30, "dB/m: a hundredth of the light after two thirds of a metre"
+    feed(night, [{"smoke": True, "smoke_density": density} for density in densities])
+    assert short(night.told) == ["+smoke", *["+smoke density"] * 11]
+    assert len(set(night.ids)) == 12
+    feed(night, [{"smoke": True, "smoke_density": density} for density in densities])
+    assert len(night.told) == 12, "it falls and rises: nothing is new"
+
+
 def test_a_stuck_alarm_in_clear_air_tells_no_rise() -> None:
     night = Night()
     feed(night, [{"smoke": False, "smoke_density": 0.04}])
