@@ -55,6 +55,11 @@ class CityIngest:
         writer = self._ingest._intakes[{"alarm": 0, "observation": 2}.get(lane, 1)].writer
         writer.store([Arrived(topic, one, self.city.time, 0.0, None) for one in payloads])
 
+    def store_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Topics and payloads of an event lane, of several gateways, in one batch."""
+        arrived = [Arrived(topic, one, self.city.time, 0.0, None) for topic, one in messages]
+        self._ingest._intakes[1].writer.store(arrived)
+
     def run_jobs(self) -> None:
         """What the domains do now and then, by a process that has just been started."""
         for job in jobs(self.city.services, ingest=True):

@@ -155,6 +155,12 @@ def _newest(
     return found[:_NAMED]
 
 
+def waits_for(detail: Mapping[str, Any], device: str, reference: str) -> bool:
+    """Whether this alarm of the device joined and has not ended."""
+    known = detail.get("devices", {}).get(device)
+    return known is not None and _short(reference) in known["standing"]
+
+
 def _standing_with(known: Mapping[str, Any], reference: str) -> tuple[list[str], bool]:
     """A device's alarms that have not ended, with one more; whether there are others besides."""
     standing, unnamed = list(known.get("standing", [])), bool(known.get("unnamed", False))

@@ -112,6 +112,23 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
             outbox.announce(session, row, now, "raised")
         feed.append(session, "alert", row.id, now)
         return row
+    if _goes_on(session, row, occurrence, now):
+        session.flush()
+    return row
+
+
+def say_end(session: Session, row: AlertRow, occurrence: Occurrence, now: datetime) -> None:
+    """What ``record`` makes of an end of this alert, which nothing is written of yet: for whoever
+    ends many. A counted alert takes it for one of those that it lists."""
+    if row.kind == flood.MANY:
+        device, reference = occurrence.device, occurrence.reference
+        detail, over = flood.ended(row.detail, device, reference, occurrence.ended or now)
+        occurrence = _counted(row, occurrence, detail, None, active=not over)
+    _goes_on(session, row, occurrence, now)
+
+
+def _goes_on(session: Session, row: AlertRow, occurrence: Occurrence, now: datetime) -> bool:
+    """What an occurrence means for an alert that is there; whether anything changes."""
     changed = _merge(session, row, occurrence)
     for reason in _reasons_to_tell_again(session, row, occurrence, now):
         _tell_again(session, row, reason, now)
@@ -124,9 +141,8 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
             outbox.announce(session, row, now, "all-clear", step=isoformat_utc(now))
         changed = True
     if changed:
-        session.flush()
         feed.append(session, "alert", row.id, now)
-    return row
+    return changed
 
 
 def _join(

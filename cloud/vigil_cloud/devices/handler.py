@@ -6,6 +6,7 @@ ordered by epoch and sequence: a gateway's clock may be set back, or lie in the 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -19,7 +20,7 @@ from vigil_cloud.devices.downlinks import answered, found, reconcile
 from vigil_cloud.devices.epochs import supersedes
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
-from vigil_cloud.domain.port import Complaint, Received
+from vigil_cloud.domain.port import Complaint, Group, Received
 from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.envelope import Source
 from vigil_schemas.gateway import (
@@ -75,6 +76,16 @@ class DevicesHandler:
             LookReport,
         )
     )
+
+    ends_alerts: Final = False
+
+    def fits(self, message: Received) -> bool:
+        """The states of devices: all of a bridge's change with it."""
+        return isinstance(message.data, DeviceHealth)
+
+    def group(self, session: Session, messages: Sequence[Received]) -> Group:
+        """Those of known gateways and devices, which stay locked."""
+        return _of_devices(session, messages)
 
     def handle(self, session: Session, message: Received) -> Complaint | None:
         """Each case leaves the tables alone where the message is old news."""
@@ -170,6 +181,52 @@ def _newer_report(session: Session, gateway: Gateway, position: Position, now: d
     return position.sequence > gateway.health_sequence
 
 
+Order = Callable[[str, str, str, datetime], int]
+"""``epochs.supersedes``, of gateway, epoch, other and now."""
+
+
+def _of_devices(session: Session, messages: Sequence[Received]) -> Group:
+    names = sorted({message.gateway for message in messages})
+    gateways = select(Gateway).where(Gateway.gateway.in_(names)).order_by(Gateway.gateway)
+    fresh = {"populate_existing": True}
+    known = {
+        row.gateway
+        for row in session.scalars(gateways.with_for_update().execution_options(**fresh))
+    }
+    told = [message.data for message in messages]
+    subjects = sorted({one.device for one in told if isinstance(one, DeviceHealth)})
+    devices = select(Device).where(Device.device.in_(subjects)).order_by(Device.device)
+    rows = {
+        (row.gateway, row.device): row
+        for row in session.scalars(devices.with_for_update().execution_options(**fresh))
+    }
+    found = {
+        place: (device, one)
+        for place, (message, one) in enumerate(zip(messages, told, strict=True))
+        if message.gateway in known
+        and isinstance(one, DeviceHealth)
+        and (device := rows.get((message.gateway, one.device))) is not None
+    }
+    # By the device of the health and not by its envelope's: two may speak of one.
+    several = len({one.device for _, one in found.values()}) < len(found)
+
+    def write(session: Session, places: Collection[int]) -> None:
+        orders: dict[tuple[str, str, str], int] = {}
+
+        def order(gateway: str, epoch: str, other: str, now: datetime) -> int:
+            key = gateway, epoch, other
+            if key not in orders:
+                orders[key] = supersedes(session, gateway, epoch, other, now)
+            return orders[key]
+
+        for place in places:
+            device, source = found[place]
+            message = messages[place]
+            _say_state(device, source, Position.of(message), message.received, order)
+
+    return Group([] if several else list(found), write)
+
+
 def _source_changed(
     session: Session, gateway: str, source: SourceHealth, position: Position, now: datetime
 ) -> None:
@@ -179,8 +236,20 @@ def _source_changed(
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one_or_none()
+    if device is None:
+        return
+
+    def order(gateway: str, epoch: str, other: str, now: datetime) -> int:
+        return supersedes(session, gateway, epoch, other, now)
+
+    _say_state(device, source, position, now, order)
+
+
+def _say_state(
+    device: Device, source: SourceHealth, position: Position, now: datetime, order: Order
+) -> None:
     change = isinstance(source, DeviceHealth)
-    if device is None or not _newer_state(session, device, source, position, change, now):
+    if not _newer_state(device, source, position, change, now, order):
         return
     if device.state_epoch != position.epoch:
         device.state_epoch, device.state_sequence = position.epoch, None
@@ -202,12 +271,12 @@ def _source_changed(
 
 
 def _newer_state(
-    session: Session,
     device: Device,
     source: SourceHealth,
     position: Position,
     change: bool,
     now: datetime,
+    order_of: Order,
 ) -> bool:
     """Whether this is news of a device: by epoch, then by the event lane's own numbers.
 
@@ -215,7 +284,7 @@ def _newer_state(
     the event lane: they count where their clock can be right and says that they are not older.
     """
     if device.state_epoch is not None:
-        order = supersedes(session, device.gateway, position.epoch, device.state_epoch, now)
+        order = order_of(device.gateway, position.epoch, device.state_epoch, now)
         if order:
             return order > 0
         if change and position.sequence is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -87,6 +87,36 @@ class Handler(Protocol):
 
     def handle(self, session: Session, message: Received) -> Complaint | None:
         """Write what follows from one message. A complaint becomes a dead letter beside it."""
+
+
+class Group(NamedTuple):
+    """Those of several messages that a handler writes with a number of statements that does not
+    grow with them."""
+
+    messages: Sequence[int]
+    """Their places among those that it was asked about."""
+    write: Callable[[Session, Collection[int]], None]
+    """Called with the places of those that nobody has taken before."""
+
+
+@runtime_checkable
+class GroupHandler(Protocol):
+    """A ``Handler`` that can take many messages at once: a bridge that comes back brings hundreds.
+
+    Asked of messages that ``fits`` alone, each the only one of its type of its device, where
+    nothing else of their gateways is in the batch. What is not in the group, and all of it where
+    anything fails, goes through ``handle`` one by one: both must come to the same.
+    """
+
+    @property
+    def ends_alerts(self) -> bool:
+        """Whether it locks the alerts' feed, which comes before rows of devices."""
+
+    def fits(self, message: Received) -> bool:
+        """Whether it may be one of a group. Pure."""
+
+    def group(self, session: Session, messages: Sequence[Received]) -> Group:
+        """Finds out which it takes at once; reads and locks, and writes nothing."""
 
 
 @dataclass(frozen=True, slots=True)

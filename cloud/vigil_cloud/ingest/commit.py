@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 import structlog
-from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
@@ -18,19 +17,18 @@ from sqlalchemy.orm.exc import StaleDataError
 from vigil_cloud.alerts import feed
 from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import database_is_away, lock_for_writing
-from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.newest import newest_of, record_newest
 from vigil_cloud.devices.removal import REVOKED
 from vigil_cloud.devices.seen import Seen, lock_gateways, record_seen
 from vigil_cloud.domain.aside import BESIDE_FAILED
-from vigil_cloud.domain.port import Complaint, Handler, Received, Unprepared
-from vigil_cloud.ingest import taken
+from vigil_cloud.domain.port import Complaint, Handler, Unprepared
+from vigil_cloud.ingest import taken, watermarks
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
 from vigil_cloud.ingest.letters import DeadLetters, Letter, is_dead_letter, storable_text
-from vigil_cloud.ingest.models import Watermark
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.salvage import concerns_alarm
+from vigil_cloud.ingest.together import Together, received
 from vigil_cloud.timeseries.port import Point
 from vigil_schemas.gateway import CommandResult
 from vigil_schemas.topics import STATUS
@@ -100,13 +98,19 @@ class Committer:
         for handler in handlers:
             for event_type in sorted(handler.types):
                 self._handlers[event_type].append(handler)
+        self._together = Together(self._handlers)
 
     def write(self, session: Session, items: Sequence[Item], now: datetime) -> Outcome:
         """Everything up to the commit, which is the caller's. Raises SQLAlchemy's errors, and
         ``Unprepared``."""
         lock_for_writing(session)
         outcome = Outcome()
-        outcome.progress = _lock_watermarks(session, items, now, outcome.gateways)
+        outcome.gateways = {
+            item.decoded.source: item.decoded.gateway
+            for item in items
+            if item.decoded.source is not None
+        }
+        outcome.progress = watermarks.lock(session, outcome.gateways, now)
         # Before anything else. Rooms lock their message's gateway and the alerts' feed, and at the
         # end of a batch all its gateways are noted as seen: two batches that did so in the order
         # of their messages would each come to wait for the other, and an alarm for PostgreSQL to
@@ -115,7 +119,11 @@ class Committer:
         if any(_is_audited(item) for item in items):
             feed.lock(session)  # whoever takes both takes the audit log's end second
         letters: list[tuple[Item, Refusal]] = []
-        for item in items:
+        written = self._together.take(session, items, outcome.progress, now)
+        for place, item in enumerate(items):
+            if place in written:
+                _count_written(item, outcome)
+                continue
             refusal = self._take(session, item, now, outcome)
             if refusal is not None:
                 letters.append((item, refusal))
@@ -139,7 +147,7 @@ class Committer:
         # Takes the feed's lock: after the gateways', before the newest readings'.
         self._tell_of_alarms(session, zip(letters, again, strict=True), now)
         _record_newest(session, outcome.stored)
-        _move_watermarks(session, outcome, now)
+        watermarks.move(session, outcome.progress, now)
         return outcome
 
     def _gateways_to_lock(self, items: Sequence[Item], now: datetime) -> set[str]:
@@ -259,18 +267,11 @@ class Committer:
     def _ask(self, session: Session, item: Item, fact: Fact) -> Refusal | None:
         """Every room that takes such events; the first complaint, if any."""
         handlers = self._handlers.get(fact.envelope.type, ())
-        received = Received(
-            fact.gateway,
-            fact.envelope,
-            fact.data,
-            item.arrived.received,
-            fact.marks,
-            item.arrived.retained,
-        )
+        message = received(item.arrived, fact)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with session.begin_nested():
-                    answers = [handler.handle(session, received) for handler in handlers]
+                    answers = [handler.handle(session, message) for handler in handlers]
             except Unprepared:
                 raise
             except Exception as error:
@@ -304,6 +305,15 @@ class Committer:
         )
 
 
+def _count_written(item: Item, outcome: Outcome) -> None:
+    """One that was taken with others at once."""
+    decoded = item.decoded
+    if decoded.source is not None and decoded.sequence is not None:
+        outcome.progress[decoded.source].add(decoded.sequence)
+    outcome.stored.append(item)
+    outcome.facts += 1
+
+
 def _is_audited(item: Item) -> bool:
     """Whether what it says becomes a line of the audit log: what a gateway answered."""
     decoded = item.decoded
@@ -316,84 +326,6 @@ def _record_newest(session: Session, items: Iterable[Item]) -> None:
         if isinstance(item.decoded, Observation):
             points[item.decoded.device] += item.decoded.points
     record_newest(session, {device: newest_of(told) for device, told in points.items()})
-
-
-def _lock_watermarks(
-    session: Session, items: Iterable[Item], now: datetime, gateways: dict[str, str]
-) -> dict[str, Progress]:
-    """The batch's sources, locked in one order so that two processes wait and do not deadlock."""
-    for item in items:
-        if item.decoded.source is not None:
-            gateways[item.decoded.source] = item.decoded.gateway
-    if not gateways:
-        return {}
-    sources = sorted(gateways)
-    found = _read_watermarks(session, sources)
-    missing = [source for source in sources if source not in found]
-    if missing:
-        insert_missing(
-            session,
-            Watermark,
-            [
-                {
-                    "source": source,
-                    "gateway": gateways[source],
-                    "stored": 0,
-                    "beyond": [],
-                    "refused": 0,
-                    "updated": now,
-                }
-                for source in missing
-            ],
-        )
-        found = _read_watermarks(session, sources)
-    return found
-
-
-_MARKS: Final = table_of(Watermark)
-# Made once: to make a statement costs more than to run it.
-_READ_MARKS: Final = (
-    select(_MARKS.c.source, _MARKS.c.stored, _MARKS.c.beyond, _MARKS.c.refused)
-    .where(_MARKS.c.source.in_(bindparam("sources", expanding=True)))
-    .order_by(_MARKS.c.source)
-    .with_for_update()
-)
-_MOVE_MARKS: Final = (
-    update(_MARKS)
-    .where(_MARKS.c.source == bindparam("which"))
-    .values(
-        stored=bindparam("stored_now"),
-        beyond=bindparam("beyond_now", type_=_MARKS.c.beyond.type),
-        refused=bindparam("refused_now"),
-        updated=bindparam("now", type_=_MARKS.c.updated.type),
-    )
-)
-
-
-def _read_watermarks(session: Session, sources: list[str]) -> dict[str, Progress]:
-    rows = session.connection().execute(_READ_MARKS, {"sources": sources})
-    return {
-        source: Progress(stored, ((first, last) for first, last in beyond), refused)
-        for source, stored, beyond, refused in rows
-    }
-
-
-def _move_watermarks(session: Session, outcome: Outcome, now: datetime) -> None:
-    if not outcome.progress:
-        return
-    session.connection().execute(
-        _MOVE_MARKS,
-        [
-            {
-                "which": source,
-                "stored_now": progress.stored,
-                "beyond_now": [list(pair) for pair in progress.beyond],
-                "refused_now": progress.refused,
-                "now": now,
-            }
-            for source, progress in sorted(outcome.progress.items())
-        ],
-    )
 
 
 def _heard_of(items: Iterable[Item]) -> tuple[set[str], dict[str, Seen]]:

@@ -31,7 +31,7 @@ def row_of(
     first = session.get(AlarmCondition, plain)
     if first is None:
         return plain, None
-    stem = f"{gateway}:{_digest(event.alarm_id, device, event.condition)}."
+    stem = stem_of(gateway, device, event)
     known = list(
         session.scalars(
             select(AlarmCondition).where(
@@ -47,6 +47,17 @@ def row_of(
     began = _began(event)
     same = _activated_by(known, began)
     return (same.id, same) if same is not None else (f"{stem}{_number(began)}", None)
+
+
+def stem_of(gateway: str, device: str, event: AnyAlarm) -> str:
+    """How the ids of further conditions begin that go by this one's ``alarm_id``."""
+    return f"{gateway}:{_digest(event.alarm_id, device, event.condition)}."
+
+
+def further_stem(condition_id: str) -> str:
+    """Such an id's stem; empty where it is none."""
+    stem, dot, _ = condition_id.rpartition(".")
+    return f"{stem}{dot}"
 
 
 def _activated_by(known: list[AlarmCondition], began: datetime) -> AlarmCondition | None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.places import place_of
+from vigil_cloud.alerts.places import Place, place_of
 from vigil_cloud.alerts.service import Occurrence
 from vigil_cloud.domain.port import Received
 from vigil_cloud.smoke.verdict import FIRES, TITLES, AnyAlarm, Verdict
@@ -25,8 +25,21 @@ def occurrence_of(
     end_is_told: bool,
 ) -> Occurrence:
     """``reference``: which alert it is of; ``end_is_told``: whether its end is told by itself."""
+    place = place_of(session, message.envelope.subject)
+    return occurrence_at(place, message, reference, event, verdict, end_is_told=end_is_told)
+
+
+def occurrence_at(
+    place: Place,
+    message: Received,
+    reference: str,
+    event: AnyAlarm,
+    verdict: Verdict,
+    *,
+    end_is_told: bool,
+) -> Occurrence:
+    """The same of a place that is known."""
     device = message.envelope.subject
-    place = place_of(session, device)
     title, title_zh = _titles(verdict, event, place.name, place.name_zh)
     return Occurrence(
         domain=DOMAIN,

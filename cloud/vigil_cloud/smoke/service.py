@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,12 +17,13 @@ from vigil_cloud.alerts.service import REPEATS, record
 from vigil_cloud.devices import clocks
 from vigil_cloud.devices.clocks import put_right
 from vigil_cloud.domain.aside import Aside, handled_in_parts
-from vigil_cloud.domain.port import Complaint, Received
+from vigil_cloud.domain.port import Complaint, Group, Received
 from vigil_cloud.identity.situation import situation_of
-from vigil_cloud.smoke import fires, flapping
+from vigil_cloud.smoke import fires, flapping, returns
 from vigil_cloud.smoke.circumstances import circumstances_of
+from vigil_cloud.smoke.conditions import keep, keep_rings
 from vigil_cloud.smoke.decision import Alarm
-from vigil_cloud.smoke.fire_opening import ALARM, open_fire
+from vigil_cloud.smoke.fire_opening import open_fire
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.names import row_of
 from vigil_cloud.smoke.occurrences import occurrence_of, retitle
@@ -40,6 +43,16 @@ class SmokeHandler:
     """Takes conditions. Activation and clearing may come in any order, any number of times."""
 
     types: frozenset[str] = frozenset({SmokeAlarm.TYPE, SmokeAlarmV1.TYPE})
+
+    ends_alerts: Final = True
+
+    def fits(self, message: Received) -> bool:
+        """Ends of what weakens an alarm: of a bridge that is back they come by the hundred."""
+        return returns.fits(message)
+
+    def group(self, session: Session, messages: Sequence[Received]) -> Group:
+        """Those whose condition and alert are plainly known."""
+        return returns.group(session, messages)
 
     def handle(self, session: Session, message: Received) -> Complaint | None:
         """One change of one condition: its alert, then what it means for others. The alarm is
@@ -76,8 +89,8 @@ class SmokeHandler:
         over = put_right(event.since, behind, now)
         alarm = _alarm(condition_id, message, event, behind) if event.active and timed else None
         known = row or _new(message, condition_id, event, alert)
-        _keep(known, event, verdict, now)
-        _keep_rings(known, alarm, behind, now)
+        keep(known, event, verdict, now)
+        keep_rings(known, alarm, behind, now)
         if row is None and (verdict.in_test or _is_recorded(session, alert, known)):
             session.add(known)
         session.flush()
@@ -212,26 +225,3 @@ def _alarm(condition_id: str, message: Received, event: AnyAlarm, slow: timedelt
         signs=tuple(signs),
         density=event.smoke_density if isinstance(event, SmokeAlarm) else None,
     )
-
-
-def _keep_rings(row: AlarmCondition, alarm: Alarm | None, behind: timedelta, now: datetime) -> None:
-    """``alarm``: as it rings now; ``None``: it has fallen silent."""
-    if alarm is None:
-        if row.rings is None:
-            return
-        alarm = ALARM.validate_python(row.rings)
-    over = put_right(row.cleared, behind, now) if row.cleared is not None else None
-    row.rings = ALARM.dump_python(replace(alarm, over=alarm.over or over), mode="json")
-
-
-def _keep(row: AlarmCondition, event: AnyAlarm, verdict: Verdict, now: datetime) -> None:
-    if event.active:
-        if row.activated is None:
-            row.activated, row.heard = event.since, now
-            row.in_test = verdict.in_test
-        row.in_test = row.in_test and verdict.in_test
-    else:
-        row.cleared = row.cleared or event.since
-        row.over_heard = row.over_heard or now
-    if event.battery_percent is not None:
-        row.battery_percent = event.battery_percent
