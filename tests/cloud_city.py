@@ -10,7 +10,7 @@ import json
 import threading
 import uuid
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,13 @@ from vigil_cloud.config import Settings, load
 from vigil_cloud.database.engine import writing
 from vigil_cloud.domain.port import Received, prepared
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.consents import grant
+from vigil_cloud.identity.consents import Wanted, grant
 from vigil_cloud.identity.models import Guardian
 from vigil_cloud.identity.passwords import hash_password
 from vigil_cloud.identity.persons import add_person
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, add_account, set_gateway_token
+from vigil_cloud.identity.whereabouts import EVERYTHING, Scope
 from vigil_cloud.stores import build_services
 from vigil_schemas.checkin import CheckinVisit
 from vigil_schemas.envelope import Envelope, schema_url
@@ -177,7 +178,16 @@ class City:
             account = account_named(session, username)
             session.add(Guardian(person_key=key, account_id=account.id))
 
-    def consent(self, username: str, key: str = "p1", days: float = 30) -> int:
+    def consent(
+        self,
+        username: str,
+        key: str = "p1",
+        days: float = 30,
+        *,
+        scopes: Collection[Scope] = EVERYTHING,
+        footprint_from: datetime | None = None,
+    ) -> int:
+        """To everything that can be opened, where a test names no scopes."""
         with writing(self.services.sessions) as session:
             consent = grant(
                 session,
@@ -186,6 +196,7 @@ class City:
                 by="guardian",
                 expires=self.time + timedelta(days=days),
                 now=self.time,
+                wanted=Wanted(frozenset(scopes), footprint_from),
             )
             session.flush()
             return consent.id

@@ -11,6 +11,7 @@ from vigil_cloud.checkin.models import Tag
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account, Consent
 from vigil_cloud.identity.persons import add_person
+from vigil_cloud.identity.whereabouts import EVERYTHING, write
 from vigil_cloud.notify.channels import URL_COLUMN
 from vigil_cloud.notify.models import Channel
 
@@ -61,6 +62,7 @@ def add_households(
                     granted_by="operator",
                     granted=now,
                     expires=now + timedelta(days=30),
+                    scopes=write(EVERYTHING),
                 )
             )
     return tags

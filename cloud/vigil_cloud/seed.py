@@ -2,8 +2,9 @@
 
 Sections (all optional): ``[[account]] username, password, roles, display_name, email,
 language, districts``; districts and homes: ``seed_homes``; ``[[gateway]] id, token``;
-``[[person]] key, name, guardians``; ``[[tag]] tag,
-person``; ``[[consent]] person, account, expires | expires_days``; ``[[channel]] name, url,
+``[[person]] key, name, guardians``; ``[[tag]] tag, person``; ``[[consent]] person, account,
+expires | expires_days, scopes`` (of ``last_place``, ``footprint``, ``live``, ``alerts``; the first
+two where it names none) ``, footprint_from`` (a time, or ``now``); ``[[channel]] name, url,
 account | role, domains, minimum, escalate_after_s, language, devices`` (a home's own channel: told
 of these devices and of what hangs on their gateway) ``, follow_ups`` (``all-clear``, ``closed``:
 what it is told further of an alert that it was told of) ``, hook_secret`` (of a web hook: its
@@ -48,6 +49,7 @@ from vigil_cloud.identity.service import (
     set_gateway_token,
     set_roles,
 )
+from vigil_cloud.identity.whereabouts import DEFAULT, Scope
 from vigil_cloud.notify.channels import put_channel, sync
 from vigil_cloud.notify.escalation.policy import ChannelKind
 from vigil_cloud.notify.models import FollowUp
@@ -105,6 +107,9 @@ class SeedConsent(Section):
     expires: UtcDatetime | None = None
     expires_days: Annotated[float, Field(gt=0)] | None = None
     """Counted from the seeding, where no consent of the two is valid or was revoked."""
+    scopes: Annotated[frozenset[Scope], Field(min_length=1)] = DEFAULT
+    footprint_from: UtcDatetime | Literal["now"] | None = None
+    """Of the footprint, nothing older; ``now``: from the seeding on."""
 
     @model_validator(mode="after")
     def _one_end(self) -> Self:
@@ -284,6 +289,10 @@ def _consent(session: Session, wanted: SeedConsent, now: datetime) -> None:
         Consent.person_key == wanted.person, Consent.account_id == account.id, there
     )
     if session.scalar(same.limit(1)) is None:
+        if "scopes" not in wanted.model_fields_set:
+            # A file of before there were scopes meant everything: whoever wrote it is told.
+            _log.warning("consent-without-scopes", person=wanted.person, opens=sorted(DEFAULT))
+        begin = now if wanted.footprint_from == "now" else wanted.footprint_from
         consents.grant(
             session,
             person_key=wanted.person,
@@ -291,6 +300,7 @@ def _consent(session: Session, wanted: SeedConsent, now: datetime) -> None:
             by=SEEDER,
             expires=expires,
             now=now,
+            wanted=consents.Wanted(wanted.scopes, begin),
         )
         session.flush()
 

@@ -33,6 +33,7 @@ from vigil_cloud.identity.models import Consent, Guardian, Person
 from vigil_cloud.identity.persons import add_person
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
+from vigil_cloud.identity.whereabouts import EVERYTHING, write
 
 VISITS: Final = 2_000_000
 PEOPLE: Final = 10_000
@@ -74,7 +75,7 @@ def people(city: City) -> None:
                 {
                     "person_key": key, "account_id": whose, "granted_by": "x",
                     "granted": city.time, "expires": city.time + timedelta(days=300),
-                    "revoked": None,
+                    "revoked": None, "scopes": write(EVERYTHING),
                 }
                 for number, key in enumerate(keys[:ASKED])
                 for whose in (account, families[number])

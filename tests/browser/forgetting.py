@@ -31,10 +31,11 @@ class Guardian:
         self._csrf = self._http.get(f"{self._url}/api/v1/session").json()["csrf"]
 
     def give(self, username: str) -> int:
+        scopes = ["last_place", "footprint", "live", "alerts"]
         expires = (datetime.now(UTC) + timedelta(days=2)).isoformat()
         answer = self._http.post(
             f"{self._url}/api/v1/people/grandmother/consents",
-            data={"account": username, "expires": expires},
+            data={"account": username, "expires": expires, "scopes": scopes},
             headers={"X-CSRF-Token": self._csrf},
         )
         assert answer.ok, answer.text()

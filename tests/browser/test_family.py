@@ -47,8 +47,43 @@ def test_a_guardian_sees_who_looked_and_takes_a_consent_back(window: OpenWindow)
     page.get_by_role("button", name="Give consent").click()
     given = page.get_by_role("listitem").filter(has_text="lone").filter(has_text="until")
     expect(given).to_be_visible()
+    expect(given.locator("[data-scopes]")).to_have_text("last place, where they have been")
     given.get_by_role("button", name="Take back").click()
     expect(given).to_have_count(0)
+
+
+def test_a_guardian_shows_less_and_the_relatives_open_page_follows(
+    window: OpenWindow, town: Town
+) -> None:
+    town.visit(GRANDMOTHER, PARK, minutes_ago=80, departed=True)
+    town.visit(GRANDMOTHER, MARKET, minutes_ago=10, departed=False)
+    page = window("mei").go("/family")
+    page.get_by_label("User name of the relative").fill("lone")
+    page.get_by_label("Live: open pages follow").check()
+    page.get_by_role("button", name="Give consent").click()
+    given = page.get_by_role("listitem").filter(has_text="lone").filter(has_text="until")
+    expect(given.locator("[data-scopes]")).to_contain_text("live pages")
+    try:
+        relative = window("lone").go("/family")
+        relative.locator(".live.live i").first.wait_for()
+        expect(relative.locator("[data-may-see]")).to_contain_text(
+            "You may see: last place, where they have been, live pages."
+        )
+        expect(relative.get_by_text("was at Chiayi Park gate").first).to_be_visible()
+
+        given.get_by_role("button", name="Show less").click()
+        form = page.get_by_role("form", name="What lone may see from now on")
+        form.get_by_label("Where they have been").first.uncheck()
+        expect(form.get_by_label("Messages about them")).to_have_count(0)
+        form.get_by_role("button", name="Show less").click()
+
+        expect(relative.get_by_text("Chiayi Park gate")).to_have_count(0)
+        expect(relative.get_by_text("Where they have been is not shown to you")).to_be_visible()
+        expect(relative.locator("[data-last-place]")).to_contain_text("Nanmen Market")
+        expect(given.locator("[data-scopes]")).to_have_text("last place, live pages")
+    finally:
+        given.get_by_role("button", name="Take back").click()
+        expect(given).to_have_count(0)
 
 
 def test_a_guardian_sets_and_ends_what_she_is_told_of(window: OpenWindow) -> None:

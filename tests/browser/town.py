@@ -216,7 +216,8 @@ class Town:
 
     def consent(self, person: str, account: str) -> None:
         """An operator lets an account know where somebody is."""
-        granted = ["consent", "grant", person, account]
+        scopes = ["--scopes", "last_place,footprint,live,alerts"]
+        granted = ["consent", "grant", person, account, *scopes]
         subprocess.run(
             [sys.executable, "-m", "vigil_cloud", *granted],
             env={**os.environ, **self._environment},

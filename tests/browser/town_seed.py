@@ -86,7 +86,9 @@ def _seed(hook: str) -> str:
     parts.append(_toml("tag", tag=STRANGER, person="stranger"))
     parts.append(_toml("household", key="temple", name="Temple", devices=[MARKET]))
     parts.append(_toml("member", household="temple", account="temple", relation="contact"))
-    parts.append(_toml("consent", person="grandmother", account="mei", expires=expires))
+    scopes = ["last_place", "footprint", "live", "alerts"]
+    given = {"person": "grandmother", "account": "mei", "expires": expires, "scopes": scopes}
+    parts.append(_toml("consent", **given))
     parts += [
         _toml("channel", name=f"phone of the {role}", url=hook, role=role, language=language)
         for role, language in (("inspector", "zh-TW"), ("dispatcher", "en"))

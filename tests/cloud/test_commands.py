@@ -73,6 +73,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "guardian remove": ["p1", "li"],
     "consent list": ["p1"],
     "consent grant": ["p1", "li"],
+    "consent narrow": ["p1", "1", "--scopes", "last_place"],
     "consent revoke": ["p1", "1"],
     "household list": [],
     "household put": ["h1", "Chen"],

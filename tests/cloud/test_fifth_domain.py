@@ -17,6 +17,7 @@ from city_stream import stream
 from cloud.lantern import LANTERN, NAME, SEES_ALERTS, SEES_DEVICES, LanternFallen, LanternLit
 from cloud_city import City, exceedance
 from gateways import Gateway, birth, event
+from granting import consented
 from servers.mqtt import iotcore
 from vigil_cloud.alerts import feed
 from vigil_cloud.alerts.models import AlertRow
@@ -200,7 +201,7 @@ def test_without_its_description_a_domain_is_closed_to_everybody(city: City) -> 
             for one in channels
             if Directory(session, city.time, channel_id=one.id).may_hear(row)
         ] == []
-        everything = Reader(1, "all", frozenset(Role), frozenset({"p1"}))
+        everything = Reader(1, "all", frozenset(Role), consented("p1"))
         assert session.scalars(select(AlertRow.id).where(visible(everything))).all() == []
 
     for subject in (Subject(NAME), Subject(NAME, person="p1"), Subject(NAME, household="h")):

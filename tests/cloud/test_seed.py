@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from cloud_city import GATEWAY, TAG, City, alarm
 from vigil_cloud import seed
@@ -131,6 +132,36 @@ def test_a_consent_has_one_end(ends: str, tmp_path: Path) -> None:
     path.write_text(f'[[consent]]\nperson = "p"\naccount = "family"\n{ends}\n', "utf-8")
     with pytest.raises(BadSeed, match="expires_days, one of them"):
         seed.read(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "scopes", "begins"),
+    [
+        ("", "last_place,footprint", False),
+        ('scopes = ["alerts", "last_place"]', "last_place,alerts", False),
+        ('scopes = ["footprint"]\nfootprint_from = "now"', "footprint", True),
+    ],
+)
+def test_a_consent_opens_what_the_file_names(
+    city: City, tmp_path: Path, said: str, scopes: str, begins: bool
+) -> None:
+    file = tmp_path / "seed.toml"
+    text = f'[[consent]]\nperson = "p1"\naccount = "family"\nexpires_days = 3\n{said}\n'
+    file.write_text(text, "utf-8")
+    with capture_logs() as told:
+        seed.apply(city.services, seed.read(file))
+    (given,) = consents(city)
+    assert (given.scopes, given.footprint_from) == (scopes, city.time if begins else None)
+    assert ("consent-without-scopes" in {one["event"] for one in told}) == (not said)
+
+
+@pytest.mark.parametrize("said", ['scopes = ["all"]', "scopes = []", 'footprint_from = "noon"'])
+def test_scopes_that_are_none_are_refused(said: str, tmp_path: Path) -> None:
+    file = tmp_path / "seed.toml"
+    text = f'[[consent]]\nperson = "p"\naccount = "family"\nexpires_days = 3\n{said}\n'
+    file.write_text(text, "utf-8")
+    with pytest.raises(BadSeed):
+        seed.read(file)
 
 
 def test_a_short_token_is_refused_outside_the_demo(empty: City) -> None:

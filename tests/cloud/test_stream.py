@@ -26,6 +26,7 @@ from vigil_cloud.http import stream_hub
 from vigil_cloud.identity.audit import lines_about
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
+from vigil_cloud.identity.whereabouts import EVERYTHING
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.senml import microseconds
@@ -261,7 +262,8 @@ def test_the_screen_is_told_to_forget_when_a_consent_is_given_ends_or_expires(ci
     with stream(city, "family") as reader, stream(city, "inspector") as other:
 
         def give(days: float) -> int:
-            body = {"account": "family", "expires": (city.time + timedelta(days=days)).isoformat()}
+            expires = (city.time + timedelta(days=days)).isoformat()
+            body = {"account": "family", "expires": expires, "scopes": list(EVERYTHING)}
             given = guardian.post(consents, json=body)
             assert given.status_code == 201, given.text
             assert_forget(reader)

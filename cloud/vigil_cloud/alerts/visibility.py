@@ -5,7 +5,8 @@ The rule is ``identity.rights``; a test holds the two together.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, and_, false, not_, or_
@@ -15,6 +16,7 @@ from vigil_cloud.domain.rights import all_opened, decision, may
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import RELATIONS, Decision, Opened, Operation, Subject
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import Opening, Scope, persons_opened
 from vigil_schemas.types import Domain
 
 
@@ -45,6 +47,14 @@ class Placed(Protocol):
     def only_roles(self) -> str | None:
         """Which roles alone it is for, as ``only_for`` writes them; ``None``: no such limit."""
 
+    @property
+    def raised(self) -> datetime:
+        """When it was raised."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it goes on."""
+
 
 def subject_of(alert: Placed) -> Subject:
     """What an alert is about."""
@@ -55,6 +65,8 @@ def subject_of(alert: Placed) -> Subject:
         household=alert.household,
         district=alert.district,
         only=roles_of(alert.only_roles),
+        raised=alert.raised,
+        active=alert.active,
     )
 
 
@@ -116,14 +128,33 @@ def _of_domain(reader: Reader, name: Domain, opened: Opened) -> Iterator[ColumnE
         elsewhere = not_(AlertRow.district.in_(districts))
         beyond = (or_(AlertRow.district.is_(None), elsewhere),)
         households = households if districts else set()
-    consented = sorted(reader.consented) if reader.has(*opened.consent_roles) else []
-    for person in consented:
-        yield and_(AlertRow.person_key == person, unlimited)
+    consented = persons_opened(reader, Scope.ALERTS) if reader.has(*opened.consent_roles) else {}
+    for person in sorted(consented):
+        for about in _of_person(person, consented[person]):
+            yield and_(about, unlimited)
     for case in sorted(reader.disclosed) if reader.has(*opened.case_roles) else ():
-        about = and_(AlertRow.person_key.is_not(None), AlertRow.person_key.not_in(consented))
+        about = and_(AlertRow.person_key.is_not(None), _not_shown(consented))
         yield and_(AlertRow.case_id == case, about, unlimited)
     for household in sorted(households):
         yield and_(AlertRow.household == household, unlimited, nobody, *beyond)
+
+
+def _of_person(person: str, opening: Opening) -> list[ColumnElement[bool]]:
+    """What a consent opens of this person: what was raised since it reaches back to, and of before
+    what still goes on."""
+    about = AlertRow.person_key == person
+    if opening.since is None:
+        return [about]
+    later = AlertRow.raised >= opening.since
+    return [and_(about, later), and_(about, not_(later), AlertRow.active)]
+
+
+def _not_shown(consented: Mapping[str, Opening]) -> ColumnElement[bool]:
+    """About a person, and not shown by a consent already."""
+    whole = sorted(person for person, opening in consented.items() if opening.since is None)
+    cut = sorted(consented.keys() - set(whole))
+    shown = [about for person in cut for about in _of_person(person, consented[person])]
+    return and_(AlertRow.person_key.not_in(whole), *(not_(about) for about in shown))
 
 
 def _for_roles(reader: Reader, opened: Opened) -> ColumnElement[bool]:

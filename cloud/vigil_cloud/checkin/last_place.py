@@ -20,6 +20,8 @@ from vigil_cloud.checkin.schema import LastPlaceEntry, LastSign, PhoneSign, Usua
 from vigil_cloud.checkin.visits import note_look
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.whereabouts import Scope, opened_to
 
 USUAL: Final = timedelta(days=60)
 _MOST_VISITS: Final = 1_000
@@ -39,12 +41,23 @@ class _Station:
 
 
 def last_place(
-    session: Session, person_key: str, by: str, now: datetime, *, automatic: bool = False
+    session: Session, person_key: str, reader: Reader, now: datetime, *, automatic: bool = False
 ) -> LastPlaceEntry:
-    """The caller has checked the consent; the look is written down. ``automatic``: an open page
-    asks again by itself."""
+    """The caller has checked that a consent opens the last place; the look is written down. Usual
+    places are drawn from the footprint: they are told as far as that is open. ``automatic``: an
+    open page asks again by itself."""
+    footprint = opened_to(reader, person_key, Scope.FOOTPRINT)
     # The page asks for the last day as well: that is one look.
-    note_look(session, person_key, now - _A_DAY, now, by, now, automatic=automatic)
+    note_look(
+        session,
+        person_key,
+        now - _A_DAY,
+        now,
+        reader.username,
+        now,
+        automatic=automatic,
+        last_alone=footprint is None,
+    )
     visit = session.scalar(
         select(Visit)
         .where(Visit.person_key == person_key)
@@ -57,7 +70,9 @@ def last_place(
         last=last,
         not_seen_since=last.at if last is not None and missed else None,
         phone=_by_phone(session, person_key, None if last is None else last.at, now),
-        usual_places=usual_places(session, person_key, now),
+        usual_places=[]
+        if footprint is None
+        else usual_places(session, person_key, now, footprint.since),
     )
 
 
@@ -129,13 +144,17 @@ def _station(session: Session, visit: Visit, now: datetime) -> _Station:
     return _Station(False, since or last_word or now)
 
 
-def usual_places(session: Session, person_key: str, now: datetime) -> list[UsualPlace]:
-    """Where they were on two days or more of the last sixty, the most frequent first."""
+def usual_places(
+    session: Session, person_key: str, now: datetime, since: datetime | None = None
+) -> list[UsualPlace]:
+    """Where they were on two days or more of the last sixty (and not before ``since``), the most
+    frequent first."""
+    begin = now - USUAL
     rows = session.execute(
         select(Visit.device, Visit.arrived, Visit.last_seen)
         .where(
             Visit.person_key == person_key,
-            Visit.arrived >= now - USUAL,
+            Visit.arrived >= (begin if since is None else max(begin, since)),
             Visit.doubt.is_(None),  # where a copy of the amulet was is no habit
             Visit.position_state.is_(None),  # nor is a station that moves a place
         )

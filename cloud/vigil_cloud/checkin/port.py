@@ -16,7 +16,9 @@ from sqlalchemy.orm import Session
 from vigil_cloud.checkin import phones
 from vigil_cloud.checkin.models import PhoneSighting, StationSilence, Visit
 from vigil_cloud.checkin.news import visit_entry
+from vigil_cloud.checkin.positions import place_of_visit
 from vigil_cloud.checkin.schema import VisitEntry
+from vigil_cloud.checkin.stays import opened
 from vigil_cloud.checkin.visits import visits_between
 from vigil_cloud.checkin.watching import Coverage, coverage, unwatch, watch
 from vigil_cloud.devices.models import Device, Gateway
@@ -30,6 +32,8 @@ __all__ = [
     "coverage",
     "footprint",
     "latest_device",
+    "newest_visit",
+    "opened",
     "phone_heard_since",
     "phone_sightings",
     "stations",
@@ -58,9 +62,21 @@ class Station:
 def footprint(
     session: Session, person_key: str, start: datetime, stop: datetime, now: datetime
 ) -> list[VisitEntry]:
-    """Visits that touch ``[start, stop)``, oldest first."""
+    """Visits that touch ``[start, stop)``, oldest first. Whoever is shown them by a consent is
+    shown what ``opened`` leaves of them."""
     found = visits_between(session, person_key, start, stop)
     return [visit_entry(visit, place, now) for visit, place in found]
+
+
+def newest_visit(session: Session, person_key: str, now: datetime) -> VisitEntry | None:
+    """Where the person was last, of the last thirty days."""
+    visit = session.scalar(
+        select(Visit)
+        .where(Visit.person_key == person_key, Visit.last_seen > now - _LATELY)
+        .order_by(Visit.last_seen.desc())
+        .limit(1)
+    )
+    return None if visit is None else visit_entry(visit, place_of_visit(session, visit), now)
 
 
 def phone_sightings(

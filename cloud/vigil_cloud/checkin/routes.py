@@ -11,12 +11,12 @@ from vigil_cloud import period
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin import visits
 from vigil_cloud.checkin.last_place import last_place
-from vigil_cloud.checkin.news import visit_entry
+from vigil_cloud.checkin.news import stays_between
 from vigil_cloud.checkin.schema import Footprints, LastPlaceEntry
-from vigil_cloud.checkin.stays import merged
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import consents
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.parameters import Truth
 from vigil_schemas.types import UtcDatetime
 
@@ -48,24 +48,22 @@ def get_footprints(
         Truth, Query(description="an open page asks again by itself: its look lasts on")
     ] = False,
 ) -> Footprints:
-    """Where the person was. Needs a valid consent; each look is written down for the guardian."""
-    consents.require_consent(reader, key)
+    """Where the person was, as far back as the consent opens the footprint; each look is written
+    down for the guardian."""
+    opening = consents.require_consent(reader, key, Scope.FOOTPRINT)
     now = services.now()
     until = stop or now
     since = start or period.before(until, timedelta(days=1))
     if not timedelta(0) < until - since <= visits.LONGEST_FOOTPRINT:
         raise BadPeriod(visits.LONGEST_FOOTPRINT)
+    since = max(since, opening.since or since)
+    if since >= until:  # all of it is older: nothing is shown, and nobody has looked
+        return Footprints(visits=[], since=opening.since)
     with writing(services.sessions) as session:
-        found = visits.footprints(
-            session,
-            person_key=key,
-            start=since,
-            stop=until,
-            by=reader.username,
-            now=now,
-            automatic=refresh,
-        )
-    return Footprints(visits=merged(visit_entry(visit, place, now) for visit, place in found))
+        by = reader.username
+        visits.note_look(session, key, since, until, by, now, automatic=refresh)
+        found = stays_between(session, key, since, until, now, opening)
+    return Footprints(visits=found, since=opening.since)
 
 
 @router.get("/{key}/last-place", operation_id="get_last_place")
@@ -77,8 +75,9 @@ def get_last_place(
         Truth, Query(description="an open page asks again by itself: its look lasts on")
     ] = False,
 ) -> LastPlaceEntry:
-    """Where the person was last, how old that is and how far it can be believed, and where they
-    usually are. Needs a valid consent; each look is written down for the guardian."""
-    consents.require_consent(reader, key)
+    """Where the person was last, how old that is and how far it can be believed, and, where the
+    consent opens the footprint, where they usually are. Each look is written down for the
+    guardian."""
+    consents.require_consent(reader, key, Scope.LAST_PLACE)
     with writing(services.sessions) as session:
-        return last_place(session, key, reader.username, services.now(), automatic=refresh)
+        return last_place(session, key, reader, services.now(), automatic=refresh)

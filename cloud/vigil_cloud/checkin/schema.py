@@ -62,6 +62,8 @@ class VisitEntry(BaseModel):
     position: PositionEntry | None = None
     """Of a station that moves; ``None``: it stands there."""
     arrived: UtcDatetime
+    began_before: bool = False
+    """It began before what the consent opens: ``arrived`` is where that begins."""
     last_seen: UtcDatetime
     departed: UtcDatetime | None
     silent_since: UtcDatetime | None
@@ -93,7 +95,11 @@ class VisitNews(VisitEntry):
 class Footprints(BaseModel):
     """Oldest first."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     visits: list[VisitEntry]
+    since: UtcDatetime | None
+    """The consent opens nothing older; null: all that is kept."""
 
 
 class UsualPlace(BaseModel):

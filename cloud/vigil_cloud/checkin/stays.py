@@ -19,6 +19,7 @@ from typing import Final
 
 from vigil_cloud.checkin.schema import VisitEntry
 from vigil_cloud.geodesy import distance_m
+from vigil_cloud.identity.whereabouts import Opening
 
 PAUSE: Final = timedelta(minutes=15)
 NEIGHBOURS_M: Final = 150.0
@@ -40,6 +41,30 @@ def merged(visits: Iterable[VisitEntry]) -> list[VisitEntry]:
             newest[key] = [visit]
             groups.append(newest[key])
     return sorted(map(_one, _joined(groups)), key=lambda stay: (stay.arrived, stay.visit_id))
+
+
+def opened(visits: Iterable[VisitEntry], opening: Opening) -> list[VisitEntry]:
+    """Of single visits those that are open: nothing of before ``opening.since``, neither a visit
+    that was over nor how one began that went on."""
+    since = opening.since
+    if since is None:
+        return list(visits)
+    return [
+        visit if opening.reaches(visit.arrived) else _cut(visit, since)
+        for visit in visits
+        if opening.reaches(visit.departed or visit.last_seen)
+    ]
+
+
+def _cut(visit: VisitEntry, since: datetime) -> VisitEntry:
+    still = visit.still_since
+    return visit.model_copy(
+        update={
+            "arrived": since,
+            "began_before": True,
+            "still_since": None if still is None else max(still, since),
+        }
+    )
 
 
 def _joined(groups: Sequence[list[VisitEntry]]) -> list[list[VisitEntry]]:
@@ -103,6 +128,7 @@ def _one(group: Sequence[VisitEntry]) -> VisitEntry:
             "late": all(visit.late for visit in group),
             "still_since": last.still_since,
             "merged": [visit.visit_id for visit in group[1:]],
+            "began_before": group[0].began_before,
             "also": sorted({visit.name for visit in group} - {main.name}),
         }
     )

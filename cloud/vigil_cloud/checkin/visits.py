@@ -22,6 +22,9 @@ from vigil_schemas.types import isoformat_utc
 
 LONGEST_FOOTPRINT: Final = timedelta(days=62)
 MOST_VISITS: Final = 5000
+FOOTPRINTS: Final = "footprints"
+LAST_PLACE: Final = "last place"
+"""What a look was at, in the audit log."""
 LATE: Final = timedelta(minutes=10)
 """A visit whose end is told longer after it than this is told as late."""
 
@@ -186,25 +189,7 @@ def _stay(visit: Visit, places: Mapping[str, Place]) -> Stay:
     return Stay(visit.id, visit.arrived, visit.last_seen, where)
 
 
-def footprints(  # noqa: PLR0913 - whose, when and who looks, all by name
-    session: Session,
-    *,
-    person_key: str,
-    start: datetime,
-    stop: datetime,
-    by: str,
-    now: datetime,
-    automatic: bool = False,
-) -> list[tuple[Visit, Place]]:
-    """Visits that touch ``[start, stop)``, oldest first; the look is written down.
-
-    The caller has checked the consent. ``automatic``: an open page asks again by itself.
-    """
-    note_look(session, person_key, start, stop, by, now, automatic=automatic)
-    return visits_between(session, person_key, start, stop)
-
-
-def note_look(  # noqa: PLR0913 - as footprints
+def note_look(  # noqa: PLR0913 - whose, when and who looks
     session: Session,
     person_key: str,
     start: datetime,
@@ -213,13 +198,15 @@ def note_look(  # noqa: PLR0913 - as footprints
     now: datetime,
     *,
     automatic: bool,
+    last_alone: bool = False,
 ) -> None:
-    """Somebody looks at where a person was in a period: one line, whatever the page asks for."""
+    """Somebody looks at where a person was in a period: one line, whatever the page asks for.
+    ``last_alone``: they are shown the last place, and no more."""
     looks.note(
         session,
         account=by,
         action="location.read",
-        subject="footprints",
+        subject=LAST_PLACE if last_alone else FOOTPRINTS,
         thing=_period(start, stop, now),
         person_key=person_key,
         now=now,

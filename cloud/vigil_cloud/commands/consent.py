@@ -1,16 +1,25 @@
-"""``vigil-cloud guardian`` and ``consent``: who decides for a person, and who may know."""
+"""``vigil-cloud guardian`` and ``consent``: who decides for a person, and who may know what."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 
+if TYPE_CHECKING:
+    from vigil_cloud.identity.consents import Wanted
+
+SCOPES: Final = ("last_place", "footprint", "live", "alerts")
+_SCOPES: Final = (
+    "what it opens, with commas between: last_place, footprint, live (open pages follow), alerts"
+)
+
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """Add ``guardian list|add|remove`` and ``consent list|grant|revoke``."""
+    """Add ``guardian list|add|remove`` and ``consent list|grant|narrow|revoke``."""
     guardian = add_subject(commands, "guardian", "who decides for a person")
     add_command(guardian, "list", _guardians, "user names", common).add_argument("person")
     for name, run, text in (
@@ -26,6 +35,20 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     grant.add_argument("person")
     grant.add_argument("account")
     grant.add_argument("--days", type=float, default=30.0, help="default: 30; at most 366")
+    default = ["last_place", "footprint"]
+    grant.add_argument(
+        "--scopes", type=_scopes, default=default, help=f"{_SCOPES}; default: {','.join(default)}"
+    )
+    narrow = add_command(consent, "narrow", _narrow, "open less from now on, at once", common)
+    narrow.add_argument("person")
+    narrow.add_argument("number", type=int, help="from `consent list`")
+    narrow.add_argument("--scopes", type=_scopes, required=True, help=_SCOPES)
+    for action in (grant, narrow):
+        action.add_argument(
+            "--footprint-from",
+            type=_moment,
+            help="a time (ISO 8601, with its offset) or now: the footprint opens nothing older",
+        )
     revoke = add_command(consent, "revoke", _revoke, "take it back, at once", common)
     revoke.add_argument("person")
     revoke.add_argument("number", type=int, help="from `consent list`")
@@ -69,7 +92,7 @@ def _remove(options: argparse.Namespace) -> int:
 
 
 def _consents(options: argparse.Namespace) -> int:
-    from vigil_cloud.identity.consents import consents_of
+    from vigil_cloud.identity.consents import consents_of, opens
     from vigil_schemas.types import isoformat_utc
 
     with opened(options) as services, services.sessions() as session:
@@ -80,6 +103,7 @@ def _consents(options: argparse.Namespace) -> int:
                 "granted_by": consent.granted_by,
                 "expires": isoformat_utc(consent.expires),
                 "revoked": isoformat_utc(consent.revoked) if consent.revoked else None,
+                **opens(consent).said(),
             }
             print(json.dumps(told))
     return 0
@@ -94,6 +118,7 @@ def _grant(options: argparse.Namespace) -> int:
     with opened(options) as services, writing(services.sessions) as session:
         require_enrolled(session, options.person)
         now = services.now()
+        wanted = _wanted(options, now)
         consent = grant(
             session,
             person_key=options.person,
@@ -101,11 +126,61 @@ def _grant(options: argparse.Namespace) -> int:
             by=OPERATOR,
             expires=now + timedelta(days=options.days),
             now=now,
+            wanted=wanted,
         )
         session.flush()
         number = consent.id
-    print(json.dumps({"person": options.person, "account": options.account, "number": number}))
+    given = {"person": options.person, "account": options.account, "number": number}
+    print(json.dumps({**given, **wanted.said()}))
     return 0
+
+
+def _narrow(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.identity.consents import narrow
+
+    with opened(options) as services, writing(services.sessions) as session:
+        now = services.now()
+        wanted = _wanted(options, now)
+        consent = narrow(
+            session,
+            person_key=options.person,
+            consent_id=options.number,
+            wanted=wanted,
+            by=OPERATOR,
+            now=now,
+        )
+        number = consent.id
+    print(json.dumps({"person": options.person, "number": number, **wanted.said()}))
+    return 0
+
+
+def _wanted(options: argparse.Namespace, now: datetime) -> Wanted:
+    from vigil_cloud.identity.consents import Wanted
+    from vigil_cloud.identity.whereabouts import Scope
+
+    begin = now if options.footprint_from == "now" else options.footprint_from
+    return Wanted(frozenset(Scope(one) for one in options.scopes), begin)
+
+
+def _scopes(text: str) -> list[str]:
+    words = [word.strip().replace("-", "_") for word in text.split(",")]
+    unknown = [word for word in words if word not in SCOPES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(SCOPES)}")
+    return words
+
+
+def _moment(text: str) -> datetime | str:
+    if text == "now":
+        return text
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time (ISO 8601)") from None
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no offset: 2026-05-01T00:00:00+08:00")
+    return found.astimezone(UTC)
 
 
 def _revoke(options: argparse.Namespace) -> int:

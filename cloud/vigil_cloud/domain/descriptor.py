@@ -25,6 +25,7 @@ from vigil_cloud.domain.presence import PersonSeen, TagSeen
 from vigil_cloud.identity.personal_records import PersonalRecords
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.services import Services
 from vigil_schemas.contract import DomainContract
 from vigil_schemas.types import Domain
@@ -60,6 +61,12 @@ class Change:
     district: str | None = None
     only: frozenset[Role] | None = None
     """These roles alone."""
+    tells: tuple[Scope, ...] = (Scope.LIVE,)
+    """What a consent has to open for it to be told of the person."""
+    raised: datetime | None = None
+    active: bool = False
+    json_for: Callable[[Reader], str | None] | None = None
+    """Where not everybody is shown the same: ``None``: nothing. It has decided who may see it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from vigil_cloud.http.stream_hub import (
     Rights,
     changes_of,
     note_shown,
-    shown_to,
+    told_to,
 )
 from vigil_cloud.identity.dependencies import ServicesDependency, current_session
 from vigil_cloud.identity.reader import Reader
@@ -210,10 +210,10 @@ class _Reading:
         return self.reader
 
     def _shown(self, changes: tuple[Change, ...] | list[Change]) -> list[str]:
+        new = [change for change in changes if change.number > self.position]
+        told = [(change, told_to(self._known(), change)) for change in new]
         return [
-            _event(change.kind, change.json, change.number)
-            for change in changes
-            if change.number > self.position and shown_to(self._known(), change)
+            _event(change.kind, json, change.number) for change, json in told if json is not None
         ]
 
     def _heartbeat(self) -> str:
@@ -227,7 +227,7 @@ def _digest(reader: Reader) -> str:
         str(reader.account_id),
         *sorted(reader.roles),
         "/",
-        *sorted(reader.consented),
+        *sorted(map(str, reader.consented)),
         "/",
         *sorted(reader.disclosed),
         "/",

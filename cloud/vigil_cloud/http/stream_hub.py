@@ -37,6 +37,7 @@ from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import Operation, Subject
 from vigil_cloud.identity.sessions import readers_of_sessions
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.services import Services
 
 POLL_S: Final = 0.25
@@ -290,11 +291,25 @@ def _alerts(
             case_id=row.case_id,
             district=row.district,
             only=roles_of(row.only_roles),
+            tells=(Scope.LIVE, Scope.ALERTS),
+            raised=row.raised,
+            active=row.active,
         )
 
 
+def told_to(reader: Reader, change: Change) -> str | None:
+    """What this reader is told of it; ``None``: nothing."""
+    if change.json_for is not None:
+        return change.json_for(reader)
+    return change.json if _may_see(reader, change) else None
+
+
 def shown_to(reader: Reader, change: Change) -> bool:
-    """Whether this reader may see it."""
+    """Whether this reader is told of it."""
+    return told_to(reader, change) is not None
+
+
+def _may_see(reader: Reader, change: Change) -> bool:
     if change.shown_to is not None:
         return change.shown_to(reader)
     subject = Subject(
@@ -304,6 +319,9 @@ def shown_to(reader: Reader, change: Change) -> bool:
         household=change.household,
         district=change.district,
         only=change.only,
+        tells=change.tells,
+        raised=change.raised,
+        active=change.active,
     )
     return may(reader, Operation.SEE, subject)
 

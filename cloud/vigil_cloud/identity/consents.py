@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError, NotFound
@@ -16,6 +18,8 @@ from vigil_cloud.identity.models import Account, Consent, Guardian
 from vigil_cloud.identity.personal_records import records_of
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import DEFAULT, Opening, Scope, opened_to, read, write
+from vigil_schemas.types import isoformat_utc
 
 LONGEST: Final = timedelta(days=366)
 
@@ -24,7 +28,10 @@ class BadConsent(ApiError):
     """The consent cannot be given like this."""
 
     code: ClassVar[str] = "bad-consent"
-    remedy: ClassVar[str] = "Name an account with the family role and an end in the future."
+    remedy: ClassVar[str] = (
+        "Name an account with the family role, an end in the future and what it opens; a"
+        " beginning belongs to a footprint. To open more than a consent does, give another."
+    )
     status: ClassVar[int] = 422
 
 
@@ -38,10 +45,40 @@ class SecondGuardianNeeded(ApiError):
     status: ClassVar[int] = 403
 
 
-def require_consent(reader: Reader, person_key: str) -> None:
-    """Raises ``NoConsent`` for anybody without a valid consent, and for unknown persons."""
-    if not reader.has(Role.FAMILY) or person_key not in reader.consented:
-        raise NoConsent("This needs the person's consent, given to you and still valid.")
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a consent is to open. ``footprint_from``: of the footprint, nothing older."""
+
+    scopes: frozenset[Scope] = DEFAULT
+    footprint_from: datetime | None = None
+
+    def covers(self, scope: Scope, other: Wanted) -> bool:
+        """Whether it opens this scope as far as the other does."""
+        if scope not in self.scopes or scope is not Scope.FOOTPRINT or self.footprint_from is None:
+            return scope in self.scopes
+        return other.footprint_from is not None and self.footprint_from <= other.footprint_from
+
+    def said(self) -> dict[str, Any]:
+        """As the audit log has it."""
+        begin = self.footprint_from
+        return {
+            "scopes": [scope.value for scope in Scope if scope in self.scopes],
+            "footprint_from": None if begin is None else isoformat_utc(begin),
+        }
+
+
+def opens(consent: Consent) -> Wanted:
+    """What a consent opens while it is valid."""
+    return Wanted(read(consent.scopes), consent.footprint_from)
+
+
+def require_consent(reader: Reader, person_key: str, scope: Scope) -> Opening:
+    """From when on a consent opens this of the person. Raises ``NoConsent`` for anybody without a
+    valid one that does, and for unknown persons."""
+    opening = opened_to(reader, person_key, scope) if reader.has(Role.FAMILY) else None
+    if opening is None:
+        raise NoConsent("This needs the person's consent to it, given to you and still valid.")
+    return opening
 
 
 def guarded_by(session: Session, account_id: int) -> frozenset[str]:
@@ -114,7 +151,7 @@ def remove_guardian(
     )
 
 
-def grant(
+def grant(  # noqa: PLR0913 - one consent's columns, all by name
     session: Session,
     *,
     person_key: str,
@@ -122,11 +159,15 @@ def grant(
     by: str,
     expires: datetime,
     now: datetime,
+    wanted: Wanted | None = None,
 ) -> Consent:
-    """Raises ``BadConsent`` for a past or far expiry, and alike for no account and for one
-    without the role family: a guardian must not find out who else signs in here."""
+    """``wanted``: ``DEFAULT`` where it is left out. Raises ``BadConsent`` for a past or far expiry,
+    for what opens nothing, and alike for no account and for one without the role family: a
+    guardian must not find out who else signs in here."""
+    wanted = wanted or Wanted()
     if not now < expires <= now + LONGEST:
         raise BadConsent(f"A consent ends in the future, at most {LONGEST.days} days ahead.")
+    _require_sound(wanted, expires)
     if account is None or Role.FAMILY.value not in account.roles:
         raise BadConsent("No relative has an account of this name; ask how they sign in.")
     consent = Consent(
@@ -136,6 +177,8 @@ def grant(
         granted=now,
         expires=expires,
         revoked=None,
+        scopes=write(wanted.scopes),
+        footprint_from=wanted.footprint_from,
     )
     session.add(consent)
     audit.append(
@@ -145,22 +188,44 @@ def grant(
         action="consent.granted",
         subject=account.username,
         person_key=person_key,
+        detail=wanted.said(),
     )
     return consent
 
 
-def require_not_taken_back(session: Session, *, person_key: str, reader: Reader) -> None:
+def _require_sound(wanted: Wanted, expires: datetime) -> None:
+    if not wanted.scopes:
+        raise BadConsent("A consent opens something: name at least one scope.")
+    begin = wanted.footprint_from
+    if begin is not None and Scope.FOOTPRINT not in wanted.scopes:
+        raise BadConsent("A beginning is a footprint's: name that scope as well.")
+    if begin is not None and begin >= expires:
+        raise BadConsent("The footprint would begin when the consent has ended.")
+
+
+def require_not_taken_back(
+    session: Session, *, person_key: str, reader: Reader, wanted: Wanted
+) -> None:
     """For a consent that a guardian gives to themselves. Raises ``SecondGuardianNeeded`` where
-    one of theirs was taken back, by whomever, and nobody else has given them one since."""
-    theirs = and_(Consent.person_key == person_key, Consent.account_id == reader.account_id)
-    taken = session.scalar(select(func.max(Consent.revoked)).where(theirs))
-    if taken is None:
-        return
-    given = select(Consent.id).where(
-        theirs, Consent.granted >= taken, Consent.granted_by != reader.username
-    )
-    if session.scalar(given.limit(1)) is None:
-        raise SecondGuardianNeeded("Your consent was taken back: somebody else has to give it.")
+    something of it was taken back from them, by whomever, and nobody else has given them as much
+    of it since."""
+    theirs = session.scalars(
+        select(Consent).where(
+            Consent.person_key == person_key, Consent.account_id == reader.account_id
+        )
+    ).all()
+    for scope in wanted.scopes:
+        taken = max(
+            (one.revoked for one in theirs if one.revoked and scope in opens(one).scopes),
+            default=None,
+        )
+        if taken is not None and not any(
+            one.granted >= taken
+            and one.granted_by != reader.username
+            and opens(one).covers(scope, wanted)
+            for one in theirs
+        ):
+            raise SecondGuardianNeeded("Your consent was taken back: somebody else has to give it.")
 
 
 def note_refused(session: Session, *, person_key: str, reader: Reader, now: datetime) -> None:
@@ -192,6 +257,89 @@ def revoke(session: Session, *, person_key: str, consent_id: int, by: str, now: 
         subject=account.username if account else "",
         person_key=person_key,
     )
+
+
+def narrow(
+    session: Session,
+    *,
+    person_key: str,
+    consent_id: int,
+    wanted: Wanted,
+    by: str,
+    now: datetime,
+) -> Consent:
+    """The consent opens only this from now on, until it ended anyway. What it opened before stays
+    in the list as taken back: the new one has a row of its own. As it is already is no error.
+    Raises ``NotFound``, and ``BadConsent`` for what is over or would open more."""
+    consent = session.get(Consent, consent_id, with_for_update=True)
+    if consent is None or consent.person_key != person_key:
+        raise NotFound("This person has no such consent.")
+    before = opens(consent)
+    if consent.revoked is not None or consent.expires <= now:
+        raise BadConsent("This consent is over.")
+    if wanted == before:
+        return consent
+    _require_sound(wanted, consent.expires)
+    if not all(before.covers(scope, wanted) for scope in wanted.scopes):
+        raise BadConsent("This would open more than the consent does.")
+    consent.revoked = now
+    narrowed = Consent(
+        person_key=person_key,
+        account_id=consent.account_id,
+        granted_by=by,
+        granted=now,
+        expires=consent.expires,
+        revoked=None,
+        scopes=write(wanted.scopes),
+        footprint_from=wanted.footprint_from,
+    )
+    session.add(narrowed)
+    session.flush()
+    account = session.get(Account, consent.account_id)
+    audit.append(
+        session,
+        at=now,
+        account=by,
+        action="consent.narrowed",
+        subject=account.username if account else "",
+        person_key=person_key,
+        detail=wanted.said(),
+    )
+    return narrowed
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One scope that is open right now: until when at the latest, and from when on."""
+
+    scope: Scope
+    until: datetime
+    since: datetime | None
+
+
+def held_by(session: Session, reader: Reader, now: datetime) -> dict[str, list[Held]]:
+    """What the reader holds by consent, by person and in the order of ``Scope``. How long: as
+    long as any of the consents opens it; from when on: as ``opened_to`` says it now."""
+    found: dict[str, dict[Scope, datetime]] = defaultdict(dict)
+    rows = session.scalars(
+        select(Consent).where(
+            Consent.account_id == reader.account_id,
+            Consent.revoked.is_(None),
+            Consent.expires > now,
+        )
+    )
+    for row in rows:
+        own = found[row.person_key]
+        for scope in opens(row).scopes:
+            own[scope] = max(own.get(scope, row.expires), row.expires)
+    return {
+        person: [
+            Held(scope, own[scope], opening.since if scope is Scope.FOOTPRINT else None)
+            for scope in Scope
+            if scope in own and (opening := opened_to(reader, person, scope)) is not None
+        ]
+        for person, own in found.items()
+    }
 
 
 def consents_of(session: Session, person_key: str) -> list[tuple[Consent, str]]:

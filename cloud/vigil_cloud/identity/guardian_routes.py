@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from sqlalchemy import func, select
 
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import audit, consents, looks, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
-from vigil_cloud.identity.models import Consent
+from vigil_cloud.identity.models import Account, Consent
 from vigil_cloud.identity.schema import (
     AuditLines,
     ConsentEntry,
     ConsentList,
     ConsentRequest,
+    ConsentScopes,
+    HeldScope,
     PersonEntry,
     PersonList,
     audit_line,
 )
 from vigil_cloud.identity.service import find_account
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.parameters import Whole
 
 router = APIRouter(prefix="/people", tags=["people"])
+ConsentId = Annotated[Whole, Path(ge=1, le=2**31 - 1)]
 
 
 @router.get("/mine", operation_id="list_my_people")
@@ -33,20 +38,19 @@ def list_mine(reader: CurrentAccount, services: ServicesDependency) -> PersonLis
     cipher = Cipher(services.settings.secret)
     with services.sessions() as session:
         guarded = consents.guarded_by(session, reader.account_id)
-        held = session.execute(
-            select(Consent.person_key, func.max(Consent.expires))
-            .where(Consent.account_id == reader.account_id, Consent.revoked.is_(None))
-            .group_by(Consent.person_key)
-        )
-        expiries = dict(held.all())
+        held = consents.held_by(session, reader, services.now())
         people = [
             PersonEntry(
                 key=key,
                 name=persons.name_of(session, cipher, key),
                 guardian=key in guarded,
-                consent_expires=expiries[key] if key in reader.consented else None,
+                consent_expires=max((one.until for one in held.get(key, ())), default=None),
+                scopes=[
+                    HeldScope(scope=one.scope, until=one.until, since=one.since)
+                    for one in held.get(key, ())
+                ],
             )
-            for key in guarded | reader.consented
+            for key in guarded | {key for key, open_ones in held.items() if open_ones}
         ]
     return PersonList(people=sorted(people, key=lambda person: person.name))
 
@@ -83,15 +87,19 @@ def list_consents(
 def grant_consent(
     key: PersonKey, body: ConsentRequest, reader: CurrentAccount, services: ServicesDependency
 ) -> ConsentEntry:
-    """Let one relative know where the person is, until a moment (guardian). Whose own consent was
-    taken back gets it from another guardian or an administrator."""
+    """Let one relative know where the person is, as far as the scopes say and until a moment
+    (guardian). Whose own consent was taken back gets it from another guardian or an
+    administrator."""
     now = services.now()
+    wanted = _wanted(body.scopes, body.footprint_from, now)
     try:
         with writing(services.sessions) as session:
             consents.require_guardian(session, reader, key)
             account = find_account(session, body.account)
             if account is not None and account.id == reader.account_id:
-                consents.require_not_taken_back(session, person_key=key, reader=reader)
+                consents.require_not_taken_back(
+                    session, person_key=key, reader=reader, wanted=wanted
+                )
             consent = consents.grant(
                 session,
                 person_key=key,
@@ -99,6 +107,7 @@ def grant_consent(
                 by=reader.username,
                 expires=body.expires,
                 now=now,
+                wanted=wanted,
             )
     except consents.SecondGuardianNeeded:
         with writing(services.sessions) as session:
@@ -108,10 +117,37 @@ def grant_consent(
     return _consent(consent, body.account)
 
 
+@router.put("/{key}/consents/{consent}/scopes", operation_id="narrow_consent")
+def narrow_consent(
+    key: PersonKey,
+    consent: ConsentId,
+    body: ConsentScopes,
+    reader: CurrentAccount,
+    services: ServicesDependency,
+) -> ConsentEntry:
+    """Let a relative know less from now on (guardian); it takes effect at once, in open pages and
+    streams too. What the consent was stays in the list, as taken back; this answers the new one.
+    To open more, give another consent."""
+    now = services.now()
+    with writing(services.sessions) as session:
+        consents.require_guardian(session, reader, key)
+        narrowed = consents.narrow(
+            session,
+            person_key=key,
+            consent_id=consent,
+            wanted=_wanted(body.scopes, body.footprint_from, now),
+            by=reader.username,
+            now=now,
+        )
+        username = session.get_one(Account, narrowed.account_id).username
+    services.changed.announce()
+    return _consent(narrowed, username)
+
+
 @router.delete("/{key}/consents/{consent}", status_code=204, operation_id="revoke_consent")
 def revoke_consent(
     key: PersonKey,
-    consent: Annotated[Whole, Path(ge=1, le=2**31 - 1)],
+    consent: ConsentId,
     reader: CurrentAccount,
     services: ServicesDependency,
 ) -> None:
@@ -129,6 +165,7 @@ def revoke_consent(
 
 
 def _consent(consent: Consent, username: str) -> ConsentEntry:
+    opens = consents.opens(consent)
     return ConsentEntry(
         id=consent.id,
         account=username,
@@ -136,4 +173,12 @@ def _consent(consent: Consent, username: str) -> ConsentEntry:
         granted=consent.granted,
         expires=consent.expires,
         revoked=consent.revoked,
+        scopes=[scope for scope in Scope if scope in opens.scopes],
+        footprint_from=opens.footprint_from,
     )
+
+
+def _wanted(
+    scopes: Collection[Scope], begin: datetime | Literal["now"] | None, now: datetime
+) -> consents.Wanted:
+    return consents.Wanted(frozenset(scopes), now if begin == "now" else begin)

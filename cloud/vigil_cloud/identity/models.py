@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import SINCE, Base, Sealed
 from vigil_cloud.database.changes import RIGHTS, Kind
+from vigil_cloud.identity.whereabouts import WRITTEN_DEFAULT
 
 
 class _Rights:
@@ -91,7 +92,8 @@ class Person(Base):
 
 
 class Consent(_Rights, Base):
-    """One relative may know where one person is, until it expires or is revoked."""
+    """One relative may know of where one person is what the scopes say, until it expires or is
+    revoked."""
 
     __tablename__ = "consents"
 
@@ -104,6 +106,10 @@ class Consent(_Rights, Base):
     granted: Mapped[datetime]
     expires: Mapped[datetime]
     revoked: Mapped[datetime | None]
+    scopes: Mapped[str] = mapped_column(String(64), server_default=WRITTEN_DEFAULT)
+    """``identity.whereabouts.Scope``, with commas between them."""
+    footprint_from: Mapped[datetime | None]
+    """Of the footprint, nothing older; ``None``: all that is kept."""
 
 
 class Disclosure(_Rights, Base):

@@ -34,6 +34,7 @@ from vigil_cloud.identity.models import (
     HouseholdMember,
 )
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import Granted, granted, read, together
 
 Moment = datetime | BindParameter[datetime]
 BELONG: Final = frozenset({Role.FAMILY.value, Role.HOST.value})
@@ -65,8 +66,8 @@ class Reader:
     account_id: int
     username: str
     roles: frozenset[Role]
-    consented: frozenset[str] = frozenset()
-    """Person keys."""
+    consented: frozenset[Granted] = frozenset()
+    """What consents open, one entry for each person; asked through ``whereabouts.opened_to``."""
     homes: frozenset[Home] = frozenset()
     districts: frozenset[str] = frozenset()
     """Empty: the whole city."""
@@ -85,14 +86,31 @@ class Reader:
         return not self.districts or district in self.districts
 
 
-def consented_accounts(session: Session, person_key: str, at: datetime) -> frozenset[int]:
-    """Accounts that hold a valid consent of this person."""
-    rows = session.scalars(
-        select(Consent.account_id).where(
-            Consent.person_key == person_key, Consent.revoked.is_(None), Consent.expires > at
-        )
+def granted_by(
+    session: Session, persons: Collection[str], at: datetime, accounts: Collection[int] = ()
+) -> dict[str, dict[int, Granted]]:
+    """What these persons' valid consents open, by person and account (all accounts, or these
+    alone). It counts for whoever holds the role family. One statement."""
+    found: dict[tuple[int, str], list[Granted]] = defaultdict(list)
+    if not persons:
+        return {}
+    query = select(
+        Consent.account_id,
+        Consent.person_key,
+        Consent.scopes,
+        Consent.footprint_from,
+        Consent.granted,
+    ).where(
+        Consent.person_key.in_(sorted(persons)), Consent.revoked.is_(None), Consent.expires > at
     )
-    return frozenset(rows)
+    if accounts:
+        query = query.where(Consent.account_id.in_(sorted(accounts)))
+    for account, person, scopes, begin, given in session.execute(query):
+        found[account, person].append(granted(person, read(scopes), begin, given))
+    by_person: dict[str, dict[int, Granted]] = defaultdict(dict)
+    for (account, person), own in found.items():
+        (by_person[person][account],) = together(own)
+    return by_person
 
 
 def reader_of(session: Session, account: Account, at: datetime) -> Reader:
@@ -112,7 +130,7 @@ def readers_of(session: Session, accounts: Collection[Account], at: datetime) ->
             account.id,
             account.username,
             frozenset(Role(role) for role in account.roles),
-            frozenset(known[account.id].consented),
+            together(known[account.id].consented),
             frozenset(known[account.id].homes()),
             frozenset(known[account.id].districts),
             places if account.id in districts else 0,
@@ -147,7 +165,7 @@ def device_at(at: Moment) -> ColumnElement[bool]:
 class _Known:
     """What the tables say of one account at one moment."""
 
-    consented: set[str] = field(default_factory=set)
+    consented: list[Granted] = field(default_factory=list)
     disclosed: set[str] = field(default_factory=set)
     districts: set[str] = field(default_factory=set)
     devices: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -186,17 +204,27 @@ def _at_home(members: Any, at: Moment, *first: ColumnElement[Any]) -> Select[*tu
 
 
 def _statement() -> CompoundSelect[Any]:
-    """Rows of what kind, whose, and up to three words: persons who consented, cases that disclose
-    where theirs are (and to which role), districts, and homes with what stands in them."""
+    """Rows of what kind, whose, and up to three words and two moments: persons who consented (to
+    what, the footprint from when on, and when), cases that disclose where theirs are (and to which
+    role), districts, and homes with what stands in them."""
     nothing: ColumnElement[Any] = literal_column("NULL")
+    # The first of them: its columns say of what type those are that the others leave empty.
     by_consent = select(
-        literal_column("'consent'"), Consent.account_id, Consent.person_key, nothing, nothing
+        literal_column("'consent'"),
+        Consent.account_id,
+        Consent.person_key,
+        Consent.scopes,
+        nothing,
+        Consent.footprint_from,
+        Consent.granted,
     ).where(Consent.account_id.in_(_FAMILY), Consent.revoked.is_(None), Consent.expires > _AT)
     by_case = select(
         literal_column("'case'"),
         Disclosure.account_id,
         Disclosure.case_id,
         Disclosure.role,
+        nothing,
+        nothing,
         nothing,
     ).where(Disclosure.account_id.in_(_EVERYONE), Disclosure.given <= _AT, Disclosure.until > _AT)
     by_district = select(
@@ -205,8 +233,10 @@ def _statement() -> CompoundSelect[Any]:
         AccountDistrict.district,
         nothing,
         nothing,
+        nothing,
+        nothing,
     ).where(AccountDistrict.account_id.in_(_EVERYONE))
-    by_home = _at_home(_MEMBERS, _AT, literal_column("'home'"))
+    by_home = _at_home(_MEMBERS, _AT, literal_column("'home'")).add_columns(nothing, nothing)
     return union_all(by_consent, by_case, by_district, by_home)
 
 
@@ -224,10 +254,10 @@ def _known(session: Session, accounts: Collection[Account], at: datetime) -> dic
         "members": sorted(one for one, held in roles.items() if not BELONG.isdisjoint(held)),
         "at": at,
     }
-    for kind, account, first, second, third in session.execute(_STATEMENT, given):
+    for kind, account, first, second, third, begin, at_ in session.execute(_STATEMENT, given):
         own = found[account]
         if kind == "consent":
-            own.consented.add(first)
+            own.consented.append(granted(first, read(second), begin, at_))
         elif kind == "case":
             if second in roles[account]:
                 own.disclosed.add(first)

@@ -7,7 +7,8 @@ is closed unless one of four rules opens it:
 - ``role``: the domain names the role, and the subject lies in the reader's districts. Who covers
   the whole city also sees what has no district. Where a domain opens itself to consents or cases,
   no role opens what is about a person.
-- ``consent``: the subject is a person who consented, and the domain opens itself to that.
+- ``consent``: the subject is a person whose consent opens what is told (``identity.whereabouts``),
+  and the domain opens itself to that.
 - ``case``: what the subject tells of a person belongs to an open case that discloses it to the
   reader, and the domain opens itself to that. Another case of the same person opens nothing.
 - ``household``: the subject belongs to a household of the reader's, whose relation allows the
@@ -20,11 +21,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 from vigil_cloud.identity.reader import Home, Reader, Relation
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import Opening, Scope, opened_to
 
 
 class Operation(StrEnum):
@@ -114,6 +117,12 @@ class Subject:
     """The case that what is told of the person belongs to."""
     only: frozenset[Role] | None = None
     """Where not everybody who sees the domain's alerts sees this one, but these roles alone."""
+    tells: tuple[Scope, ...] = (Scope.ALERTS,)
+    """What a consent has to open for it to be told of the person, all of these."""
+    raised: datetime | None = None
+    """Since when it is so; ``None``: not known, and open only where nothing is too old."""
+    active: bool = False
+    """It is so now: whatever its age, it is no footprint."""
 
 
 class Decision(NamedTuple):
@@ -143,7 +152,7 @@ def decide(
     if subject.person is not None:
         if of_device:
             return Decision(False, refusal)
-        return _about_person(reader, subject.person, subject.case, opened, refusal)
+        return _about_person(reader, subject, opened, refusal)
     if reader.has(*opened.household_roles):
         return _decide_at_home(reader, operation, subject, refusal)
     return Decision(False, refusal)
@@ -170,16 +179,21 @@ def _roles(operation: Operation, opened: Opened) -> frozenset[Role]:
     return opened.device_roles if operation in _OF_DEVICES else opened.alert_roles
 
 
-def _about_person(
-    reader: Reader, person: str, case: str | None, opened: Opened, refusal: str
-) -> Decision:
-    if reader.has(*opened.case_roles) and case in reader.disclosed:
+def _about_person(reader: Reader, subject: Subject, opened: Opened, refusal: str) -> Decision:
+    if reader.has(*opened.case_roles) and subject.case in reader.disclosed:
         return Decision(True, "case")
     if not reader.has(*opened.consent_roles):
         return Decision(False, refusal)
-    if person in reader.consented:
+    opening = opened_to(reader, subject.person or "", *subject.tells)
+    if opening is not None and _is_open(opening, subject):
         return Decision(True, "consent")
-    return Decision(False, "the person has not consented, or no longer")
+    return Decision(False, "the person has not consented to this, or no longer")
+
+
+def _is_open(opening: Opening, subject: Subject) -> bool:
+    if subject.active or opening.since is None:
+        return True
+    return subject.raised is not None and opening.reaches(subject.raised)
 
 
 def _is_of(subject: Subject, home: Home) -> bool:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.identity.models import Account, AuditEntry, Look
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.parameters import NAME
 from vigil_schemas.types import UtcDatetime
 
@@ -89,13 +90,28 @@ class SessionEntry(BaseModel):
     csrf: str
 
 
-class ConsentRequest(BaseModel):
-    """Let one relative know where the person is, until a moment at most a year ahead."""
+Scopes = Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=4)]
+FootprintFrom = UtcDatetime | Literal["now"] | None
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+
+class ConsentScopes(BaseModel):
+    """What a consent opens: ``last_place``, ``footprint``, ``live`` (open pages follow), ``alerts``
+    (messages and the list of alerts)."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    scopes: Scopes
+    footprint_from: FootprintFrom = None
+    """Of the footprint, nothing older; ``now``: from now on; null: all that is kept."""
+
+
+class ConsentRequest(ConsentScopes):
+    """Let one relative know where the person is, until a moment at most a year ahead. Without
+    scopes: the last place and the footprint."""
 
     account: Username
     expires: UtcDatetime
+    scopes: Scopes = [Scope.LAST_PLACE, Scope.FOOTPRINT]
 
 
 class ConsentEntry(BaseModel):
@@ -107,6 +123,8 @@ class ConsentEntry(BaseModel):
     granted: UtcDatetime
     expires: UtcDatetime
     revoked: UtcDatetime | None
+    scopes: list[Scope]
+    footprint_from: UtcDatetime | None
 
 
 class ConsentList(BaseModel):
@@ -133,6 +151,11 @@ class AuditLine(BaseModel):
     stop: UtcDatetime | None
     alert: str | None
     """The alert that a file belongs to."""
+    scopes: list[Scope]
+    """Of a consent: what it opens (since then, where it was narrowed); empty of anything else, and
+    of consents from before there were scopes."""
+    footprint_from: UtcDatetime | None
+    """Of a consent: its footprint's beginning."""
 
 
 def audit_line(entry: AuditEntry, look: Look | None) -> AuditLine:
@@ -149,6 +172,8 @@ def audit_line(entry: AuditEntry, look: Look | None) -> AuditLine:
         start=detail.get("start"),
         stop=detail.get("stop"),
         alert=detail.get("alert"),
+        scopes=detail.get("scopes", []),
+        footprint_from=detail.get("footprint_from"),
     )
 
 
@@ -159,6 +184,18 @@ class AuditLines(BaseModel):
     next: Annotated[int | None, Field(description="null on the last page")]
 
 
+class HeldScope(BaseModel):
+    """One part of what consents open to the reader."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    scope: Scope
+    until: UtcDatetime
+    """It ends then, if it is not taken back before."""
+    since: UtcDatetime | None
+    """Of the footprint: nothing older is shown; null: all that is kept."""
+
+
 class PersonEntry(BaseModel):
     """A person whom the reader may follow, or guards, or both."""
 
@@ -166,7 +203,10 @@ class PersonEntry(BaseModel):
     name: str
     guardian: bool
     consent_expires: UtcDatetime | None
-    """Null: the reader decides for this person but may not see where they are."""
+    """When the last of the scopes ends. Null: the reader decides for this person but may not see
+    where they are."""
+    scopes: list[HeldScope]
+    """What the reader may see; what is not named is closed."""
 
 
 class NewPerson(BaseModel):

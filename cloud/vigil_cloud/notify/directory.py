@@ -25,8 +25,8 @@ from vigil_cloud.devices.models import Device
 from vigil_cloud.domain.registry import lives_lost
 from vigil_cloud.domain.rights import PLATFORM, PLATFORM_ROLES, is_described, may
 from vigil_cloud.identity.disclosures import disclosed_at
-from vigil_cloud.identity.models import Consent, Disclosure
-from vigil_cloud.identity.reader import Reader, Relation
+from vigil_cloud.identity.models import Disclosure
+from vigil_cloud.identity.reader import Reader, Relation, granted_by
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
@@ -55,7 +55,7 @@ class Directory:
         self._alone = channel_id is not None
         self._people = people or People(session, now, channel_id=channel_id)
         only = self._people.of_account if self._alone else ()
-        self._consented = _consents(session, now, persons, only)
+        self._consented = granted_by(session, persons, now, only)
         self._disclosed = _disclosures(session, now, persons, only)
 
     def hearers(
@@ -104,9 +104,9 @@ class Directory:
     def _by_person(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
         """Those who may know where the person is: by consent, or by an open case."""
         person = alert.person_key or ""
-        consented = self._consented.get(person, set())
+        consented = self._consented.get(person, {})
         disclosed = self._disclosed.get(alert.case_id or "", {})
-        for account in consented | disclosed.keys():
+        for account in consented.keys() | disclosed.keys():
             for reader, hearer in self._people.of_account.get(account, ()):
                 if not _includes(audience, reader):
                     continue
@@ -116,7 +116,7 @@ class Directory:
                 by_case = not reader.roles.isdisjoint(disclosed.get(account, ()))
                 told = replace(
                     reader,
-                    consented=frozenset({person} if family else ()),
+                    consented=frozenset({consented[account]} if family else ()),
                     disclosed=frozenset({alert.case_id or ""} if by_case else ()),
                 )
                 if may_see(told, alert):
@@ -187,21 +187,4 @@ def _disclosures(
         query = query.where(Disclosure.account_id.in_(sorted(accounts)))
     for row in session.execute(query):
         found[row.case_id][row.account_id].add(row.role)
-    return found
-
-
-def _consents(
-    session: Session, now: datetime, persons: Collection[str], accounts: Collection[int]
-) -> dict[str, set[int]]:
-    """Accounts that hold a valid consent, by person."""
-    found: dict[str, set[int]] = defaultdict(set)
-    if not persons:
-        return found
-    query = select(Consent.person_key, Consent.account_id).where(
-        Consent.person_key.in_(sorted(persons)), Consent.revoked.is_(None), Consent.expires > now
-    )
-    if accounts:
-        query = query.where(Consent.account_id.in_(sorted(accounts)))
-    for row in session.execute(query):
-        found[row.person_key].add(row.account_id)
     return found

@@ -15,8 +15,9 @@ from vigil_cloud.cases.service import Desk
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity.consents import guarded_by
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import Opening, Scope, opened_to
 from vigil_cloud.search import checkins, exports, tips
-from vigil_cloud.search.likely import WORTH, by_phones
+from vigil_cloud.search.likely import HISTORY, WORTH, by_phones
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit, SearchLikely
 from vigil_cloud.search.rings import URBAN
 from vigil_cloud.search.schema import (
@@ -39,12 +40,21 @@ NEAR_M: Final = 5_000.0
 """Stations around the last place that are shown."""
 
 
-def shows(desk: Desk, case: CaseRow, search: Search) -> bool:
-    """Whether the reader is shown the footprint, and what is drawn from it."""
+def shows(desk: Desk, case: CaseRow, search: Search) -> Opening | None:
+    """Whether the reader is shown the footprint, and from when on."""
+    if search.ended is not None:
+        return None
     until = _access_until(desk, case)
     # For a time that was asked for with a reason: a police account may be the guardian's own.
-    admitted = desk.reader.has(Role.POLICE) and until is not None and until > desk.now
-    return search.ended is None and (admitted or search.person_key in desk.reader.consented)
+    if desk.reader.has(Role.POLICE) and until is not None and until > desk.now:
+        return Opening(None)
+    return opened_to(desk.reader, search.person_key, Scope.FOOTPRINT)
+
+
+def shows_likely(desk: Desk, shown: Opening | None) -> bool:
+    """Whether what is drawn from the footprint is shown: it is drawn from the whole of it, so that
+    whoever may see a part would see more."""
+    return shown is not None and shown.reaches(desk.now - HISTORY)
 
 
 def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
@@ -52,12 +62,10 @@ def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
     case, and writes the look down."""
     until = _access_until(desk, case)
     shown = shows(desk, case, search)
-    visits: list[checkins.VisitEntry] = []
-    if shown:
-        since = desk.now - FOOTPRINT
-        visits = checkins.footprint(desk.session, search.person_key, since, desk.now, desk.now)
+    visits = _visits(desk, search, shown)
     hits = _hits(desk, search)
-    last = _last_place(search, visits, hits) if search.ended is None else None
+    newest = visits or _newest(desk, search)
+    last = _last_place(search, newest, hits) if search.ended is None else None
     sealer = sealing.reader(desk.session, desk.cipher, case)
     return SearchMap(
         case_id=case.id,
@@ -71,16 +79,33 @@ def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
         last_seen=search.last_seen,
         last_place=last,
         rings=[RingEntry(share=r.share, radius_m=r.radius_m) for r in URBAN] if last else [],
-        likely=likely_of(desk, search) if shown else None,
+        likely=likely_of(desk, search) if shows_likely(desk, shown) else None,
         footprint=visits,
-        footprint_withheld=not shown,
+        footprint_withheld=shown is None,
+        footprint_since=None if shown is None else shown.since,
         stations=_stations(desk, last, {hit.device for hit in hits}),
         hits=hits,
-        entries=_entries(desk, search, sealer) + (_phones(desk, search) if shown else []),
+        entries=_entries(desk, search, sealer) + _phones(desk, search, shown),
         watch=_watch(desk, search),
         guardian=search.person_key in guarded_by(desk.session, desk.reader.account_id),
         link=_link(desk, search, address),
     )
+
+
+def _visits(desk: Desk, search: Search, shown: Opening | None) -> list[checkins.VisitEntry]:
+    if shown is None:
+        return []
+    since = desk.now - FOOTPRINT
+    found = checkins.footprint(desk.session, search.person_key, since, desk.now, desk.now)
+    return checkins.opened(found, shown)
+
+
+def _newest(desk: Desk, search: Search) -> list[checkins.VisitEntry]:
+    """Where they were last, for whom a consent opens that and no footprint."""
+    if opened_to(desk.reader, search.person_key, Scope.LAST_PLACE) is None:
+        return []
+    found = checkins.newest_visit(desk.session, search.person_key, desk.now)
+    return [] if found is None else [found]
 
 
 def likely_of(desk: Desk, search: Search) -> Likely | None:
@@ -230,8 +255,10 @@ def _entries(desk: Desk, search: Search, sealer: sealing.Sealer) -> list[EntrySh
     ]
 
 
-def _phones(desk: Desk, search: Search) -> list[EntryShown]:
+def _phones(desk: Desk, search: Search, shown: Opening | None) -> list[EntryShown]:
     """What citizens' phones heard, for whoever is shown the footprint."""
+    if shown is None:
+        return []
     return [
         EntryShown(
             id=-one.id,  # beside the entries, whose numbers are positive
@@ -248,6 +275,7 @@ def _phones(desk: Desk, search: Search) -> list[EntryShown]:
             worth=WORTH["phone"],
         )
         for one in by_phones(desk.session, search, desk.now)
+        if shown.reaches(one.at)
     ]
 
 

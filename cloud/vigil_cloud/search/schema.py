@@ -267,6 +267,8 @@ class SearchMap(_Answer):
     footprint: list[VisitEntry]
     """Of the last seven days, oldest first."""
     footprint_withheld: bool
+    footprint_since: UtcDatetime | None
+    """The reader's consent opens nothing older; null: all of it, or nothing."""
     stations: list[StationEntry]
     hits: list[HitEntry]
     entries: list[EntryShown]

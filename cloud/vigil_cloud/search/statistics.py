@@ -28,7 +28,7 @@ BEFORE: Final = timedelta(hours=12)
 """A look so long before a report belongs to the same worry."""
 LEAST: Final = 5
 """Fewer than these would say something of one family."""
-_ACTION, _SUBJECT = "location.read", "footprints"
+_ACTION, _SUBJECTS = "location.read", ("footprints", "last place")
 
 
 class SearchStatistics(BaseModel):
@@ -131,7 +131,7 @@ def _looked_before(session: Session, person_key: str, reported: datetime) -> boo
     look = select(AuditEntry.number).where(
         AuditEntry.person_key == person_key,
         AuditEntry.action == _ACTION,
-        AuditEntry.subject == _SUBJECT,
+        AuditEntry.subject.in_(_SUBJECTS),
         AuditEntry.at > reported - BEFORE,
         AuditEntry.at <= reported,
     )

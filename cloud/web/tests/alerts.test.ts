@@ -112,6 +112,7 @@ describe("footprints", () => {
     latitude,
     longitude: 120.44,
     arrived,
+    began_before: false,
     last_seen: arrived,
     departed: null,
     silent_since: null,

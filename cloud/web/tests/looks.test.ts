@@ -3,6 +3,7 @@ import { lasted, whatOf } from "../src/lib/looks";
 
 test.each([
   ["location.read", "footprints", "footprints"],
+  ["location.read", "last place", "lastPlace"],
   ["location.read", "alert 6f1f3c1e-6d0e-5b1e-9a58-0a4f6f0d6b11", "alert"],
   ["location.read", "alerts", "alerts"],
   ["location.read", "stream visits", "live"],

@@ -78,6 +78,10 @@ def people(scenario: Scenario) -> tuple[Person, ...]:
     return scenario.tables("person", Person)
 
 
+SCOPES: Final = ("last_place", "footprint", "live", "alerts")
+"""What their consents open to the relatives of the demo: all that a consent can."""
+
+
 def listed(scenario: Scenario) -> dict[str, Any]:
     """For ``city.json``."""
     return {"people": [person.model_dump(mode="json") for person in people(scenario)]}
@@ -92,10 +96,8 @@ def seed(scenario: Scenario, relatives: Sequence[str], expires: str) -> list[See
         found.append(("person", names))
         found += [("tag", {"tag": tag, "person": person.key}) for tag in person.tags]
         found.append(("person_rule", {"person": person.key, "kind": "seen"}))
-        found += [
-            ("consent", {"person": person.key, "account": account, "expires": expires})
-            for account in relatives
-        ]
+        shown = {"person": person.key, "expires": expires, "scopes": list(SCOPES)}
+        found += [("consent", {**shown, "account": account}) for account in relatives]
     for station in hosted(scenario):
         place = {"key": "station-place", "name": station.name_zh, "devices": [station.device]}
         member = {"household": "station-place", "account": HOST, "relation": "contact"}

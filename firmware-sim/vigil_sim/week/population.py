@@ -164,7 +164,12 @@ def seed_file(people: Population, plan: Plan, hook: str) -> str:
                 for number in range(people.size.elders)
             ],
             "consent": [
-                {"person": f"elder-{number}", "account": f"family-{number}", "expires_days": 365}
+                {
+                    "person": f"elder-{number}",
+                    "account": f"family-{number}",
+                    "expires_days": 365,
+                    "scopes": ["last_place", "footprint", "live", "alerts"],
+                }
                 for number in range(people.size.elders)
             ],
             "household": [

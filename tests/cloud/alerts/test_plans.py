@@ -17,6 +17,7 @@ from sqlalchemy import insert, text
 
 import servers
 from cloud_city import GATEWAY, NOON, City
+from granting import consented
 from sql import statements
 from vigil_cloud.alerts import listing
 from vigil_cloud.alerts.listing import Cursor, Wanted
@@ -30,8 +31,14 @@ PAGE = 50
 READERS = {
     "administrator": Reader(1, "admin", frozenset({Role.ADMINISTRATOR})),
     "dispatcher": Reader(2, "duty", frozenset({Role.DISPATCHER})),
-    "relative": Reader(3, "mei", frozenset({Role.FAMILY}), frozenset({"p1", "p2", "p3"})),
-    "all": Reader(4, "both", frozenset({*Role}), frozenset({"p1", "p2"})),
+    "relative": Reader(3, "mei", frozenset({Role.FAMILY}), consented("p1", "p2", "p3")),
+    "narrowed": Reader(
+        5,
+        "neighbour",
+        frozenset({Role.FAMILY}),
+        consented("p1", "p2", footprint_from=NOON + timedelta(hours=1)),
+    ),
+    "all": Reader(4, "both", frozenset({*Role}), consented("p1", "p2")),
 }
 WANTED = {
     "newest": Wanted(),

@@ -60,7 +60,13 @@ def test_a_family_enrols_somebody_without_a_technician(stocked: City) -> None:
     key = joined.json()["person_key"]
 
     (mine,) = client.get("/api/v1/people/mine").json()["people"]
-    assert mine == {"key": key, "name": MOTHER, "guardian": True, "consent_expires": None}
+    assert mine == {
+        "key": key,
+        "name": MOTHER,
+        "guardian": True,
+        "consent_expires": None,
+        "scopes": [],
+    }
     (worn,) = client.get(f"/api/v1/people/{key}/amulets").json()["amulets"]
     assert FREE not in str(worn), "its id would let a reader follow it"
     with city.services.sessions() as session:

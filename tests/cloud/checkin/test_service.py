@@ -109,7 +109,16 @@ def test_a_guardian_grants_sees_and_revokes(city: City) -> None:
     )
     assert granted.status_code == 201
     assert daughter.get("/api/v1/people/mine").json()["people"] == [
-        {"key": "p1", "name": NAME, "guardian": False, "consent_expires": expires}
+        {
+            "key": "p1",
+            "name": NAME,
+            "guardian": False,
+            "consent_expires": expires,
+            "scopes": [
+                {"scope": scope, "until": expires, "since": None}
+                for scope in ("last_place", "footprint")
+            ],
+        }
     ]
     city.later(minutes=1)
     assert len(daughter.get("/api/v1/people/p1/footprints").json()["visits"]) == 1

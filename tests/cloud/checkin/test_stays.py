@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from cloud_city import NOON
 from vigil_cloud.checkin.schema import VisitEntry
-from vigil_cloud.checkin.stays import NEIGHBOURS_M, PAUSE, merged
+from vigil_cloud.checkin.stays import NEIGHBOURS_M, PAUSE, merged, opened
+from vigil_cloud.identity.whereabouts import Opening
 
 WEST, EAST, FAR = (23.4800, 120.4400), (23.4800, 120.4404), (23.4900, 120.4400)
 """40 m and 1.1 km apart."""
@@ -116,3 +117,30 @@ def test_each_visit_is_in_exactly_one_stay_whatever_the_order(
     order.shuffle(shuffled)
     assert merged(shuffled) == stays
     assert NEIGHBOURS_M > 40
+
+
+@given(VISITS, st.integers(-10, 400))
+def test_nothing_of_before_a_footprints_beginning_is_in_any_stay(
+    given_visits: list[tuple[int, int, tuple[float, float] | None]], minute: int
+) -> None:
+    visits = [
+        entry(n, begin, begin + length, place, still_since=NOON + timedelta(minutes=begin))
+        for n, (begin, length, place) in enumerate(given_visits)
+    ]
+    since = NOON + timedelta(minutes=minute)
+    left = opened(visits, Opening(since))
+    stays = merged(left)
+
+    for one in (*left, *stays):
+        assert one.arrived >= since
+        assert one.last_seen >= since
+        assert one.still_since is None or one.still_since >= since
+        if one.began_before:
+            assert one.arrived == since
+    assert {one.visit_id for one in left} == {
+        one.visit_id for one in visits if one.last_seen >= since
+    }
+    assert [one for one in left if one.arrived > since] == [
+        one for one in visits if one.arrived > since
+    ]
+    assert opened(visits, Opening(None)) == visits

@@ -136,6 +136,9 @@ def test_what_was_known_goes_on_counting(frozen: Engine, database_url: str, tmp_
         assert [number for number, _ in due] == [desk]
     assert city.alerts("family") == [], "the consent was another account's"
     city.later(hours=1)
+    (mine,) = city.client("daughter").get("/api/v1/people/mine").json()["people"]
+    assert [one["scope"] for one in mine["scopes"]] == ["last_place", "footprint", "live", "alerts"]
+    assert [one["since"] for one in mine["scopes"]] == [None] * 4, "as it was until then"
     (visit,) = city.client("daughter").get("/api/v1/people/p1/footprints").json()["visits"]
     assert TAG not in str(visit), "a page tells no tag"
     city.close()

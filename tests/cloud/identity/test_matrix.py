@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from cloud_city import GATEWAY, City
+from cloud_city import GATEWAY, NOON, City
 from sql import statements
 from vigil_cloud.alerts.models import AlertRow, FeedEntry
 from vigil_cloud.alerts.visibility import (
@@ -46,6 +46,8 @@ from vigil_cloud.identity.models import (
 from vigil_cloud.identity.reader import Reader, Relation, readers_of
 from vigil_cloud.identity.rights import Operation, Subject
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import EVERYTHING as SCOPES
+from vigil_cloud.identity.whereabouts import Scope, write
 from vigil_cloud.smoke import news as smoke_news
 
 NOBODYS = "lantern-x"
@@ -88,12 +90,18 @@ RELATIONS = (
     "consent",
     "consent-expired",
     "consent-revoked",
+    "consent-last_place",
+    "consent-footprint",
+    "consent-live",
+    "consent-alerts",
     "case",
     "case-over",
     "case-other",
     "case-lost",
 )
 AT_HOME = {"resident", "contact", "guardian"}
+HEARS = {"consent", "consent-alerts"}
+"""Consents that open alerts; each of the four that are named opens that one scope alone."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ def sees(who: Who, what: What) -> bool:
     """An alert, as it should be."""
     by_case = who.role in {Role.FAMILY, Role.POLICE} and who.relation == "case"
     if what.domain == "search" and what.person is not None:  # no role opens it
-        by_consent = who.role is Role.FAMILY and who.relation == "consent"
+        by_consent = who.role is Role.FAMILY and who.relation in HEARS
         return what.person == "p1" and (by_consent or by_case)
     if what.domain == "checkin" and by_case:  # the stolen thing of that case, and nothing else
         return what.person == "p1"
@@ -149,8 +157,14 @@ def sees(who: Who, what: What) -> bool:
     if who.role is not Role.FAMILY:
         return False
     if what.domain == "checkin":
-        return who.relation == "consent" and what.person == "p1"
+        return who.relation in HEARS and what.person == "p1"
     return what.domain == "smoke" and at_home
+
+
+def is_told(who: Who, what: What) -> bool:
+    """In an open page, as it should be: where a consent opens it, it opens live news as well."""
+    by_consent = who.role is Role.FAMILY and who.relation in HEARS and what.person is not None
+    return sees(who, what) and (who.relation == "consent" or not by_consent)
 
 
 def does(who: Who, operation: Operation, what: What) -> bool:
@@ -251,6 +265,7 @@ def _ties(who: Who, account: int, city: City) -> Iterator[HouseholdMember | Cons
             granted=before,
             expires=city.time if how == "expired" else after,
             revoked=city.time if how == "revoked" else None,
+            scopes=how if how in set(Scope) else write(SCOPES),
         )
     elif kind == "case":
         yield Disclosure(
@@ -371,7 +386,7 @@ def test_the_stream_tells_each_of_what_the_lists_show(
     things = [what for what in EVERYTHING if what.person is None and what.domain != "platform"]
     for who, reader in readers.items():
         for change in changes:
-            assert shown_to(reader, change) == sees(who, by_name[change.key]), (who, change.key)
+            assert shown_to(reader, change) == is_told(who, by_name[change.key]), (who, change.key)
         for what, kind in itertools.product(things, ("device", "reading")):
             news = DeviceNews(kind, f"dev-{what.name}", what.domain, what.district, "{}")
             right = sees_device(who, what, readings=kind == "reading")
@@ -416,9 +431,10 @@ def test_loading_rights_costs_the_same_for_all_accounts_at_once(
 
 
 def test_an_alert_says_what_it_is_about() -> None:
-    row = AlertRow(domain="smoke", person_key=None, household="home", district="east")
+    about = {"household": "home", "district": "east", "raised": NOON, "active": True}
+    row = AlertRow(domain="smoke", person_key=None, **about)
 
-    assert subject_of(row) == Subject("smoke", household="home", district="east")
+    assert subject_of(row) == Subject("smoke", **about)
 
 
 def test_relations_are_those_of_the_schema() -> None:

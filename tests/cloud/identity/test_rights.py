@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from cloud_city import NAME, TAG, City
+from granting import consented
 from vigil_cloud import seed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.visibility import may_see, visible
@@ -18,6 +19,7 @@ from vigil_cloud.identity.audit import lines_about, verify
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_schemas.types import isoformat_utc
 
 SEES = {
@@ -274,11 +276,17 @@ def test_the_rule_in_python_and_in_sql_agree(city: City) -> None:
         most = len(Role) if os.environ.get("VIGIL_FULL") else 3
         together = (*(combinations(Role, n) for n in range(most + 1)), [tuple(Role)])
         for roles in map(frozenset, chain.from_iterable(together)):
-            for consented in (frozenset[str](), frozenset({"p1"}), frozenset({"p2"})):
-                reader = Reader(1, "reader", roles, consented)
+            for held in (
+                consented(),
+                consented("p1"),
+                consented("p2"),
+                consented("p1", scopes={Scope.LIVE, Scope.FOOTPRINT}),
+                consented("p1", footprint_from=city.time + timedelta(hours=1)),
+            ):
+                reader = Reader(1, "reader", roles, held)
                 by_sql = set(session.scalars(select(AlertRow.id).where(visible(reader))))
                 by_hand = {row.id for row in rows if may_see(reader, row)}
-                assert by_sql == by_hand, (roles, consented)
+                assert by_sql == by_hand, (roles, held)
 
 
 def test_names_are_not_in_the_database_file(city: City) -> None:

@@ -19,11 +19,13 @@ from cloud.search.conftest import LOOKS, Missing, lines, sighting
 from cloud_city import GATEWAY, NAME
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.erasure import erase
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.jobs import work
 from vigil_cloud.search import likely, planning, probability_map
 from vigil_cloud.search.clues import Brought, Searched, Sighting, within
 from vigil_cloud.search.models import SearchHit, SearchLikely
 from vigil_cloud.search.replay_files import Listed, Seen
+from vigil_schemas.types import isoformat_utc
 
 STEP = 0.002
 AREA = [[120.44, 23.47], [120.46, 23.47], [120.46, 23.49], [120.44, 23.49]]
@@ -192,6 +194,35 @@ def test_it_is_shown_like_the_footprint_and_gone_with_the_end(missing: Missing) 
     with missing.city.services.sessions() as session:
         assert session.get(SearchLikely, case) is None
     assert drawn(missing) == 0
+
+
+def test_a_guardian_sees_of_a_search_what_their_own_consent_opens(missing: Missing) -> None:
+    city = missing.city
+    missing.was_at("station-1", timedelta(hours=5), "visit-before")
+    missing.was_at("station-2", timedelta(hours=2), "visit-after")
+    case = missing.report()["case_id"]
+    drawn(missing)
+    shown = ("footprint", "footprint_withheld", "footprint_since", "likely")
+
+    city.consent("family", days=0.5, scopes={Scope.LAST_PLACE})
+    mine = missing.map("family", case)
+    assert [mine[one] for one in shown] == [[], True, None, None]
+    assert (mine["last_place"]["name"], mine["last_place"]["source"]) == ("Market", "visit")
+
+    # From a moment on: nothing older, and nothing that is drawn from what is older.
+    begin = city.time - timedelta(hours=3)
+    city.consent("family", scopes={Scope.FOOTPRINT}, footprint_from=begin)
+    mine = missing.map("family", case)
+    assert [one["name"] for one in mine["footprint"]] == ["Market"]
+    assert [mine[one] for one in shown[1:]] == [False, isoformat_utc(begin), None]
+    for path in ("plan", "export.geojson"):
+        answer = city.client("family").get(f"/api/v1/search/cases/{case}/{path}")
+        assert answer.json()["code"] == "no-search-map", path
+
+    city.consent("family", scopes={Scope.FOOTPRINT})
+    mine = missing.map("family", case)
+    assert (len(mine["footprint"]), mine["footprint_since"]) == (2, None)
+    assert mine["likely"] is not None
 
 
 def test_it_is_destroyed_with_the_person(missing: Missing) -> None:

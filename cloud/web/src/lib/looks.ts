@@ -2,12 +2,13 @@
 
 import type { AuditLine } from "./api/model";
 
-export type What = "footprints" | "alert" | "alerts" | "live" | "search";
+export type What = "footprints" | "lastPlace" | "alert" | "alerts" | "live" | "search";
 
 /** `null` where the action itself says all there is to say. */
 export function whatOf(line: Pick<AuditLine, "action" | "subject">): What | null {
   if (line.action !== "location.read") return null;
   if (line.subject === "footprints") return "footprints";
+  if (line.subject === "last place") return "lastPlace";
   if (line.subject === "search") return "search";
   if (line.subject.startsWith("alert ")) return "alert";
   // An open page that the stream told of a check-in: nobody asked, and it was shown.

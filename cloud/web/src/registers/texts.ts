@@ -87,6 +87,7 @@ export const en = {
   "register.did.guardian.added": "Guardian added",
   "register.did.guardian.removed": "Guardian removed",
   "register.did.consent.granted": "Consent granted",
+  "register.did.consent.narrowed": "Consent opens less",
   "register.did.consent.revoked": "Consent withdrawn",
   "register.did.location.read": "Location looked at",
 };
@@ -177,6 +178,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "register.did.guardian.added": "新增監護人",
   "register.did.guardian.removed": "移除監護人",
   "register.did.consent.granted": "給予同意",
+  "register.did.consent.narrowed": "縮小同意範圍",
   "register.did.consent.revoked": "撤回同意",
   "register.did.location.read": "查看位置",
 };

@@ -44,6 +44,8 @@ export const en = {
   "search.footprint": "Footprint of the last seven days",
   "search.footprintNone": "No station heard them in these days.",
   "search.footprintWithheld": "The footprint needs the person's consent.",
+  "search.footprintSince":
+    "Your consent opens the footprint since {time}. What is older, and what is drawn from it, is not shown.",
   "search.stations": "Stations around",
   "search.station": "{name}, {distance}",
   "search.offline": "offline",
@@ -162,6 +164,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "search.footprint": "近七日足跡",
   "search.footprintNone": "這幾天沒有站點偵測到。",
   "search.footprintWithheld": "足跡需要當事人同意才能查看。",
+  "search.footprintSince": "您的同意僅包含 {time} 起的足跡；更早的足跡及據以推算的結果不顯示。",
   "search.stations": "附近站點",
   "search.station": "{name}，{distance}",
   "search.offline": "離線",

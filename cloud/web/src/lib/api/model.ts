@@ -23,6 +23,7 @@ export type CaseSummary = Schema["CaseSummary"];
 export type CaseView = keyof Schema["CaseCounts"] | "all";
 export type AuditLine = Schema["AuditLine"];
 export type Consent = Schema["ConsentEntry"];
+export type Scope = Schema["Scope"];
 export type DeadLetter = Schema["DeadLetterEntry"];
 export type Delivery = Schema["AlertDelivery"];
 export type District = Schema["DistrictEntry"];

@@ -2958,8 +2958,9 @@ export interface paths {
         put?: never;
         /**
          * Grant Consent
-         * @description Let one relative know where the person is, until a moment (guardian). Whose own consent was
-         *     taken back gets it from another guardian or an administrator.
+         * @description Let one relative know where the person is, as far as the scopes say and until a moment
+         *     (guardian). Whose own consent was taken back gets it from another guardian or an
+         *     administrator.
          */
         post: operations["grant_consent"];
         delete?: never;
@@ -2988,6 +2989,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/{key}/consents/{consent}/scopes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Narrow Consent
+         * @description Let a relative know less from now on (guardian); it takes effect at once, in open pages and
+         *     streams too. What the consent was stays in the list, as taken back; this answers the new one.
+         *     To open more, give another consent.
+         */
+        put: operations["narrow_consent"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people/{key}/footprints": {
         parameters: {
             query?: never;
@@ -2997,7 +3020,8 @@ export interface paths {
         };
         /**
          * Get Footprints
-         * @description Where the person was. Needs a valid consent; each look is written down for the guardian.
+         * @description Where the person was, as far back as the consent opens the footprint; each look is written
+         *     down for the guardian.
          */
         get: operations["get_footprints"];
         put?: never;
@@ -3081,8 +3105,9 @@ export interface paths {
         };
         /**
          * Get Last Place
-         * @description Where the person was last, how old that is and how far it can be believed, and where they
-         *     usually are. Needs a valid consent; each look is written down for the guardian.
+         * @description Where the person was last, how old that is and how far it can be believed, and, where the
+         *     consent opens the footprint, where they usually are. Each look is written down for the
+         *     guardian.
          */
         get: operations["get_last_place"];
         put?: never;
@@ -6494,8 +6519,12 @@ export interface components {
             at: string;
             /** Count */
             count: number;
+            /** Footprint From */
+            footprint_from: string | null;
             /** Number */
             number: number;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
             /** Start */
             start: string | null;
             /** Stop */
@@ -7992,6 +8021,8 @@ export interface components {
             account: string;
             /** Expires */
             expires: string;
+            /** Footprint From */
+            footprint_from: string | null;
             /** Granted */
             granted: string;
             /** Granted By */
@@ -8000,6 +8031,8 @@ export interface components {
             id: number;
             /** Revoked */
             revoked: string | null;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
         };
         /**
          * ConsentList
@@ -8011,7 +8044,8 @@ export interface components {
         };
         /**
          * ConsentRequest
-         * @description Let one relative know where the person is, until a moment at most a year ahead.
+         * @description Let one relative know where the person is, until a moment at most a year ahead. Without
+         *     scopes: the last place and the footprint.
          */
         ConsentRequest: {
             /** Account */
@@ -8021,6 +8055,33 @@ export interface components {
              * Format: date-time
              */
             expires: string;
+            /**
+             * Footprint From
+             * @description Of the footprint, nothing older; ``now``: from now on; null: all that is kept.
+             */
+            footprint_from?: string | "now" | null;
+            /**
+             * Scopes
+             * @default [
+             *       "last_place",
+             *       "footprint"
+             *     ]
+             */
+            scopes: components["schemas"]["Scope"][];
+        };
+        /**
+         * ConsentScopes
+         * @description What a consent opens: ``last_place``, ``footprint``, ``live`` (open pages follow), ``alerts``
+         *     (messages and the list of alerts).
+         */
+        ConsentScopes: {
+            /**
+             * Footprint From
+             * @description Of the footprint, nothing older; ``now``: from now on; null: all that is kept.
+             */
+            footprint_from?: string | "now" | null;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
         };
         /**
          * Contact
@@ -10088,6 +10149,11 @@ export interface components {
          * @description Oldest first.
          */
         Footprints: {
+            /**
+             * Since
+             * @description The consent opens nothing older; null: all that is kept.
+             */
+            since: string | null;
             /** Visits */
             visits: components["schemas"]["VisitEntry"][];
         };
@@ -10505,6 +10571,23 @@ export interface components {
             latitude: number;
             /** Longitude */
             longitude: number;
+        };
+        /**
+         * HeldScope
+         * @description One part of what consents open to the reader.
+         */
+        HeldScope: {
+            scope: components["schemas"]["Scope"];
+            /**
+             * Since
+             * @description Of the footprint: nothing older is shown; null: all that is kept.
+             */
+            since: string | null;
+            /**
+             * Until
+             * @description It ends then, if it is not taken back before.
+             */
+            until: string;
         };
         /**
          * HistoryLine
@@ -11462,6 +11545,12 @@ export interface components {
              * @description The last sign of the person there.
              */
             at: string;
+            /**
+             * Began Before
+             * @description It began before what the consent opens: ``arrived`` is where that begins.
+             * @default false
+             */
+            began_before: boolean;
             /**
              * Clock Quality
              * @description What the gateway says of its clock (``synchronised``, …).
@@ -12815,6 +12904,8 @@ export interface components {
             key: string;
             /** Name */
             name: string;
+            /** Scopes */
+            scopes: components["schemas"]["HeldScope"][];
         };
         /**
          * PersonList
@@ -14288,6 +14379,12 @@ export interface components {
             withdrawn: boolean;
         };
         /**
+         * Scope
+         * @description One part of what a consent may open.
+         * @enum {string}
+         */
+        Scope: "last_place" | "footprint" | "live" | "alerts";
+        /**
          * Screen
          * @description Settings of the web pages; without ``tiles`` they draw ``streets``, without those the
          *     borders of villages.
@@ -14355,6 +14452,11 @@ export interface components {
              * @description Of the last seven days, oldest first.
              */
             footprint: components["schemas"]["VisitEntry"][];
+            /**
+             * Footprint Since
+             * @description The reader's consent opens nothing older; null: all of it, or nothing.
+             */
+            footprint_since: string | null;
             /** Footprint Withheld */
             footprint_withheld: boolean;
             /**
@@ -16338,6 +16440,12 @@ export interface components {
             also?: string[];
             /** Arrived */
             arrived: string;
+            /**
+             * Began Before
+             * @description It began before what the consent opens: ``arrived`` is where that begins.
+             * @default false
+             */
+            began_before: boolean;
             /**
              * Clock Quality
              * @description What the gateway says of its clock (``synchronised``, …).
@@ -21985,6 +22093,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    narrow_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                consent: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentScopes"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentEntry"];
+                };
             };
             /** @description A problem document */
             default: {

@@ -606,6 +606,7 @@ export const en = {
   "error.stale": "What you see below is what it was before.",
   "error.unknown": "The server refused. It said (in English): {detail}",
   "audit.empty": "Nobody has looked yet.",
+  "audit.what.lastPlace": "the last place alone",
   "audit.what.footprints": "places from {start} to {stop}",
   "audit.what.alert": "one message",
   "audit.what.alerts": "the list of messages",
@@ -639,9 +640,16 @@ export const en = {
   "audit.tag.given": "gave this person a tag",
   "audit.tag.taken": "took a tag from this person",
   "audit.consent.granted": "gave a consent",
+  "audit.consent.narrowed": "let somebody see less",
   "audit.consent.refused": "asked again for a consent that was taken back",
   "audit.consent.revoked": "took a consent back",
   "audit.evidence.read": "looked at evidence",
+  "scope.last_place": "last place",
+  "scope.footprint": "where they have been",
+  "scope.footprintFrom": "where they have been since {time}",
+  "scope.live": "live pages",
+  "scope.alerts": "messages",
+  "scope.and": ", ",
 } as const;
 
 export type Key = keyof typeof en;
