@@ -64,6 +64,11 @@ as that, with everybody and every plate unrecognisable; ``thumbnail``: a picture
 what became of every block of sound, and the audio clock against UTC."""
 
 
+CameraRole = Literal["overview", "plate"]
+"""What a camera is there for. ``overview``: the whole road, on which vehicles are followed;
+``plate``: near enough that a plate can be read."""
+
+
 class EvidenceFileV1(Model):
     """One file inside a zip of version 1."""
 
@@ -82,6 +87,9 @@ class EvidenceFile(Model):
     media_type: Annotated[str, Field(max_length=80)]
     sha256: Sha256
     size: Annotated[int, Field(ge=0, le=LARGEST_PACKAGE)]
+    camera: CameraRole | None = None
+    """Of a place with two cameras, which of them it came from; ``None`` where there is one, and of
+    what came from none: such a manifest is written as before there were two."""
 
 
 class EvidenceManifestV1(Model):

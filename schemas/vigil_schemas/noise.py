@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import Field, model_validator
 
 from vigil_schemas.contract import DomainContract
-from vigil_schemas.evidence import EvidenceReference
+from vigil_schemas.evidence import CameraRole, EvidenceReference
 from vigil_schemas.types import Count, Decibel, Domain, Model, UtcDatetime
 
 DOMAIN: Final[Domain] = "noise"
@@ -145,6 +145,14 @@ class VehicleFinding(Model):
     elsewhere than to the best track, to a source that no picture shows."""
 
 
+FellBack = Literal[
+    "no-pictures", "no-track", "no-match", "several", "no-plate", "unsure", "disagreement"
+]
+"""``no-pictures``: the plate camera delivered none. ``no-track``: nothing could be followed in
+them. ``no-match``: no vehicle in them is known to be the one that was loud. ``several``: two of
+them may be. The others are those of a reading."""
+
+
 class PlateReading(Model):
     """How a plate was read; the text itself is the first of ``plates``."""
 
@@ -174,6 +182,11 @@ class PlateReading(Model):
     been the loud one. Without an array, of one vehicle that was followed alone: ``not-in-picture``
     (it was not there at LAFmax), ``cut-off`` (another was cut off by the picture's edge),
     ``several-heard`` (the level rose twice)."""
+    camera: CameraRole | None = None
+    """Of a place with two cameras, in whose pictures it was looked for last; absent where there is
+    one."""
+    fell_back: FellBack | None = None
+    """Why the plate camera's pictures gave no plate, so that those of the overview were read."""
 
 
 class AudioLedger(Model):

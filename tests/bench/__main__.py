@@ -20,6 +20,7 @@ BENCHES = (
     "audio_clock",
     "picture_times",
     "noise_align",
+    "two_cameras",
     "water_replay",
     "water_alarms",
     "rest",

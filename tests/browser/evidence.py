@@ -18,12 +18,13 @@ import numpy as np
 from browser.town_seed import GATEWAY, KEY, MICROPHONE
 from vigil_edge.evidence.seal import seal
 from vigil_edge.noise import analysis
-from vigil_edge.noise.casework import votes_told
 from vigil_edge.noise.evidence import CONTENTS
 from vigil_edge.noise.pictures.blurred import blurred
 from vigil_edge.noise.plate.candidates import Picture, Plate
 from vigil_edge.noise.plate.votes import Vote, Voted
+from vigil_edge.noise.plate_finding import votes_told
 from vigil_schemas.evidence import (
+    CameraRole,
     EvidenceFile,
     EvidenceLink,
     EvidenceManifest,
@@ -70,14 +71,21 @@ def sealed_evidence(evidence_id: str, device: str = MICROPHONE) -> bytes:
     return buffer.getvalue()
 
 
-def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
+PLATE_FILM_LATE_S = 0.4
+"""So much later than the overview's the plate camera's film begins."""
+
+
+def sealed_passage(
+    evidence_id: str, began: datetime, plate: str, *, two_cameras: bool = False
+) -> bytes:
     """A package of version 2 with everything that a page can show of a passage: two seconds, with
-    the plate read in each picture and the source passing from left to right."""
+    the plate read in each picture and the source passing from left to right. ``two_cameras``: of an
+    overview and a plate camera."""
     sound = analysis.Sound(0.2 * np.sin(2 * np.pi * 180 * np.arange(96_000) / 48_000), 48_000)
     drawn = analysis.spectrogram(sound)
     assert drawn is not None
     moments = [began + timedelta(seconds=0.04 * n) for n in range(50)]
-    said = {
+    said: dict[str, Any] = {
         "sound_started": began.isoformat(),
         "sound_ended": (began + timedelta(seconds=2)).isoformat(),
         "video_started_s": began.timestamp(),
@@ -104,6 +112,14 @@ def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
         "bearing.json": json.dumps(bearing).encode(),
         "votes.json": json.dumps(votes).encode(),
     }
+    taken_by: dict[str, CameraRole] = {}
+    if two_cameras:
+        late_s = began.timestamp() + PLATE_FILM_LATE_S
+        said["plate_camera"] = {"video_started_s": late_s}
+        files["levels.json"] = json.dumps(said).encode()
+        files |= {"plate-video.webm": _film(), "plate-blurred.webm": _film()}
+        taken_by = {name: "plate" for name in files if name.startswith("plate-")}
+        taken_by |= dict.fromkeys(("video.webm", "blurred.webm"), "overview")
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / name for name in files}
         for name, content in files.items():
@@ -123,6 +139,7 @@ def sealed_passage(evidence_id: str, began: datetime, plate: str) -> bytes:
                     media_type=CONTENTS[name][1],
                     sha256=hashlib.sha256(content).hexdigest(),
                     size=len(content),
+                    camera=taken_by.get(name),
                 )
                 for name, content in files.items()
             ],

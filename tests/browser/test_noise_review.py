@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser.conftest import PHONE, OpenWindow
-from browser.evidence import reference, sealed_passage
+from browser.evidence import PLATE_FILM_LATE_S, reference, sealed_passage
 from browser.test_layout import _fits, _is_accessible
 from browser.town import Town, _exceedance
 from browser.town_seed import MICROPHONE, PASSWORD
@@ -21,13 +21,16 @@ from vigil_schemas.noise import PlateCandidate
 
 SHOTS = os.environ.get("VIGIL_SCREENSHOTS")
 KEYSTROKES = 6
+LATE = PLATE_FILM_LATE_S
 
 
-def _case(town: Town, name: str, level: float, plate: str) -> tuple[str, str]:
+def _case(
+    town: Town, name: str, level: float, plate: str, *, two_cameras: bool = False
+) -> tuple[str, str]:
     """A loud vehicle with its package, of which an inspector has opened a case; the case's id and
     the package's digest."""
     now = datetime.now(UTC)
-    sealed = sealed_passage(name, now - timedelta(seconds=4), plate)
+    sealed = sealed_passage(name, now - timedelta(seconds=4), plate, two_cameras=two_cameras)
     event = _exceedance(name, now, level, reference(sealed)).model_copy(
         update={
             "plates": [PlateCandidate(text=plate, confidence=0.93)],
@@ -70,7 +73,7 @@ def test_a_reviewer_decides_with_six_keys_and_the_next_case_is_there(
     window: OpenWindow, town: Town, tmp_path: Path
 ) -> None:
     # Given two cases that wait
-    case, sha256 = _case(town, "exceedance-of-review-1", 96.4, "MXK-2917")
+    case, sha256 = _case(town, "exceedance-of-review-1", 96.4, "MXK-2917", two_cameras=True)
     _case(town, "exceedance-of-review-2", 93.2, "ABC-1234")
     page = window("reviewer-a").go("/noise-review")
 
@@ -81,8 +84,13 @@ def test_a_reviewer_decides_with_six_keys_and_the_next_case_is_there(
     expect(queue.locator("[aria-current=true]")).to_contain_text("96.4")
     axis = page.get_by_role("slider", name="Position in the recording")
     expect(axis).to_have_attribute("aria-valuenow", "1")
-    video = page.locator("video")
     _until(page, "Math.abs(document.querySelector('video').currentTime - 1) < 0.05")
+    # the plate camera's film stands at the same moment, and began later
+    near = page.get_by_label("Plate camera")
+    expect(page.get_by_label("Overview camera")).to_be_visible()
+    expect(near).to_be_visible()
+    at_same = f"Math.abs(document.querySelectorAll('video')[1].currentTime - {{}} + {LATE}) < 0.1"
+    _until(page, at_same.format("1"))
     expect(axis.locator("path.bearing")).to_have_count(1)
     expect(axis.locator("rect.vote")).to_have_count(10)
     expect(axis.locator("image")).to_have_count(1)
@@ -98,7 +106,10 @@ def test_a_reviewer_decides_with_six_keys_and_the_next_case_is_there(
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + 40)
     _until(page, "document.querySelector('video').currentTime > 1.3")
-    expect(video).to_be_visible()
+    _until(page, at_same.format("document.querySelector('video').currentTime"))
+    page.locator("body").focus()
+    page.keyboard.press(",")
+    _until(page, at_same.format("document.querySelector('video').currentTime"))
     _is_accessible(page, "review desktop")
     _fits(page, "review desktop")
     _shot(page, "review-en-desktop")
@@ -152,6 +163,10 @@ def test_a_reviewer_decides_with_six_keys_and_the_next_case_is_there(
     alone.goto(given.as_uri())
     expect(alone.locator("#verdict")).to_have_attribute("data-verdict", "holds")
     _until(alone, "document.querySelector('video').readyState >= 2")
+    # the plate camera's film too, without anybody who can be recognised
+    _until(alone, "document.querySelectorAll('video')[1].readyState >= 2")
+    alone.evaluate("document.querySelector('video').currentTime = 1.2")
+    _until(alone, at_same.format("document.querySelector('video').currentTime"))
     _shot(alone, "given-page")
     whole = given.read_text("utf-8")
     at = whole.index('"blurred.webm": "') + 400

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from vigil_schemas.evidence import EvidenceRole
+from vigil_schemas.evidence import CameraRole, EvidenceRole
 from vigil_schemas.types import Domain, UtcDatetime
 
 Severity = Literal["critical", "major", "minor", "info"]
@@ -50,6 +50,8 @@ class EvidenceFileEntry(Answer):
     media_type: str
     size: int
     sha256: str
+    camera: CameraRole | None = None
+    """Of a place with two cameras, which of them it came from."""
 
 
 class AlertEvidence(Answer):

@@ -20,7 +20,7 @@ from vigil_cloud.cases.port import (
 )
 from vigil_cloud.cases.rules import TwoAgree
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.noise import passage_page, plates
+from vigil_cloud.noise import findings, passage_page, plates, two_cameras
 from vigil_cloud.noise.judging import (
     FINE,
     PLATE,
@@ -64,6 +64,7 @@ def _measurement(one: Judged) -> Section:
                 Words("Background", "背景噪音"),
                 "–" if found.background_db is None else f"{found.background_db:.1f} dB",
             ),
+            *two_cameras.facts(findings.read(found.findings)),
         ],
         data={
             "device": found.device,

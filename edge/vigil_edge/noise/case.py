@@ -38,6 +38,8 @@ class Case(BaseModel):
     """Where the microphones of ``audio.wav`` stood."""
     view: ViewSettings | None = None
     """How the camera looked."""
+    plate_view: ViewSettings | None = None
+    """How the plate camera looked, of a place with two."""
 
 
 class Findings(BaseModel):

@@ -11,11 +11,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -25,21 +24,14 @@ from vigil_edge.noise.bearing.command import listen_to
 from vigil_edge.noise.bearing.estimate import INTERVAL_S, Bearing
 from vigil_edge.noise.case import FINDINGS, TRACE, VOTES, Case, Findings
 from vigil_edge.noise.pictures.encode import BestPlate, FindPlate, best_plate, encode, measure
-from vigil_edge.noise.pictures.reading import Frames, frames_of
-from vigil_edge.noise.pictures.rows import rows_of
-from vigil_edge.noise.pictures.tracks import Followed, Track, follow
+from vigil_edge.noise.pictures.reading import Frames, film_of, plate_film_of
+from vigil_edge.noise.pictures.tracks import Followed, follow
 from vigil_edge.noise.pictures.view import View
-from vigil_edge.noise.plate.votes import Voted, read_several
+from vigil_edge.noise.plate_finding import Loud, PlateFound, Watched, look_for
 from vigil_edge.noise.rivals import Doubt, doubt_of_only, own_part
 from vigil_edge.noise.sound.wav import open_wav
 from vigil_schemas.errors import VigilError
-from vigil_schemas.noise import (
-    AttributedVehicle,
-    PlateCandidate,
-    PlateReading,
-    SoundBearing,
-    VehicleFinding,
-)
+from vigil_schemas.noise import AttributedVehicle, SoundBearing, VehicleFinding
 
 NICENESS: Final = 10
 _AT_LAFMAX_S: Final = 0.1
@@ -51,7 +43,7 @@ class Seen:
     """What the pictures show of the vehicle that was loud, as far as it is known."""
 
     finding: VehicleFinding
-    plates_of: Track | None
+    plates_of: Loud | None
     """Whose plate may be read; ``None`` where it might be another's."""
     doubt: Doubt | None = None
     """Why it might be, of one that was followed alone."""
@@ -70,7 +62,7 @@ def look(folder: Path) -> FindPlate:
     """Write ``findings.json``, ``bearing.json`` and ``votes.json``; returns how the plate that
     people are shown is found. Raises as ``work``."""
     case = Case.model_validate_json((folder / "case.json").read_bytes())
-    frames = frames_of(folder)[0]
+    frames, near = film_of(folder).frames, plate_film_of(folder)
     try:
         trace = _trace(folder, case)
         bearing = _bearing(case, trace)
@@ -78,41 +70,21 @@ def look(folder: Path) -> FindPlate:
         trace, bearing = [], SoundBearing(abstained="failed")
     azimuth = bearing.azimuth_deg
     seen = _seen(case, frames, trace)
-    voted = _plate(frames, seen)
+    closer = None if near is None else Watched(near.frames, case.plate_view)
+    plate = look_for(seen.plates_of, Watched(frames, case.view), closer)
     findings = Findings(
         bearing=bearing,
         bearing_deg=case.array.compass(azimuth) if case.array and azimuth is not None else None,
         vehicle=seen.finding,
-        plate_reading=_reading(frames, voted, seen.doubt),
-        plates=_candidates(voted),
+        plate_reading=plate.reading(seen.doubt),
+        plates=plate.candidates(),
     )
     part = folder / f"{FINDINGS}.part"
     part.write_text(findings.model_dump_json(exclude_none=True))
     part.rename(folder / FINDINGS)
-    if voted is not None:
-        said = votes_told(voted, [time_s for _, time_s in frames])
+    if (said := plate.told()) is not None:
         (folder / VOTES).write_text(json.dumps(said))
-    return _shown(seen, voted)
-
-
-def votes_told(voted: Voted, moments: Sequence[float]) -> dict[str, Any]:
-    """``votes.json``: what each picture was read as. ``moments``: of the pictures, seconds since
-    1970."""
-    return {
-        "plate": voted.text,
-        "confidence": voted.confidence,
-        "votes": [
-            {
-                "t": _utc(moments[vote.frame]).isoformat(),
-                "box": [vote.plate.x, vote.plate.y, vote.plate.width, vote.plate.height],
-                "text": vote.text,
-                "confidence": vote.confidence,
-                "characters": [round(each, 3) for each in vote.characters],
-            }
-            for vote in voted.each
-            if vote.text is not None
-        ],
-    }
+    return _shown(seen, plate)
 
 
 def _trace(folder: Path, case: Case) -> list[Bearing]:
@@ -170,7 +142,7 @@ def _seen(case: Case, frames: Frames, trace: list[Bearing]) -> Seen:
     )
     if found.track is None:
         return Seen(vehicle, None)
-    return Seen(vehicle, followed.tracks[found.track])
+    return Seen(vehicle, Loud(followed, followed.tracks[found.track]))
 
 
 def _only(case: Case, followed: Followed, finding: VehicleFinding) -> Seen:
@@ -184,7 +156,8 @@ def _only(case: Case, followed: Followed, finding: VehicleFinding) -> Seen:
     begin_s, step_s = (curve.start.timestamp(), curve.interval_s) if curve else (0.0, 1.0)
     times = np.asarray(begin_s + (np.arange(len(level)) + 0.5) * step_s, dtype=np.float64)
     doubt = doubt_of_only(followed, event.LAFmax_time.timestamp(), times, level)
-    return Seen(finding, followed.tracks[0] if doubt is None else None, doubt)
+    alone = Loud(followed, followed.tracks[0])
+    return Seen(finding, alone if doubt is None else None, doubt)
 
 
 def _attributed(case: Case, followed: Followed, trace: list[Bearing]) -> Attributed:
@@ -217,14 +190,7 @@ def _vehicle(followed: Followed, found: Attributed) -> AttributedVehicle | None:
     )
 
 
-def _plate(frames: Frames, seen: Seen) -> Voted | None:
-    """Of the vehicle that was loud; ``None`` where it could be another's."""
-    if seen.plates_of is None:
-        return None
-    return read_several(list(rows_of(seen.plates_of, frames)))
-
-
-def _shown(seen: Seen, voted: Voted | None) -> FindPlate:
+def _shown(seen: Seen, plate: PlateFound) -> FindPlate:
     """What people are shown as the plate: that of the vehicle, or nothing where it could be
     another's. Where nothing could be followed, one that moves: what stands is a parked one's."""
 
@@ -232,31 +198,13 @@ def _shown(seen: Seen, voted: Voted | None) -> FindPlate:
         if not seen.finding.tracks:
             found = best_plate(frames, loudest_s)
             return found if found is not None and found.moves else None
-        best = None if voted is None else voted.best
+        best = None if plate.voted is None else plate.voted.best
         picture = None if best is None else best.picture()
         if best is None or picture is None:
             return None
-        return BestPlate(picture, best.plate, moves=True)
+        return BestPlate(picture, best.plate, moves=True, camera=plate.camera or "overview")
 
     return find
-
-
-def _reading(frames: Frames, voted: Voted | None, doubt: Doubt | None) -> PlateReading:
-    if voted is None:
-        return PlateReading(abstained=(doubt or "not-attributed") if frames else "no-camera")
-    return PlateReading(
-        confidence=voted.confidence,
-        pictures=voted.pictures,
-        votes=voted.votes,
-        characters=[round(each, 3) for each in voted.characters],
-        abstained=voted.abstained,
-    )
-
-
-def _candidates(voted: Voted | None) -> list[PlateCandidate]:
-    if voted is None or voted.text is None:
-        return []
-    return [PlateCandidate(text=voted.text, confidence=voted.confidence)]
 
 
 def _utc(time_s: float) -> datetime:

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -25,12 +26,14 @@ from vigil_edge.evidence.stamp import MEDIA_REPLY
 from vigil_edge.noise.case import FINDINGS, Case, Findings
 from vigil_edge.noise.event import announcement
 from vigil_edge.noise.listening import Recorded
-from vigil_edge.noise.pictures.frame import Frame
+from vigil_edge.noise.pictures.frame import Frame, Shots
+from vigil_edge.noise.pictures.reading import FRAMES, SHOWN
 from vigil_edge.noise.sound.ledger import told
 from vigil_edge.noise.sound.wav import write_wav
 from vigil_schemas.evidence import (
     STAMP_NAME,
     SUMS_NAME,
+    CameraRole,
     EvidenceFile,
     EvidenceManifest,
     EvidenceReference,
@@ -39,6 +42,7 @@ from vigil_schemas.evidence import (
 )
 
 ENCODE_WITHIN_S: Final = 120.0
+"""For each camera's pictures."""
 ENCODING_PRIORITY: Final = 5
 """Behind whatever tells of a danger; a case waits on disk."""
 MOST_BYTES: Final = 2 * 1024**3
@@ -49,6 +53,8 @@ CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     "video.webm": ("video", "video/webm"),
     "overlay.webm": ("overlay", "video/webm"),
     "blurred.webm": ("blurred", "video/webm"),
+    "plate-video.webm": ("video", "video/webm"),
+    "plate-blurred.webm": ("blurred", "video/webm"),
     "frame.jpg": ("frame", "image/jpeg"),
     "thumbnail.jpg": ("thumbnail", "image/jpeg"),
     "plate.jpg": ("plate", "image/jpeg"),
@@ -95,27 +101,24 @@ class Spool:
         if folder.is_dir():
             folder.rename(folder.with_suffix(".damaged"))
 
-    def write(self, case: Case, recorded: Recorded, pictures: list[Frame], fps: float) -> Path:
-        """Put a case on disk, whole or not at all. Raises ``OSError``, also for a full spool."""
+    def write(self, case: Case, recorded: Recorded, shots: Mapping[CameraRole, Shots]) -> Path:
+        """Put a case on disk, whole or not at all. Raises ``OSError``, also for a full spool.
+
+        ``shots``: what each camera that there is saw of it.
+        """
         if self._bytes() > MOST_BYTES:
             raise OSError(errno.EDQUOT, f"cases of {MOST_BYTES / 1e9:.0f} GB wait already")
         started = case.exceedance.started.strftime("%Y%m%dT%H%M%S%f")
         folder = self.directory / f"{started}-{case.exceedance.exceedance_id[:8]}"
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
-        (part / "frames").mkdir(parents=True)
+        part.mkdir(parents=True)
         write_wav(part / "audio.wav", recorded.frames, recorded.time.rate_hz)
-        (part / "levels.json").write_text(_levels(case, pictures))
+        (part / "levels.json").write_text(_levels(case, shots))
         (part / "ledger.json").write_text(_ledger(recorded))
-        index = []
-        for number, picture in enumerate(pictures):
-            name = f"{number:05d}.jpg"
-            (part / "frames" / name).write_bytes(picture.jpeg)
-            index.append([name, picture.time_s])
         loudest_s = case.exceedance.LAFmax_time.timestamp()
-        (part / "frames.json").write_text(
-            json.dumps({"fps": fps, "LAFmax_s": loudest_s, "frames": index})
-        )
+        for role, seen in {"overview": _NOTHING_SEEN, **shots}.items():
+            _write_pictures(part, FRAMES[role], seen, loudest_s)
         (part / "case.json").write_text(case.model_dump_json())
         for path in part.iterdir():
             _sync(path)
@@ -123,6 +126,21 @@ class Spool:
         part.rename(folder)
         _sync(self.directory)
         return folder
+
+
+_NOTHING_SEEN: Final = Shots([], 10.0)
+
+
+def _write_pictures(part: Path, name: str, seen: Shots, loudest_s: float) -> None:
+    (part / name).mkdir()
+    index = []
+    for number, picture in enumerate(seen.pictures):
+        file = f"{number:05d}.jpg"
+        (part / name / file).write_bytes(picture.jpeg)
+        index.append([file, picture.time_s])
+    (part / f"{name}.json").write_text(
+        json.dumps({"fps": seen.fps, "LAFmax_s": loudest_s, "frames": index})
+    )
 
 
 async def send(context: PipelineContext, folder: Path) -> None:
@@ -224,13 +242,15 @@ def _with_findings(context: PipelineContext, folder: Path, case: Case) -> Case:
 async def _encoded(context: PipelineContext, folder: Path) -> bool:
     """Have somebody look at the folder; without findings and pictures the case is still a case."""
     words = [sys.executable, "-m", "vigil_edge.noise.casework", str(folder)]
+    films = 2 if (folder / f"{FRAMES['plate']}.json").is_file() else 1
     quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
     return await context.work(
-        words, priority=ENCODING_PRIORITY, within_s=ENCODE_WITHIN_S, environment=quiet
+        words, priority=ENCODING_PRIORITY, within_s=films * ENCODE_WITHIN_S, environment=quiet
     )
 
 
 def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> EvidenceManifest:
+    taken_by = cameras_of(folder)
     files = [
         EvidenceFile(
             name=name,
@@ -238,6 +258,7 @@ def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> Evidence
             media_type=CONTENTS[name][1],
             sha256=digest,
             size=size,
+            camera=taken_by.get(name),
         )
         for name, (digest, size) in _contents(folder).items()
     ]
@@ -256,19 +277,43 @@ def _manifest(gateway: str, now: datetime, folder: Path, case: Case) -> Evidence
     )
 
 
-def _levels(case: Case, pictures: list[Frame]) -> str:
-    """``levels.json``: for people and programs that open the zip without the event."""
-    offsets = [each.offset_s for each in pictures if each.offset_s is not None]
+def cameras_of(folder: Path) -> dict[str, CameraRole]:
+    """Of a case's files, which of two cameras each came from; empty where there is one camera.
+    ``cameras.json`` says it of what may come from either."""
+    if not (folder / f"{FRAMES['plate']}.json").is_file():
+        return {}
+    found: dict[str, CameraRole] = {
+        **dict.fromkeys(("video.webm", "overlay.webm", "blurred.webm"), "overview"),
+        **dict.fromkeys(("plate-video.webm", "plate-blurred.webm"), "plate"),
+    }
+    with contextlib.suppress(FileNotFoundError):
+        said = json.loads((folder / SHOWN).read_text())
+        found |= {name: role for name, role in said.items() if role in FRAMES}
+    return found
+
+
+def _levels(case: Case, shots: Mapping[CameraRole, Shots]) -> str:
+    """``levels.json``: for people and programs that open the zip without the event. What is said of
+    the pictures is the overview's; the plate camera's stands in a table of its own."""
     content = {
         "exceedance": _as_told(case),
         "sound_started": case.sound_started.isoformat(),
         "calibration": case.calibration,
+        **_dated(shots.get("overview", _NOTHING_SEEN).pictures),
+    }
+    if "plate" in shots:
+        content["plate_camera"] = _dated(shots["plate"].pictures)
+    return json.dumps(content, indent=1)
+
+
+def _dated(pictures: list[Frame]) -> dict[str, Any]:
+    offsets = [each.offset_s for each in pictures if each.offset_s is not None]
+    return {
         "video_started_s": pictures[0].time_s if pictures else None,
         "pictures_dated_by": sorted({each.dated for each in pictures}),
         # Arrival less the camera's own moment, least and most, s: what its clock may be off by.
         "camera_offset_s": [round(min(offsets), 4), round(max(offsets), 4)] if offsets else None,
     }
-    return json.dumps(content, indent=1)
 
 
 def _ledger(recorded: Recorded) -> str:

@@ -4,28 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from vigil_edge.examination import Finding, Text, tcp
+from vigil_edge.examination import Finding, Text, device_file, tcp
 from vigil_edge.modbus import examine
+from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.settings import NoiseSettings
 from vigil_edge.portaudio import address_of, library
+from vigil_schemas.evidence import CameraRole
+
+_PORTS: Final = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
+_CAMERAS: Final[dict[CameraRole, Text]] = {
+    "overview": Text("overview camera", "全景攝影機"),
+    "plate": Text("plate camera", "車牌攝影機"),
+}
+_ONLY: Final = Text("camera", "攝影機")
 
 
 def look(settings: NoiseSettings, subject: Text) -> Iterator[Finding]:
-    """Where its sound comes from, and its weather."""
+    """Where its sound comes from, its pictures, and its weather."""
     if settings.weather is not None:
         yield examine.look(settings.weather, subject)
+    yield from _cameras(settings, subject)
     audio = settings.audio
     if audio.source == "pcm":
         yield tcp(subject, *audio.host_and_port)
     elif audio.source == "sounddevice":
         yield _sound_card(subject, address_of(audio.address), audio.layout.channels)
     else:
-        there = Path(str(audio.address)).is_file()
-        said = Text(f"{audio.address}", f"{audio.address}")
-        mend = Text("there is no such file; write its path", "沒有這個檔案，請改寫路徑")
-        yield Finding(subject, there, said, mend)
+        yield _file(subject, str(audio.address))
+
+
+def _cameras(settings: NoiseSettings, subject: Text) -> Iterator[Finding]:
+    """Whether each answers at its address. What it is asked for there, and with which password, is
+    told by its own trouble once the agent runs."""
+    for role, camera in settings.cameras.items():
+        name = _CAMERAS[role] if len(settings.cameras) > 1 else _ONLY
+        yield _camera(Text(f"{subject.en}, {name.en}", f"{subject.zh}，{name.zh}"), camera)
+
+
+def _camera(subject: Text, camera: CameraSettings) -> Finding:
+    if camera.source == "file":
+        return _file(subject, str(camera.address))
+    if camera.source == "device":
+        return device_file(subject, f"/dev/video{camera.address}")
+    where = urlsplit(str(camera.address))
+    try:
+        host, port = where.hostname or "", where.port or _PORTS[where.scheme]
+    except ValueError:
+        said = Text("its address has a port that is none", "位址中的連接埠不正確")
+        return Finding(subject, False, said, Text("write host:port", "請寫成 主機:連接埠"))
+    return tcp(subject, host, port)
+
+
+def _file(subject: Text, path: str) -> Finding:
+    mend = Text("there is no such file; write its path", "沒有這個檔案，請改寫路徑")
+    return Finding(subject, Path(path).is_file(), Text(path, path), mend)
 
 
 def _sound_card(subject: Text, address: str | int | None, channels: int) -> Finding:

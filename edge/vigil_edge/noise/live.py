@@ -1,4 +1,4 @@
-"""One noise camera, live: microphone and camera in, observations and exceedances out."""
+"""One noise camera, live: microphone and cameras in, observations and exceedances out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vigil_edge.noise.listening import Heard, Listener, Recorded, scale
 from vigil_edge.noise.meter.calibrator import Calibration
 from vigil_edge.noise.meter.levels import FLOOR_DB, Levels
 from vigil_edge.noise.passage import HOLD_S
-from vigil_edge.noise.pictures.camera import Camera
+from vigil_edge.noise.pictures.cameras import Cameras
 from vigil_edge.noise.settings import PARAMETERS, NoiseSettings
 from vigil_edge.noise.sound.audio import open_source
 from vigil_edge.noise.troubles import Troubles
@@ -42,7 +42,6 @@ BATCH_S: Final = 10
 KEPT_S: Final = 300
 """Of readings that the outbox does not take."""
 RETRY_S: Final = 30.0
-CAMERA_GRACE_S: Final = 15
 MOST_BEFORE_VETOED: Final = 4
 """Cases that wait: beyond, what was vetoed is not kept."""
 SPARE_S: Final = 4.0
@@ -71,9 +70,7 @@ class NoisePipeline:
             if settings.weather is not None
             else None
         )
-        self._camera: Camera | None = None
-        self._camera_counted: dict[str, int] = {}
-        self._camera_down_s = 0
+        self._cameras = self._own_cameras()
         self._reported: tuple[SourceState, str | None] | None = None
 
     async def run(self) -> None:
@@ -81,7 +78,8 @@ class NoisePipeline:
         self._cases = asyncio.Queue()
         for folder in await asyncio.to_thread(self._spool.waiting):
             self._cases.put_nowait(folder)
-        self._camera = self._opened_camera()
+        self._cameras = self._own_cameras()
+        self._cameras.start()
         listening = asyncio.create_task(self._listen())
         sending = asyncio.create_task(self._send_cases())
         beside = [] if self._weather is None else [asyncio.create_task(self._weather.run())]
@@ -91,19 +89,17 @@ class NoisePipeline:
             for task in (listening, sending, *beside):
                 task.cancel()
             await asyncio.gather(listening, sending, *beside, return_exceptions=True)
-            if self._camera is not None:
-                await asyncio.to_thread(self._camera.stop)
+            await asyncio.to_thread(self._cameras.stop)
         for task in (listening, sending):
             if not task.cancelled():
                 task.result()
 
-    def _opened_camera(self) -> Camera | None:
-        if self._settings.camera is None:
-            return None
+    def _own_cameras(self) -> Cameras:
+        """Not begun yet: a thread starts once."""
         around_s = self._settings.before_s + self._settings.after_s
-        camera = Camera(self._settings.camera, around_s + HOLD_S + SPARE_S, self._context.now)
-        camera.start()
-        return camera
+        seconds = around_s + HOLD_S + SPARE_S
+        context = self._context
+        return Cameras(self._settings.cameras, seconds, context.now, context.count)
 
     async def _listen(self) -> None:
         settings = self._settings
@@ -129,8 +125,7 @@ class NoisePipeline:
                 async for block in blocks:
                     heard = listener.hear(block, self._context.now())
                     await _to_the_end(self._take(heard, listener.silence))
-                    if self._camera is not None:
-                        self._camera.hold(listener.kept_since)
+                    self._cameras.hold(listener.kept_since)
                     if listener.clock.stepped > steps:
                         self._context.count("clock-steps", listener.clock.stepped - steps)
                         steps = listener.clock.stepped
@@ -255,11 +250,11 @@ class NoisePipeline:
             configuration_sha256=settings.digest(),
             array=settings.array,
             view=settings.camera.view if settings.camera else None,
+            plate_view=settings.plate_camera.view if settings.plate_camera else None,
         )
-        pictures = self._camera.between(recorded.started, recorded.ended) if self._camera else []
-        fps = settings.camera.fps if settings.camera else 10.0
+        shots = self._cameras.between(recorded.started, recorded.ended)
         try:
-            folder = await asyncio.to_thread(self._spool.write, case, recorded, pictures, fps)
+            folder = await asyncio.to_thread(self._spool.write, case, recorded, shots)
         except OSError as error:
             # Without a disk there is no evidence, but the fact itself can still be told.
             self._context.count("case-not-kept")
@@ -313,35 +308,19 @@ class NoisePipeline:
             self._readings.append(Reading(parameter, "dB", time, round(value, 2), flag))
         if levels.overload:
             self._context.count("overloaded-seconds")
-        self._watch_camera()
+        self._cameras.watch()
         self._report(*self._troubles(levels, silence if silent else None).gravest())
 
     def _troubles(self, levels: Levels, silence: str | None) -> Troubles:
-        camera = self._camera if self._camera_down_s > CAMERA_GRACE_S else None
         return Troubles(
             silence=silence,
             overload=levels.overload,
-            camera=None if camera is None else camera.trouble,
+            cameras=self._cameras.trouble,
             channels=self._channels.trouble,
             weather=None if self._weather is None else self._weather.trouble,
             calibrated=self._settings.audio.calibrated,
             calibration=self._field_calibration.reasons(self._context.now()),
         )
-
-    def _watch_camera(self) -> None:
-        if self._camera is None:
-            return
-        self._camera_down_s = self._camera_down_s + 1 if self._camera.trouble else 0
-        seen = self._camera.counters
-        for name, value in (
-            ("frames-dropped", seen.dropped),
-            ("camera-reconnects", seen.reconnects),
-            ("camera-clock-off", seen.clock_off),
-        ):
-            fresh = value - self._camera_counted.get(name, 0)
-            if fresh:
-                self._context.count(name, fresh)
-                self._camera_counted[name] = value
 
     def _report(self, state: SourceState, code: str | None, message: str | None) -> None:
         if (state, code) != self._reported:

@@ -1,9 +1,10 @@
-"""``[[noise]]`` of ``gateway.toml``: microphones, their calibration and place, and a camera."""
+"""``[[noise]]`` of ``gateway.toml``: microphones, their calibration and place, and cameras."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -24,6 +25,7 @@ from vigil_edge.noise.limits import LimitSettings
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.sound.settings import AudioSettings
 from vigil_edge.noise.weather.settings import WeatherSettings
+from vigil_schemas.evidence import CameraRole
 from vigil_schemas.gateway import DeviceDescription
 from vigil_schemas.noise import DOMAIN
 
@@ -66,6 +68,11 @@ class NoiseSettings(DeviceSettings):
 
     audio: AudioSettings
     camera: CameraSettings | None = None
+    """Looks at the whole road: on its pictures vehicles are followed."""
+    plate_camera: CameraSettings | None = None
+    """A second one, near enough that plates can be read; the first must see the place at which it
+    looks. Keys as of ``[noise.camera]``, ``view`` required in both. Without it plates are read in
+    the pictures of the first."""
     array: ArraySettings | None = None
     """Where the microphones stand, where there are several: bearings are told then."""
     limits: Annotated[tuple[LimitSettings, ...], Field(max_length=64)] = ()
@@ -112,6 +119,22 @@ class NoiseSettings(DeviceSettings):
         return self
 
     @model_validator(mode="after")
+    def _two_cameras_see_one_road(self) -> Self:
+        if self.plate_camera is None:
+            return self
+        if self.camera is None:
+            raise ValueError("plate_camera needs camera: vehicles are followed in its pictures")
+        if self.camera.view is None or self.plate_camera.view is None:
+            raise ValueError(
+                "plate_camera needs camera.view and plate_camera.view: by them a vehicle is known"
+                " to be the same in both"
+            )
+        one, other = self.camera, self.plate_camera
+        if (one.source, str(one.address)) == (other.source, str(other.address)):
+            raise ValueError("plate_camera is the same camera as camera: give another address")
+        return self
+
+    @model_validator(mode="after")
     def _what_exceeds_a_limit_is_noticed(self) -> Self:
         far = self.distance
         nearer_db = 0.0 if far is None else far.of_decision.correction_db
@@ -125,10 +148,20 @@ class NoiseSettings(DeviceSettings):
             raise ValueError("distance needs limits: threshold_db is a level at the microphone")
         return self
 
+    @property
+    def cameras(self) -> Mapping[CameraRole, CameraSettings]:
+        """Those that there are, by what they are there for."""
+        said: dict[CameraRole, CameraSettings | None] = {
+            "overview": self.camera,
+            "plate": self.plate_camera,
+        }
+        return {role: camera for role, camera in said.items() if camera is not None}
+
     def digest(self) -> str:
         """SHA-256 of the settings in force, as canonical JSON: what is sealed was measured under
         these. Without addresses, which may hold passwords."""
-        secrets = {name: {"address"} for name in ("camera", "audio", "weather")}
+        sources = ("camera", "plate_camera", "audio", "weather")
+        secrets = {name: {"address"} for name in sources}
         said = self.model_dump(mode="json", exclude=secrets)
         said["limits"] = [line.model_dump(mode="json") for line in self.limits]
         canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -8,6 +8,7 @@ from typing import Final
 
 from vigil_edge.noise import calibrations
 from vigil_edge.noise.errors import WeatherStationLost
+from vigil_edge.noise.pictures.cameras import CameraTrouble
 from vigil_schemas.gateway import SourceState
 
 State = tuple[SourceState, str | None, str | None]
@@ -25,7 +26,7 @@ class Troubles:
 
     silence: str | None = None
     overload: bool = False
-    camera: str | None = None
+    cameras: CameraTrouble | None = None
     channels: str | None = None
     weather: str | None = None
     calibrated: bool = True
@@ -38,8 +39,8 @@ class Troubles:
             return "degraded", "microphone-silent", self.silence
         if self.overload:
             return "degraded", "overload", "the input clips: lower the gain or set a wider range"
-        if self.camera is not None:
-            return "degraded", "camera-lost", self.camera
+        if self.cameras is not None:
+            return "degraded", self.cameras.code, self.cameras.message
         if self.channels is not None:
             return "degraded", "channels-differ", self.channels
         if not self.calibrated:

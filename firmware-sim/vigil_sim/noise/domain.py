@@ -29,7 +29,7 @@ async def start(site: Site, cameras: Sequence[NoiseCamera]) -> None:
         await site.run(street)
         site.at_beginning(street.schedule)
         site.add_section(camera.gateway, site.who(camera) | street.section())
-        site.list_device(camera, {"audio": street.audio_address, "camera": street.camera_address})
+        site.list_device(camera, street.addresses)
 
 
 def faults(_: NoiseCamera) -> FaultProfile:

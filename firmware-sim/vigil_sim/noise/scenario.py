@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from vigil_schemas.types import DeviceId
-from vigil_sim.scenario_model import Device, Happening, Scenario
+from vigil_sim.scenario_model import Device, Happening, Part, Scenario
 
 _PLATES = (
     "[A-HJ-NP-Z]{3}-[0-9]{4}",  # cars and scooters since 2012: without I and O
@@ -28,8 +28,20 @@ class StationWeather(BaseModel):
     temperature_c: Annotated[float, Field(ge=-40, le=60)] = 25.0
 
 
+class PlateCamera(Part):
+    """A second camera on the same post, near enough that plates can be read."""
+
+    width: Annotated[int, Field(ge=320, le=1920)] = 960
+    height: Annotated[int, Field(ge=180, le=1080)] = 540
+    fps: Annotated[int, Field(ge=1, le=30)] = 10
+    distance_m: Annotated[float, Field(ge=8, le=40)] = 20.0
+    """Along the near lane, to the place in the middle of its picture."""
+    across_m: Annotated[float, Field(ge=2, le=12)] = 4.5
+    """What its picture shows there, from side to side."""
+
+
 class NoiseCamera(Device):
-    """A microphone array and a camera beside a road."""
+    """A microphone array and a camera beside a road, and a second camera where it has one."""
 
     channels: Annotated[int, Field(ge=1, le=4)] = 4
     full_scale_peak_db: Annotated[float, Field(ge=90, le=150)] = 130.0
@@ -42,6 +54,7 @@ class NoiseCamera(Device):
     fps: Annotated[int, Field(ge=1, le=30)] = 10
     stamp: bool = False
     """Whether the camera writes its name and the time into the picture."""
+    plate_camera: PlateCamera | None = None
     weather: StationWeather | None = None
     """A weather station beside it, where there is one."""
 

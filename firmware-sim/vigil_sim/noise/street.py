@@ -1,4 +1,4 @@
-"""One noise camera's street: its microphones and its camera on one clock."""
+"""One noise camera's street: its microphones and its cameras on one clock."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def shot(happening: Passage, world: World, nearest_at: float) -> Shot:
 
 
 class Street:
-    """Microphones and camera as one device: the same vehicles at the same moments."""
+    """Microphones and cameras as one device: the same vehicles at the same moments."""
 
     def __init__(
         self,
@@ -67,6 +67,8 @@ class Street:
         self._passages = passages(world.scenario, settings.device)
         self._rendered: list[Any] = []
         self._station = _station(settings)
+        self.plate_film: Film | None = None
+        self._plate_camera: Camera | None = None
 
     def render(self) -> None:
         """Prepare all that can be prepared: background, passages, scenery. Takes seconds."""
@@ -81,9 +83,11 @@ class Street:
             passage(vehicle(each, self._world), settings.channels) for each in self._passages
         ]
         seed = self._world.random("scenery", settings.device).getrandbits(31)
-        self.film = Film(
-            View(settings.width, settings.height), seed, settings.device if settings.stamp else ""
-        )
+        label = settings.device if settings.stamp else ""
+        self.film = Film(View(settings.width, settings.height), seed, label)
+        if (near := settings.plate_camera) is not None:
+            view = View.on_plates(near.width, near.height, near.distance_m, near.across_m)
+            self.plate_film = Film(view, seed, label)
 
     async def start(self) -> None:
         """Listen on two free ports."""
@@ -99,13 +103,24 @@ class Street:
         )
         await self._microphone.start()
         await self._camera.start()
+        if self.plate_film is not None and self._settings.plate_camera is not None:
+            self._plate_camera = Camera(
+                self.plate_film,
+                self._clock,
+                fps=self._settings.plate_camera.fps,
+                world_time=self._city.world,
+                faults=self._faults,
+            )
+            await self._plate_camera.start()
         if self._station is not None:
             await self._station.start()
 
     async def stop(self) -> None:
-        """Close both ports; a vehicle that is still to come does not."""
+        """Close all ports; a vehicle that is still to come does not."""
         for timer in self._passing:
             timer.cancel()
+        if self._plate_camera is not None:
+            await self._plate_camera.stop()
         await self._camera.stop()
         await self._microphone.stop()
         if self._station is not None:
@@ -116,7 +131,10 @@ class Street:
         for happening, pressure in zip(self._passages, self._rendered, strict=True):
             nearest = self._clock.at_monotonic(city.monotonic_at(happening.at_s))
             self.sound.add(round(nearest * SAMPLE_RATE), pressure)
-            self.film.add(shot(happening, self._world, nearest))
+            seen = shot(happening, self._world, nearest)
+            self.film.add(seen)
+            if self.plate_film is not None:
+                self.plate_film.add(seen)
             delay_s = max(nearest - self._clock.now(), 0.0)
             loop = asyncio.get_running_loop()
             self._passing.append(loop.call_later(delay_s, self._note, happening, nearest))
@@ -139,13 +157,21 @@ class Street:
         """The MJPEG stream's URL."""
         return self._camera.address
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each of its streams is."""
+        found = {"audio": self.audio_address, "camera": self.camera_address}
+        if self._plate_camera is not None:
+            found["plate_camera"] = self._plate_camera.address
+        return found
+
     def section(self) -> dict[str, Any]:
         """This camera's part of its ``[[noise]]`` table."""
         settings = self._settings
         camera: dict[str, Any] = {"source": "mjpeg", "address": self.camera_address}
         camera["fps"] = settings.fps
         whole = settings.channels == TETRAHEDRON
-        if whole:
+        if whole or self._plate_camera is not None:
             camera["view"] = view_section(self.film.view)
         return {
             "threshold_db": settings.threshold_db,
@@ -159,9 +185,18 @@ class Street:
                 "full_scale_peak_db": settings.full_scale_peak_db,
             },
             "camera": camera,
+            **self._plate_section(),
             **({"array": array_section()} if whole else {}),
             **({"weather": self._station.section()} if self._station is not None else {}),
         }
+
+    def _plate_section(self) -> dict[str, Any]:
+        settings = self._settings.plate_camera
+        if settings is None or self._plate_camera is None or self.plate_film is None:
+            return {}
+        address = self._plate_camera.address
+        camera = {"source": "mjpeg", "address": address, "fps": settings.fps}
+        return {"plate_camera": camera | {"view": view_section(self.plate_film.view)}}
 
 
 def _station(settings: NoiseCamera) -> WeatherStation | None:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 NEAR_M = 0.8
 """Nothing closer than this is drawn."""
+PLATE_CAMERA = (0.0, -0.4, 2.4)
+NEAR_LANE_MIDDLE_Y = 2.3
+PLATE_HEIGHT_M = 0.6
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,17 @@ class View:
         )
         right = np.array([math.sin(yaw), -math.cos(yaw), 0.0])
         return forward, right, np.cross(forward, right)
+
+    @classmethod
+    def on_plates(cls, width: int, height: int, distance_m: float, across_m: float) -> View:
+        """Beside the other camera, on the near lane so far away; ``across_m`` wide there."""
+        x, y, z = PLATE_CAMERA
+        way = (distance_m - x, NEAR_LANE_MIDDLE_Y - y, PLATE_HEIGHT_M - z)
+        along = math.hypot(way[0], way[1])
+        yaw, pitch = math.atan2(way[1], way[0]), math.atan2(-way[2], along)
+        field = 2 * math.atan(across_m / 2 / math.hypot(along, way[2]))
+        turned = [math.degrees(angle) for angle in (yaw, pitch, field)]
+        return cls(width, height, PLATE_CAMERA, *turned)
 
     def scaled(self, factor: int) -> View:
         """The same view with more pixels."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vigil_cloud.cases.port import Verdict
-from vigil_cloud.noise import plates
+from vigil_cloud.noise import findings, plates, two_cameras
 from vigil_cloud.noise.checks import amount_of, checks, limit_of
 from vigil_cloud.noise.models import Certificate, Placement, Road
 from vigil_cloud.noise.register import Holding, Rules
+from vigil_schemas.noise import FellBack
 
 NOON = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 """Sunday noon in Taipei."""
@@ -233,6 +234,30 @@ def test_why_the_only_vehicle_may_not_be_the_one_is_told(doubt: str, said: str) 
     (check,) = (one for one in checks(passage, HOLDING, package="pass") if one.code == "vehicle")
     assert check.verdict == "unknown"
     assert said in check.reason.english
+
+
+@pytest.mark.parametrize(
+    ("reading", "said"),
+    [
+        ({}, None),
+        ({"camera": "plate"}, "the plate camera"),
+        ({"camera": "overview", "fell_back": "no-match"}, "the overview camera: no vehicle"),
+    ],
+)
+def test_in_whose_pictures_a_plate_was_looked_for_is_told(
+    reading: dict[str, str], said: str | None
+) -> None:
+    told = findings.read({"plate_reading": reading | {"confidence": 0.9}})
+    shown = [fact.value for fact in two_cameras.facts(told)]
+    assert len(shown) == (said is not None)
+    assert all(value.startswith(said or "") for value in shown)
+
+
+def test_every_reason_for_reading_the_overview_has_its_words() -> None:
+    for why in get_args(FellBack):
+        told = findings.read({"plate_reading": {"camera": "overview", "fell_back": why}})
+        (fact,) = two_cameras.facts(told)
+        assert fact.value != fact.value_zh
 
 
 @pytest.mark.parametrize(

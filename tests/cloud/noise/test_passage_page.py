@@ -19,7 +19,13 @@ from cases_office import Office
 from cloud_city import GATEWAY, KEY, City
 from vigil_cloud.cases.bundle_check import examine_bundle
 from vigil_edge.evidence.queue import EvidenceQueue
-from vigil_schemas.evidence import EvidenceFile, EvidenceManifest, EvidenceReference, EvidenceRole
+from vigil_schemas.evidence import (
+    CameraRole,
+    EvidenceFile,
+    EvidenceManifest,
+    EvidenceReference,
+    EvidenceRole,
+)
 
 PUBLIC = KEY.public_key().public_bytes_raw()
 FILES: dict[str, tuple[EvidenceRole, bytes]] = {
@@ -27,6 +33,8 @@ FILES: dict[str, tuple[EvidenceRole, bytes]] = {
     "video.webm": ("video", b"faces"),
     "overlay.webm": ("overlay", b"faces and levels"),
     "blurred.webm": ("blurred", b"nobody </script>"),
+    "plate-video.webm": ("video", b"faces, nearer"),
+    "plate-blurred.webm": ("blurred", b"nobody, nearer"),
     "thumbnail.jpg": ("thumbnail", b"nobody, small"),
     "levels.json": ("levels", b'{"exceedance": {"LAFmax": 97.1}}'),
 }
@@ -40,6 +48,12 @@ def office(city: City) -> Office:
 @pytest.fixture
 def queue(tmp_path: Path) -> EvidenceQueue:
     return EvidenceQueue(tmp_path / "edge", KEY, 10**8, lambda name: None)
+
+
+def _camera_of(file: str) -> CameraRole | None:
+    if not file.endswith(("webm", "jpg")):
+        return None
+    return "plate" if file.startswith("plate-") else "overview"
 
 
 async def sealed(queue: EvidenceQueue, folder: Path, name: str, city: City) -> EvidenceReference:
@@ -62,6 +76,7 @@ async def sealed(queue: EvidenceQueue, folder: Path, name: str, city: City) -> E
                 media_type="video/webm" if file.endswith("webm") else "application/json",
                 sha256=hashlib.sha256(content).hexdigest(),
                 size=len(content),
+                camera=_camera_of(file),
             )
             for file, (role, content) in FILES.items()
         ],
@@ -118,12 +133,20 @@ async def test_a_package_goes_through_queue_page_and_chain(
     before = reviewer.get(f"/api/v1/evidence/{first.sha256}.verification").json()
     assert (before["number"], before["previous_is"]) == (1, "first")
 
+    # and whoever may see it is told which camera each film is of
+    alert = reviewer.get(f"/api/v1/cases/{cases[1]['id']}").json()["alerts"][0]["id"]
+    listed = reviewer.get(f"/api/v1/alerts/{alert}").json()["evidence"]["files"]
+    cameras = {file["name"]: file["camera"] for file in listed}
+    assert cameras["plate-video.webm"] == "plate"
+    assert (cameras["video.webm"], cameras["audio.wav"]) == ("overview", None)
+
     # and the page holds what its gateway signed, of which nobody can be recognised
     at = f"/api/v1/cases/{cases[1]['id']}/evidence/{second.sha256}.html"
     page = city.client("inspector").get(at)
     assert page.headers["content-disposition"].startswith("attachment")
     said = in_page(page.text)
-    assert set(said["files"]) == {"blurred.webm", "thumbnail.jpg", "levels.json"}
+    shown = {"blurred.webm", "plate-blurred.webm", "thumbnail.jpg", "levels.json"}
+    assert set(said["files"]) == shown
     text = base64.b64decode(said["manifest"])
     Ed25519PublicKey.from_public_bytes(bytes.fromhex(said["key"])).verify(
         base64.b64decode(said["signature"]), text

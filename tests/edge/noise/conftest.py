@@ -35,6 +35,8 @@ class NotebookContext:
     deposits: list[tuple[EvidenceManifest, Path]] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
     reports: list[tuple[SourceState, str | None]] = field(default_factory=list)
+    messages: list[tuple[str | None, str | None]] = field(default_factory=list)
+    """Codes of the reports, with their words."""
     at_work: int = 0
     """Processes that make pictures and videos now; each has a time limit of its own."""
 
@@ -92,6 +94,7 @@ class NotebookContext:
         self, state: SourceState, code: str | None = None, message: str | None = None
     ) -> None:
         self.reports.append((state, code))
+        self.messages.append((code, message))
 
     @property
     def exceedances(self) -> list[NoiseExceedance]:

@@ -15,10 +15,11 @@ from vigil_edge.noise.casework import look
 from vigil_edge.noise.event import Place, exceedance
 from vigil_edge.noise.evidence import Spool
 from vigil_edge.noise.listening import Listener, Recorded
-from vigil_edge.noise.pictures.frame import Frame
+from vigil_edge.noise.pictures.frame import Frame, Shots
 from vigil_edge.noise.pictures.settings import ViewSettings
 from vigil_edge.noise.sound.pcm import PcmFormat
 from vigil_edge.noise.sound.settings import AudioSettings
+from vigil_schemas.evidence import CameraRole
 from vigil_sim.noise.film import Film, Shot
 from vigil_sim.noise.sound import HEARD_S, StreetSound, Vehicle, passage
 from vigil_sim.noise.street import array_section, view_section
@@ -43,8 +44,8 @@ class Passing:
 
 
 @cache
-def _film(width: int, height: int) -> Film:
-    return Film(View(width, height), 7, "")
+def _film(view: View) -> Film:
+    return Film(view, 7, "")
 
 
 def recorded(
@@ -78,10 +79,10 @@ def recorded(
 
 
 def pictures(
-    vehicles: Sequence[Passing], kept: Recorded, width: int = WIDTH, height: int = HEIGHT
+    vehicles: Sequence[Passing], kept: Recorded, view: View = View(WIDTH, HEIGHT)
 ) -> list[Frame]:
     """Of the same stretch of time."""
-    film = _film(width, height)
+    film = _film(view)
     film._shots = []  # the scenery takes seconds, so it is drawn once
     for each in vehicles:
         moving = each.vehicle
@@ -96,9 +97,14 @@ def pictures(
 
 
 def case_folder(
-    folder: Path, vehicles: Sequence[Passing], *, view: bool = True, array: bool = True
+    folder: Path,
+    vehicles: Sequence[Passing],
+    *,
+    view: bool = True,
+    array: bool = True,
+    plate_view: View | None = None,
 ) -> Path:
-    """The case on disk, before anybody looked at it."""
+    """The case on disk, before anybody looked at it. ``plate_view``: of a second camera."""
     kept = recorded(vehicles)
     event = exceedance(Place("gw-1", "mic-1", 86.0, calibrated=True), kept)
     case = Case(
@@ -109,8 +115,12 @@ def case_folder(
         exceedance=event,
         array=ArraySettings.model_validate(array_section()) if array else None,
         view=ViewSettings.model_validate(view_section(View(WIDTH, HEIGHT))) if view else None,
+        plate_view=plate_view and ViewSettings.model_validate(view_section(plate_view)),
     )
-    return Spool(folder).write(case, kept, pictures(vehicles, kept), FPS)
+    shots: dict[CameraRole, Shots] = {"overview": Shots(pictures(vehicles, kept), FPS)}
+    if plate_view is not None:
+        shots["plate"] = Shots(pictures(vehicles, kept, plate_view), FPS)
+    return Spool(folder).write(case, kept, shots)
 
 
 def looked_at(folder: Path) -> Findings:

@@ -7,14 +7,16 @@ import io
 import json
 from typing import cast
 
+import cv2
 import numpy as np
 import pytest
 
 from edge.noise.street import picture
 from vigil_edge.noise.analysis import Sound, octaves, spectrogram
-from vigil_edge.noise.pictures.blurred import GRID, blurred
+from vigil_edge.noise.pictures.blurred import GRID, PLATE_GRID, blurred
 from vigil_edge.noise.pictures.drawn import Overlay, Trace
 from vigil_edge.noise.plate.candidates import Picture, Plate, find_plate
+from vigil_edge.noise.plate.reader import read_plate
 
 RATE = 16_000
 
@@ -65,6 +67,20 @@ def test_nobody_survives_the_blur_but_the_plate_that_is_kept() -> None:
     assert spectrum[:, 2 * GRID :].sum() < 0.01 * spectrum.sum()
     away = blurred(street, Plate(0, 0, 10, 5, 1.0))
     assert np.array_equal(away[100:, 100:], nobody[100:, 100:])
+
+
+def test_a_plate_that_fills_a_plate_cameras_picture_survives_no_blur() -> None:
+    """Two fifths of the width, and still no character is told from another."""
+    plate = np.full((540, 960, 3), 90, np.uint8)
+    cv2.rectangle(plate, (290, 210), (670, 330), (240, 240, 240), -1)
+    cv2.putText(plate, "MKJ-8527", (300, 295), cv2.FONT_HERSHEY_DUPLEX, 2.3, (20, 20, 20), 5)
+    read = read_plate(cast(Picture, plate))
+    assert read.seen is not None, "it can be read as it is"
+    coarse = blurred(cast(Picture, plate), cells=PLATE_GRID)
+    assert find_plate(coarse) is None
+    assert read_plate(coarse).seen is None
+    # No stroke of it is left: seven characters lie within fewer than five cells.
+    assert 380 / 960 * PLATE_GRID < 5
 
 
 def test_level_bearing_and_cursor_are_drawn_at_their_moment() -> None:

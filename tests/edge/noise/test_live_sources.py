@@ -22,9 +22,9 @@ from edge.noise.live_camera import (
 from edge.noise.rtsp import rtsp_camera
 from edge.noise.street import RATE, pcm_server
 from edge.noise.tones import tone
-from vigil_edge.noise import live
 from vigil_edge.noise.errors import AudioFileFailed, AudioStreamLost
 from vigil_edge.noise.meter.levels import pascal_per_unit
+from vigil_edge.noise.pictures import cameras
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.pipeline import build
 from vigil_edge.noise.sound.audio import open_source
@@ -55,7 +55,7 @@ async def test_a_lost_camera_does_not_disturb_the_microphone(context: NotebookCo
 async def test_a_network_camera_that_dies_is_a_health_fact_and_comes_back(
     context: NotebookContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "CAMERA_GRACE_S", 1)
+    monkeypatch.setattr(cameras, "CAMERA_GRACE_S", 1)
     camera = await asyncio.to_thread(rtsp_camera, tmp_path)
     scale = pascal_per_unit(FULL_SCALE_DB)
     async with pcm_server(tone(60, 120), pascal_per_unit=scale) as sound:

@@ -51,7 +51,7 @@ def test_the_edge_finds_the_plate_near_the_loudest_moment(
     assert len(frames) == facts["frames"] == 160
     found = best_plate(frames, facts["nearest_s"] + 0.2)
     assert found is not None
-    picture, plate, moves = found
+    picture, plate, moves, _ = found
     assert moves
     crop = cv2.cvtColor(plate.crop(picture), cv2.COLOR_BGR2GRAY)
     # It is the scooter's: white, low in the picture, in the near lane.

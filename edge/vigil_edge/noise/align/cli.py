@@ -36,6 +36,13 @@ def add_align(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--config", type=Path, metavar="gateway.toml")
     command.add_argument("--device", metavar="ID", help="where the file has several noise cameras")
+    command.add_argument(
+        "--camera",
+        choices=("overview", "plate"),
+        default="overview",
+        help="plate: of a place with two cameras, [noise.plate_camera]; default overview,"
+        " [noise.camera]",
+    )
     command.add_argument("--seconds", type=float, default=60.0, help="to record, default 60")
     command.add_argument("--keep", type=Path, metavar="FOLDER", help="where the recording stays")
     command.add_argument(
@@ -52,7 +59,7 @@ def add_align(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def run_align(arguments: argparse.Namespace) -> int:
     """Raises ``VigilError`` for what cannot be read."""
-    from vigil_edge.noise.align.command import align, lines
+    from vigil_edge.noise.align.command import SECTIONS, align, lines
     from vigil_edge.noise.align.recording import NotAligned, read
 
     _check(arguments)
@@ -70,7 +77,7 @@ def run_align(arguments: argparse.Namespace) -> int:
             print(f"vigil-edge: {error.code}: {error}", file=sys.stderr)
             print(f"vigil-edge: {error.remedy}", file=sys.stderr)
             return 1
-    for line in lines(found, recording.dated):
+    for line in lines(found, recording.dated, SECTIONS[arguments.camera]):
         print(line)
     return 0
 
@@ -88,7 +95,7 @@ def _record(arguments: argparse.Namespace, settings: NoiseSettings, folder: Path
     from vigil_edge.noise.align.recording import record
 
     print(f"vigil-edge: recording {arguments.seconds:g} s: clap or flash now", file=sys.stderr)
-    asyncio.run(record(settings, arguments.seconds, folder))
+    asyncio.run(record(settings, arguments.seconds, folder, arguments.camera))
 
 
 def _asked(arguments: argparse.Namespace, settings: NoiseSettings | None) -> Asked:
@@ -96,7 +103,7 @@ def _asked(arguments: argparse.Namespace, settings: NoiseSettings | None) -> Ask
 
     if settings is None:
         return Asked(distance_m=arguments.distance_m, height_m=arguments.height_m)
-    camera = settings.camera
+    camera = settings.cameras.get(arguments.camera)
     return Asked(
         channel=settings.audio.channel,
         distance_m=arguments.distance_m,

@@ -19,8 +19,14 @@ from vigil_edge.noise.bearing.estimate import Bearing
 from vigil_edge.noise.pictures.settings import ViewSettings
 from vigil_edge.noise.pictures.view import View
 from vigil_edge.noise.sound.pcm import channel_units
+from vigil_schemas.evidence import CameraRole
 
 Array = npt.NDArray[np.float64]
+SECTIONS: Final[dict[CameraRole, str]] = {
+    "overview": "noise.camera",
+    "plate": "noise.plate_camera",
+}
+"""Of ``gateway.toml``."""
 SPEED_OF_SOUND: Final = 343.0
 PRECISE_S: Final = 0.010
 """A measured delay that is no more certain than this is told with advice."""
@@ -121,7 +127,7 @@ def _looked(
     if asked.array is None:
         return None, "no [noise.array] is given: bearings are not told"
     if asked.view is None:
-        return None, "no [noise.camera.view] is given: its position and road_z have to be measured"
+        return None, "no view is given: its position and road_z have to be measured"
     channels = asked.array.of_channels
     bearings = list(listen_to(recording.sound, asked.array, channels).bearings)
     azimuths = np.array([_bearing_at(at, bearings) for at in heard])
@@ -143,8 +149,8 @@ def _bearing_at(moment: float, bearings: list[Bearing]) -> float:
     return np.nan if best is None or best.azimuth is None else best.azimuth
 
 
-def lines(found: Aligned, dated: str) -> Iterator[str]:
-    """Lines of ``gateway.toml``; what is only told stands behind ``#``."""
+def lines(found: Aligned, dated: str, section: str = SECTIONS["overview"]) -> Iterator[str]:
+    """Lines of ``gateway.toml``, for this section; what is only told stands behind ``#``."""
     measured, words = found.delay, {"flash": "flashes", "clap": "claps"}[found.delay.seen]
     yield (
         f"# {measured.events} of {found.heard} {words} agree: {measured.seconds:+.4f} s"
@@ -153,17 +159,17 @@ def lines(found: Aligned, dated: str) -> Iterator[str]:
     )
     if measured.uncertainty_s > PRECISE_S:
         yield "# That is not precise: more of them, at uneven intervals, narrow it down."
-    yield "[noise.camera]"
+    yield f"[{section}]"
     yield from _delay_lines(measured, dated)
     if found.looked is None:
-        yield f"# [noise.camera.view] stays as it is: {found.why_not_looked}."
+        yield f"# [{section}.view] stays as it is: {found.why_not_looked}."
         return
     looked = found.looked
     yield (
         f"# {looked.events} events, {looked.residual_deg:.2f}° between bearings and pictures"
         " (root mean square)"
     )
-    yield "[noise.camera.view]"
+    yield f"[{section}.view]"
     x, y, z = looked.view.position
     yield f"position = [{x}, {y}, {z}]"
     yield f"azimuth = {looked.view.azimuth:.2f}"

@@ -32,6 +32,7 @@ from vigil_edge.noise.sound.clock import SampleClock
 from vigil_edge.noise.sound.pcm import Frames
 from vigil_edge.noise.sound.wav import WavFile, open_wav, write_wav
 from vigil_schemas.errors import VigilError
+from vigil_schemas.evidence import CameraRole
 
 WIDTH: Final = 480
 """Pixels across that are looked at: a flash or two hands are larger than one of these."""
@@ -121,12 +122,15 @@ def write(
     (folder / "align.json").write_text(json.dumps(told))
 
 
-async def record(settings: NoiseSettings, seconds: float, folder: Path) -> None:
-    """From the microphone and the camera of the settings, as the live pipeline dates both. Raises
+async def record(
+    settings: NoiseSettings, seconds: float, folder: Path, role: CameraRole = "overview"
+) -> None:
+    """From the microphone and one camera of the settings, as the live pipeline dates both. Raises
     ``SourceError``, ``NotAligned``, ``OSError``."""
-    if settings.camera is None:
-        raise NotAligned(f"{settings.device} has no camera")
-    plain = settings.camera.model_copy(update={"delay_s": None})
+    own = settings.cameras.get(role)
+    if own is None:
+        raise NotAligned(f"{settings.device} has no {'' if role == 'overview' else 'plate '}camera")
+    plain = own.model_copy(update={"delay_s": None})
     camera = Camera(plain, seconds + 2 * SPARE_S, _now)
     camera.start()
     try:

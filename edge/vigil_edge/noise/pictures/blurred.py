@@ -17,15 +17,18 @@ from vigil_edge.noise.plate.candidates import Picture, Plate
 GRID: Final = 26
 """Cells across the picture. A plate that fills a fifth of its width keeps five cells for seven
 characters; a face as large, five by seven."""
+PLATE_GRID: Final = 12
+"""The same in pictures of a plate camera, where a plate may fill two fifths of the width, and a
+face as much."""
 _AROUND: Final = 0.6
 """Of the plate's own height: what stays sharp around it. No window and no rider is so near."""
 
 
-def blurred(picture: Picture, keep: Plate | None = None) -> Picture:
-    """A copy, of the same size."""
+def blurred(picture: Picture, keep: Plate | None = None, *, cells: int = GRID) -> Picture:
+    """A copy, of the same size. ``cells``: across the picture."""
     height, width = picture.shape[:2]
-    rows = max(1, round(GRID * height / width))
-    coarse = cv2.resize(picture, (GRID, rows), interpolation=cv2.INTER_AREA)
+    rows = max(1, round(cells * height / width))
+    coarse = cv2.resize(picture, (cells, rows), interpolation=cv2.INTER_AREA)
     out = cast(Picture, cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
     if keep is not None:
         pad = int(_AROUND * keep.height)

@@ -64,9 +64,13 @@ class Camera:
         """Begin reading."""
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Let the thread end when it can, and wait for nothing."""
+        self._stop.set()
+
     def stop(self, within_s: float = 3.0) -> None:
         """Ask the thread to end and wait a little; it is a daemon and holds nothing."""
-        self._stop.set()
+        self.ask_to_stop()
         self._thread.join(within_s)
 
     def hold(self, since: datetime | None) -> None:

@@ -1,23 +1,28 @@
 """A second copy of the video with level, bearing and time in it, a third in which nobody can be
-recognised, and a thumbnail of that kind."""
+recognised (of a plate camera's film as well), and a thumbnail of that kind."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
 
 import cv2
 
-from vigil_edge.noise.pictures.blurred import blurred
+from vigil_edge.noise.pictures.blurred import GRID, PLATE_GRID, blurred
 from vigil_edge.noise.pictures.drawn import Overlay, Trace
 from vigil_edge.noise.pictures.video import write_video
 from vigil_edge.noise.plate.candidates import Picture, Plate
+from vigil_schemas.evidence import CameraRole
 
 OVERLAY: Final = "overlay.webm"
-BLURRED: Final = "blurred.webm"
+BLURRED: Final[dict[CameraRole, str]] = {
+    "overview": "blurred.webm",
+    "plate": "plate-blurred.webm",
+}
+_CELLS: Final[dict[CameraRole, int]] = {"overview": GRID, "plate": PLATE_GRID}
 THUMBNAIL: Final = "thumbnail.jpg"
 LEVELS: Final = "levels.json"
 BEARING: Final = "bearing.json"
@@ -50,14 +55,31 @@ def _bearings(path: Path) -> list[tuple[float, float | None]]:
     return [(start + step * number, azimuth) for number, azimuth in enumerate(said["azimuth_deg"])]
 
 
-def write_thumbnail(folder: Path, picture: Picture, keep: Plate | None) -> None:
-    """``thumbnail.jpg``; ``keep``: the plate of the vehicle in question, in this picture."""
-    small = _at_most(blurred(picture, keep), _THUMBNAIL_WIDTH)
+def write_thumbnail(folder: Path, picture: Picture, keep: Plate | None, camera: CameraRole) -> None:
+    """``thumbnail.jpg``; ``keep``: the plate of the vehicle in question, in this picture.
+    ``camera``: whose picture it is."""
+    small = _at_most(blurred(picture, keep, cells=_CELLS[camera]), _THUMBNAIL_WIDTH)
     cv2.imwrite(str(folder / THUMBNAIL), small, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
-def write_copies(folder: Path, pictures: Moments, fps: float) -> list[str]:
-    """Both copies of the video; returns the names of those that could be written."""
+def write_blurred(
+    folder: Path, pictures: Moments, fps: float, camera: CameraRole = "overview"
+) -> list[str]:
+    """The copy of one camera's film in which nobody can be recognised; returns its name, nothing
+    where there is no picture or no curve to draw."""
+    trace = trace_of(folder)
+    if trace is None:
+        return []
+    overlay, cells = Overlay(trace), _CELLS[camera]
+    coarse = (
+        (overlay.drawn(blurred(_at_most(picture, _BLURRED_WIDTH), cells=cells), at), at)
+        for picture, at in pictures()
+    )
+    return _named(folder, BLURRED[camera], coarse, fps)
+
+
+def write_overlay(folder: Path, pictures: Moments, fps: float) -> list[str]:
+    """The sharp copy with level, bearing and time in it; returns as ``write_blurred``."""
     trace = trace_of(folder)
     if trace is None:
         return []
@@ -65,15 +87,13 @@ def write_copies(folder: Path, pictures: Moments, fps: float) -> list[str]:
     sharp = (
         (overlay.drawn(_at_most(picture, _OVERLAY_WIDTH), at), at) for picture, at in pictures()
     )
-    coarse = (
-        (overlay.drawn(blurred(_at_most(picture, _BLURRED_WIDTH)), at), at)
-        for picture, at in pictures()
-    )
-    written = []
-    for name, drawn in ((BLURRED, coarse), (OVERLAY, sharp)):
-        if write_video(folder / name, drawn, fps):
-            written.append(name)
-    return written
+    return _named(folder, OVERLAY, sharp, fps)
+
+
+def _named(
+    folder: Path, name: str, drawn: Iterable[tuple[Picture, float]], fps: float
+) -> list[str]:
+    return [name] if write_video(folder / name, drawn, fps) else []
 
 
 def _at_most(picture: Picture, width: int) -> Picture:

@@ -8,21 +8,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import cv2
 
 from vigil_edge.noise import analysis
-from vigil_edge.noise.pictures.copies import THUMBNAIL, write_copies, write_thumbnail
-from vigil_edge.noise.pictures.reading import Frames, frames_of, read_grey, read_picture, spread
+from vigil_edge.noise.pictures.copies import (
+    THUMBNAIL,
+    write_blurred,
+    write_overlay,
+    write_thumbnail,
+)
+from vigil_edge.noise.pictures.reading import (
+    SHOWN,
+    Film,
+    Frames,
+    film_of,
+    plate_film_of,
+    read_grey,
+    read_picture,
+    spread,
+)
 from vigil_edge.noise.pictures.street import Street
 from vigil_edge.noise.pictures.video import write_video
 from vigil_edge.noise.plate.candidates import Picture, Plate, candidates
+from vigil_schemas.evidence import CameraRole
 
 PLATE_WITHIN_S: Final = 2.0
 """A vehicle that comes towards the camera leaves its picture before it is loudest."""
 PLATE_FRAMES: Final = 41
+
+VIDEO: Final[dict[CameraRole, str]] = {"overview": "video.webm", "plate": "plate-video.webm"}
+PLATE: Final = "plate.jpg"
 
 FindPlate = Callable[["Frames", float], "BestPlate | None"]
 
@@ -38,41 +57,65 @@ def measure(folder: Path) -> list[str]:
 
 
 def encode(folder: Path, find: FindPlate | None = None) -> list[str]:
-    """Write ``frame.jpg``, ``thumbnail.jpg``, ``video.webm`` and its copies, and, if one is found,
-    ``plate.jpg``; returns the names.
+    """Write ``frame.jpg``, ``thumbnail.jpg``, ``video.webm`` and its copies, if one is found
+    ``plate.jpg``, and of a plate camera ``plate-video.webm`` and its blurred copy; returns the
+    names.
 
     ``find``: the plate among the frames near the loudest moment; ``best_plate`` where it is not
     given. Frames that are no pictures are left out.
     """
-    frames, loudest_s, fps = frames_of(folder)
-    written = []
+    film, near = film_of(folder), plate_film_of(folder)
     # The pictures first: should time run out on a slow gateway, it is the video that is missing.
-    nearest = _nearest(frames, loudest_s)
+    # And the originals before their copies, the blurred ones before the sharp one.
+    written = _stills(folder, film, near, find or best_plate)
+    films: list[tuple[CameraRole, Film]] = [("overview", film)]
+    if near is not None:
+        films.append(("plate", near))
+    for camera, one in films:
+        if write_video(folder / VIDEO[camera], _pictures(one.frames), one.fps):
+            written.append(VIDEO[camera])
+    for camera, one in films:
+        written += write_blurred(folder, partial(_pictures, one.frames), one.fps, camera)
+    return written + write_overlay(folder, partial(_pictures, film.frames), film.fps)
+
+
+def _stills(folder: Path, film: Film, near: Film | None, find: FindPlate) -> list[str]:
+    """``frame.jpg``, ``thumbnail.jpg`` and ``plate.jpg``, and in ``cameras.json`` which of two
+    cameras each came from. Where the overview delivered nothing, the plate camera's pictures show
+    at least who was there."""
+    shown: CameraRole = "overview"
+    nearest = _nearest(film.frames, film.loudest_s)
+    if nearest is None and near is not None:
+        shown, nearest = "plate", _nearest(near.frames, near.loudest_s)
     if nearest is None:
         return []
     (folder / "frame.jpg").write_bytes(nearest.read_bytes())
-    written.append("frame.jpg")
-    found = (find or best_plate)(frames, loudest_s)
-    _thumbnail(folder, nearest, found)
-    written.append(THUMBNAIL)
+    taken_by: dict[str, CameraRole] = {"frame.jpg": shown}
+    found = find(film.frames, film.loudest_s) if shown == "overview" else None
+    taken_by[THUMBNAIL] = _thumbnail(folder, (shown, nearest), found)
     if found is not None:
-        picture, plate = found.picture, found.plate
-        crop = plate.crop(picture)
+        crop = found.plate.crop(found.picture)
         factor = max(1.0, 320.0 / crop.shape[1])
         larger = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / "plate.jpg"), larger, [cv2.IMWRITE_JPEG_QUALITY, 92])
-        written.append("plate.jpg")
-    if write_video(folder / "video.webm", _pictures(frames), fps):
-        written.append("video.webm")
-    return written + write_copies(folder, lambda: _pictures(frames), fps)
+        cv2.imwrite(str(folder / PLATE), larger, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        taken_by[PLATE] = found.camera
+    if near is not None:
+        (folder / SHOWN).write_text(json.dumps(taken_by))
+    return list(taken_by)
 
 
-def _thumbnail(folder: Path, nearest: Path, found: BestPlate | None) -> None:
-    """Of the loudest moment; where the plate of what moves was made out, that picture, with it."""
+def _thumbnail(
+    folder: Path, nearest: tuple[CameraRole, Path], found: BestPlate | None
+) -> CameraRole:
+    """Of the loudest moment; where the plate of what moves was made out, that picture, with it.
+    Returns whose picture it is."""
+    camera, path = nearest
     if found is not None and found.moves:
-        write_thumbnail(folder, found.picture, found.plate)
-    elif (picture := read_picture(nearest)) is not None:
-        write_thumbnail(folder, picture, None)
+        write_thumbnail(folder, found.picture, found.plate, found.camera)
+        return found.camera
+    if (picture := read_picture(path)) is not None:
+        write_thumbnail(folder, picture, None, camera)
+    return camera
 
 
 def _nearest(frames: Frames, loudest_s: float) -> Path | None:
@@ -88,6 +131,8 @@ class BestPlate(NamedTuple):
     plate: Plate
     moves: bool
     """It belongs to something that passes, and not to the street."""
+    camera: CameraRole = "overview"
+    """Whose picture it is."""
 
 
 def best_plate(frames: Frames, loudest_s: float) -> BestPlate | None:

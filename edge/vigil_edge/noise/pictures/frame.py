@@ -27,6 +27,15 @@ class Frame:
     """Its arrival less the moment that its camera told, where it told one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shots:
+    """What one camera saw of a passage."""
+
+    pictures: list[Frame]
+    fps: float
+    """At most so many were kept a second."""
+
+
 class FrameSource(Protocol):
     """One connection to a camera; ended by an exception or by running out."""
 

@@ -1,4 +1,5 @@
-"""The pictures of a case folder: ``frames.json`` and the JPEG files that it names.
+"""The pictures of a case folder: ``frames.json`` and the JPEG files that it names, and of a place
+with two cameras ``plate-frames.json`` with its own.
 
 Pictures are read one after another: a case of a large camera needs no more memory than a few.
 """
@@ -6,6 +7,7 @@ Pictures are read one after another: a case of a large camera needs no more memo
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -13,23 +15,48 @@ import cv2
 import numpy as np
 
 from vigil_edge.noise.plate.candidates import Grey, Picture
+from vigil_schemas.evidence import CameraRole
 
 STREET_FRAMES: Final = 9
 """Spread over the whole passage: a vehicle covers no place in half of them."""
+
+FRAMES: Final[dict[CameraRole, str]] = {"overview": "frames", "plate": "plate-frames"}
+"""Of each camera its folder of pictures, and its list of them with ``.json`` behind it."""
+SHOWN: Final = "cameras.json"
+"""From which of two cameras each picture that people are shown was taken: role by name of file."""
 
 Frames = list[tuple[Path, float]]
 """JPEG files and their moments in seconds."""
 
 
-def frames_of(folder: Path) -> tuple[Frames, float, float]:
-    """The frames, the moment of LAFmax in seconds, and the rate of the pictures.
+@dataclass(frozen=True, slots=True)
+class Film:
+    """One camera's pictures of a passage."""
 
-    ``folder/frames.json``: ``{"fps":…, "LAFmax_s":…, "frames":[[name, seconds], …]}``, the
-    names being JPEG files in ``folder/frames``.
+    frames: Frames
+    loudest_s: float
+    """The moment of LAFmax."""
+    fps: float
+
+
+def film_of(folder: Path, camera: CameraRole = "overview") -> Film:
+    """``folder/frames.json``: ``{"fps":…, "LAFmax_s":…, "frames":[[name, seconds], …]}``, the
+    names being JPEG files in ``folder/frames``; ``plate-`` before both of the plate camera.
+
+    Raises ``FileNotFoundError`` where the place has no such camera.
     """
-    case = json.loads((folder / "frames.json").read_text())
-    frames = [(folder / "frames" / name, float(time_s)) for name, time_s in case["frames"]]
-    return frames, float(case["LAFmax_s"]), float(case["fps"])
+    name = FRAMES[camera]
+    case = json.loads((folder / f"{name}.json").read_text())
+    frames = [(folder / name / file, float(time_s)) for file, time_s in case["frames"]]
+    return Film(frames, float(case["LAFmax_s"]), float(case["fps"]))
+
+
+def plate_film_of(folder: Path) -> Film | None:
+    """The plate camera's; ``None`` where the place has one camera."""
+    try:
+        return film_of(folder, "plate")
+    except FileNotFoundError:
+        return None
 
 
 def spread(frames: Frames) -> Frames:

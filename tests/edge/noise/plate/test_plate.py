@@ -51,7 +51,7 @@ def test_the_plate_that_moves_is_preferred_to_a_stamp_and_a_sign(tmp_path: Path)
     frames = passage(tmp_path, PASSES)
     found = best_plate(frames, 2.4)
     assert found is not None
-    shown, plate, moves = found
+    shown, plate, moves, _ = found
     assert moves
     boxes = [vehicle_plate(at) for at in PASSES if at is not None]
     assert max(overlap((plate.x, plate.y, plate.width, plate.height), box) for box in boxes) > 0.3

@@ -9197,6 +9197,11 @@ export interface components {
          * @description One file that can be fetched from ``/evidence/{sha256}/{name}``.
          */
         EvidenceFileEntry: {
+            /**
+             * Camera
+             * @description Of a place with two cameras, which of them it came from.
+             */
+            camera?: ("overview" | "plate") | null;
             /** Media Type */
             media_type: string;
             /** Name */
@@ -13095,6 +13100,12 @@ export interface components {
              */
             abstained?: ("no-camera" | "no-reader" | "no-plate" | "not-attributed" | "not-in-picture" | "cut-off" | "several-heard" | "unsure" | "disagreement" | "failed") | null;
             /**
+             * Camera
+             * @description Of a place with two cameras, in whose pictures it was looked for last; absent where there is
+             *     one.
+             */
+            camera?: ("overview" | "plate") | null;
+            /**
              * Characters
              * @description Confidence of each character.
              */
@@ -13104,6 +13115,11 @@ export interface components {
              * @default 0
              */
             confidence: number;
+            /**
+             * Fell Back
+             * @description Why the plate camera's pictures gave no plate, so that those of the overview were read.
+             */
+            fell_back?: ("no-pictures" | "no-track" | "no-match" | "several" | "no-plate" | "unsure" | "disagreement") | null;
             /**
              * Pictures
              * @description Pictures in which it was looked for.

@@ -258,6 +258,8 @@ export const en = {
   "evidence.noPlate": "No plate could be made out.",
   "evidence.none": "This event has no evidence.",
   "evidence.video": "Video",
+  "evidence.camera.overview": "Overview camera",
+  "evidence.camera.plate": "Plate camera",
   "evidence.audio": "Sound",
   "evidence.plate": "Picture of the plate",
   "evidence.frame": "Picture",

@@ -253,6 +253,8 @@ export const zhTW: Record<Key, string> = {
   "evidence.noPlate": "無法辨識出車牌。",
   "evidence.none": "這個事件沒有證據檔案。",
   "evidence.video": "影片",
+  "evidence.camera.overview": "全景攝影機",
+  "evidence.camera.plate": "車牌攝影機",
   "evidence.audio": "聲音",
   "evidence.plate": "車牌照片",
   "evidence.frame": "照片",

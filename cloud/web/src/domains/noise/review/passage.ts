@@ -23,6 +23,15 @@ export interface Picture {
   high_hz: number;
 }
 
+/** One camera's; `start` is where its first picture stands. */
+export interface Film {
+  url: string;
+  type: string;
+  start: number;
+  /** Of a place with two cameras, which of them; null where there is one. */
+  camera: NonNullable<EvidenceFile["camera"]> | null;
+}
+
 export interface Passage {
   detail: DetailOf<"noise-exceedance">;
   /** Length of the axis, seconds. */
@@ -30,8 +39,8 @@ export interface Passage {
   /** Of the highest level. */
   loudest: number;
   curve: Point[];
-  /** Where the video's first picture stands; null where there is none. */
-  video: { url: string; type: string; start: number } | null;
+  /** The overview's first; none where no camera delivered pictures. */
+  films: Film[];
   audio: { url: string; type: string } | null;
   spectrogram: Picture | null;
   bearings: Point[];
@@ -43,6 +52,7 @@ interface Levels {
   sound_started?: string;
   sound_ended?: string;
   video_started_s?: number | null;
+  plate_camera?: { video_started_s?: number | null };
 }
 
 interface Bearing {
@@ -92,7 +102,17 @@ export async function passageOf(alert: Alert, signal: AbortSignal): Promise<Pass
     : curve
       ? seconds(curve.start) + curve.LAF.length * curve.interval_s
       : seconds(detail.ended);
-  const video = named("video", "video/");
+  const begins = (file: EvidenceFile) =>
+    file.camera === "plate" ? levels?.plate_camera?.video_started_s : levels?.video_started_s;
+  const films = files
+    .filter((file) => file.role === "video" && file.media_type.startsWith("video/"))
+    .sort((one, other) => Number(one.camera === "plate") - Number(other.camera === "plate"))
+    .map((file) => ({
+      url: address(file) ?? "",
+      type: file.media_type,
+      start: (begins(file) ?? origin) - origin,
+      camera: file.camera ?? null,
+    }));
   const picture = named("spectrogram", "image/");
   const audio = named("audio", "audio/");
   const length = Math.max(0.1, ended - origin);
@@ -107,13 +127,7 @@ export async function passageOf(alert: Alert, signal: AbortSignal): Promise<Pass
         value,
       }))
       .filter(inside),
-    video: video
-      ? {
-          url: address(video) ?? "",
-          type: video.media_type,
-          start: (levels?.video_started_s ?? origin) - origin,
-        }
-      : null,
+    films,
     audio: audio ? { url: address(audio) ?? "", type: audio.media_type } : null,
     spectrogram:
       picture && facts
