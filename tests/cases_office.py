@@ -10,9 +10,9 @@ import httpx
 from PIL import ExifTags, Image
 
 from cloud_city import GATEWAY, City, exceedance, excursion, sealed
-from vigil_cloud.app import case_kinds
 from vigil_cloud.cases import deadlines
 from vigil_cloud.database.engine import writing
+from vigil_cloud.descriptor import case_kinds
 from vigil_cloud.evidence import service as evidence
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.noise import recording

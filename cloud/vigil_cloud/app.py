@@ -15,9 +15,8 @@ from fastapi.routing import APIRoute
 
 from vigil_cloud.cases.dossier_routes import router as case_dossiers_router
 from vigil_cloud.cases.photograph_routes import router as case_photographs_router
-from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.routes import router as cases_router
-from vigil_cloud.descriptor import cloud_domains
+from vigil_cloud.descriptor import case_kinds, cloud_domains
 from vigil_cloud.devices.commissioning_routes import router as commissioning_router
 from vigil_cloud.devices.handler import DevicesHandler
 from vigil_cloud.devices.routes import router as devices_router
@@ -154,11 +153,6 @@ def registers() -> tuple[Register, ...]:
         for one in every
     }
     return tuple(dataclasses.replace(one, told_by=told[one.name]) for one in every)
-
-
-def case_kinds() -> CaseKinds:
-    """What the domains say of their cases."""
-    return CaseKinds(kind for one in cloud_domains() for kind in one.case_kinds)
 
 
 def openapi_document() -> dict[str, Any]:

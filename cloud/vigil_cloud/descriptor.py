@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
-from vigil_cloud.cases.port import CaseKind
+from vigil_cloud.cases.port import CaseKind, CaseKinds
 from vigil_cloud.config import Settings
 from vigil_cloud.domain.descriptor import Described
 from vigil_cloud.domain.registry import domains
@@ -45,3 +45,8 @@ class CloudDomain(Described):
 def cloud_domains() -> Sequence[CloudDomain]:
     """Every registered domain, whole."""
     return [one for one in domains() if isinstance(one, CloudDomain)]
+
+
+def case_kinds() -> CaseKinds:
+    """What the domains say of their cases."""
+    return CaseKinds(kind for one in cloud_domains() for kind in one.case_kinds)

@@ -20,7 +20,7 @@ the log.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -41,6 +41,7 @@ from vigil_cloud.identity import consents, districts, person_keys, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.household_schema import DistrictId
 from vigil_cloud.identity.models import Account, Consent
+from vigil_cloud.identity.personal_records import lock_all
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.schema import Username
 from vigil_cloud.identity.service import (
@@ -204,8 +205,7 @@ def apply(services: Services, seed: Seed, folder: Path = Path()) -> None:
     cipher = Cipher(services.settings.secret)
     now = services.now()
     with writing(services.sessions) as session:
-        if gives_devices(session, seed.household):
-            feed.lock(session)  # before the audit log, as everybody does
+        _lock(session, seed)
         put_districts(session, seed.district, now)
         for account in seed.account:
             _account(session, account, now, services.settings.demo)
@@ -232,6 +232,25 @@ def apply(services: Services, seed: Seed, folder: Path = Path()) -> None:
         for channel in seed.channel:
             _channel(session, cipher, channel)
     sync(services.sessions, cipher, services.settings)
+
+
+def _lock(session: Session, seed: Seed) -> None:
+    """What is changed besides, before the audit log, as everybody does."""
+    if _takes_away(session, seed.account):
+        lock_all(session)
+    if gives_devices(session, seed.household):
+        feed.lock(session)
+
+
+def _takes_away(session: Session, accounts: Sequence[SeedAccount]) -> bool:
+    """Whether somebody may do less than before: what they had in hand is released."""
+    wanted = {one.username: one for one in accounts}
+    known = session.scalars(select(Account).where(Account.username.in_(wanted)))
+    return any(
+        not set(one.roles) <= {role.value for role in wanted[one.username].roles}
+        or bool(wanted[one.username].districts)
+        for one in known
+    )
 
 
 def _account(session: Session, wanted: SeedAccount, now: datetime, demo: bool) -> None:

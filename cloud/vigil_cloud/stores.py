@@ -16,6 +16,7 @@ from vigil_cloud.cases.personal import CasesOfPersons
 from vigil_cloud.config import ConfigurationError, Settings
 from vigil_cloud.database.engine import build_engine, build_sessions
 from vigil_cloud.database.server_clock import ServerClock
+from vigil_cloud.descriptor import case_kinds
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.personal_records import RECORDS, PersonalRecords
@@ -34,7 +35,7 @@ def personal_records() -> tuple[PersonalRecords, ...]:
     of_domains = (records for one in domains() for records in one.personal_records)
     return (
         AlertsOfPersons(),
-        CasesOfPersons(),
+        CasesOfPersons(case_kinds),
         *of_domains,
         LettersThatName(),
         Subscriptions(),

@@ -18,8 +18,8 @@ from cloud_city import NAME, City, alarm, exceedance, visit
 from servers import eventually
 from sql import statements
 from vigil_cloud.alerts import feed
-from vigil_cloud.app import case_kinds
 from vigil_cloud.database.engine import writing
+from vigil_cloud.descriptor import case_kinds
 from vigil_cloud.devices.newest import record_newest
 from vigil_cloud.http import stream as live
 from vigil_cloud.http import stream_hub

@@ -39,7 +39,7 @@ def list_calls(
         rows = session.scalars(query).all()
         known = {row.id: calls.callouts(session, row.id) for row in rows}
         ids = {one.account_id for several in known.values() for one in several}
-        names = {
+        names: dict[int | None, str] = {
             row.id: row.username
             for row in session.scalars(select(Account).where(Account.id.in_(ids)))
         }
@@ -57,7 +57,7 @@ def list_calls(
                     "presses": row.presses,
                     "callouts": [
                         {
-                            "username": names.get(one.account_id, "?"),
+                            "username": names.get(one.account_id),
                             "role": one.role,
                             "site": one.site,
                             "state": one.state,

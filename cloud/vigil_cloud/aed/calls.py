@@ -25,12 +25,20 @@ from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.identity import audit
+from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.roles import Role as Rights
 from vigil_cloud.jobs.clock import jumped_ahead
 
 Word = Literal["accepted", "declined", "on-the-way", "arrived"]
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)
 FILLED: Final = frozenset({"accepted", "on-the-way", "arrived"})
+COMING: Final = frozenset({"called", "accepted", "on-the-way"})
+"""Called or coming, and not there yet."""
+GIVEN_BACK: Final = frozenset({"declined", "released"})
+"""Answered, perhaps accepted, and not coming after all."""
+RELEASED: Final = "volunteer-left"
+"""Why a call's card changed: an account that was called may no longer come."""
 _NEXT: Final[Mapping[str, frozenset[Word]]] = {
     "called": frozenset({"accepted", "declined"}),
     "accepted": frozenset({"on-the-way", "arrived", "declined"}),
@@ -228,6 +236,18 @@ def answer(
     return row, first
 
 
+def release(session: Session, call_id: str, callout: int, now: datetime) -> str:
+    """Whoever was called may no longer come: others are called at once, as if they had declined.
+    Where they stood before. The caller holds the feed's lock."""
+    row = session.get_one(AedCallRow, call_id, with_for_update=True, populate_existing=True)
+    mine = session.get_one(AedCallout, callout, with_for_update=True, populate_existing=True)
+    was, mine.state = mine.state, "released"
+    session.flush()
+    _instead(session, row, mine, was, now)
+    told(session, row, now, RELEASED)
+    return was
+
+
 def finish(session: Session, row: AedCallRow, now: datetime) -> bool:
     """End it where its alert was confirmed or is gone, or its case was closed; whether it ended.
     The caller holds the feed's lock."""
@@ -238,7 +258,7 @@ def finish(session: Session, row: AedCallRow, now: datetime) -> bool:
         return False
     row.state, row.over = "over", now
     for one in callouts(session, row.id):
-        if one.state in {"called", "accepted", "on-the-way"}:
+        if one.state in COMING:
             one.state = "recalled"
     session.flush()
     feed.append(session, CALL_NEWS, row.id, now)
@@ -251,13 +271,14 @@ def callouts(session: Session, call_id: str) -> Sequence[AedCallout]:
     return session.scalars(query).all()
 
 
-def told(session: Session, row: AedCallRow, now: datetime) -> None:
+def told(session: Session, row: AedCallRow, now: datetime, why: str = "volunteers") -> None:
     """Put how it stands on the alert, and tell the open pages."""
     known = callouts(session, row.id)
-    detail: dict[str, Any] = {"called": len(known)}
+    released = sum(one.state == "released" for one in known)
+    detail: dict[str, Any] = {"called": len(known), "released": released}
     for role in ROLES:
         detail[f"{role}_role"] = how_far(known, role)
-    amend(session, row.alert_id, Amendment(detail=detail, reason="volunteers"), now)
+    amend(session, row.alert_id, Amendment(detail=detail, reason=why), now)
     feed.append(session, CALL_NEWS, row.id, now)
 
 
@@ -297,17 +318,22 @@ def _call_those_left_out(session: Session, row: AedCallRow, role: str, now: date
             if one["role"] == role:
                 _call(session, row, one, now)
     for other in callouts(session, row.id):
-        if other.state == "declined" and other.role == role and other.on_reject is not None:
+        if other.state in GIVEN_BACK and other.role == role and other.on_reject is not None:
             _call(session, row, other.on_reject, now)
 
 
 def _call(session: Session, row: AedCallRow, one: Mapping[str, Any], now: datetime) -> bool:
+    """Whether anybody is called. Who was chosen as the button was pressed and may no longer be
+    called is passed over, for whoever would follow a refusal."""
     account_id = int(one["who"])
     known = select(AedCallout.id).where(
         AedCallout.call_id == row.id, AedCallout.account_id == account_id
     )
     if session.scalar(known) is not None:
         return False
+    if not may_be_called(session, account_id):
+        following = one.get("then")
+        return following is not None and _call(session, row, following, now)
     session.add(
         AedCallout(
             call_id=row.id,
@@ -323,6 +349,17 @@ def _call(session: Session, row: AedCallRow, one: Mapping[str, Any], now: dateti
     _count(session, account_id, row.received, accepted=False)
     session.flush()
     return True
+
+
+def may_be_called(session: Session, account_id: int) -> bool:
+    """Whether the account is still open, a volunteer's who agrees to it, and on call."""
+    query = (
+        select(Account.roles)
+        .join(AedVolunteer, AedVolunteer.account_id == Account.id)
+        .where(Account.id == account_id, Account.active)
+        .where(AedVolunteer.on_call, AedVolunteer.consented.is_not(None))
+    )
+    return Rights.VOLUNTEER.value in (session.scalar(query) or ())
 
 
 def _count(session: Session, account_id: int, moment: datetime, *, accepted: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from vigil_cloud.aed.calls import callouts
+from vigil_cloud.aed.calls import GIVEN_BACK, callouts
 from vigil_cloud.aed.models import AedCallRow
 from vigil_cloud.cases.port import (
     CaseKind,
@@ -37,7 +37,10 @@ def sections(facts: Facts) -> Iterator[Section]:
     for call in facts.session.scalars(query) if ids else ():
         emergency = facts.session.get(EmergencyCall, f"aed:{call.id}")
         known = callouts(facts.session, call.id)
-        accepted = [one for one in known if one.answered is not None and one.state != "declined"]
+        accepted = [
+            one for one in known if one.answered is not None and one.state not in GIVEN_BACK
+        ]
+        released = sum(one.state == "released" for one in known)
         arrived = sorted(one.arrived for one in known if one.arrived is not None)
         answered = None if emergency is None else emergency.answered
         yield Section(
@@ -49,6 +52,7 @@ def sections(facts: Facts) -> Iterator[Section]:
                 Fact(Words("119 answered", "119 回覆"), city_stamp(answered)),
                 Fact(Words("Volunteers called", "召集志工"), str(len(known))),
                 Fact(Words("Accepted", "接受"), str(len(accepted))),
+                *_released(released),
                 Fact(
                     Words("First at the patient", "最先到達"),
                     city_stamp(min(arrived, default=None)),
@@ -62,9 +66,16 @@ def sections(facts: Facts) -> Iterator[Section]:
                 "emergency_answered": None if answered is None else isoformat_utc(answered),
                 "called": len(known),
                 "accepted": len(accepted),
+                "released": released,
                 "arrived": [isoformat_utc(one) for one in arrived],
             },
         )
+
+
+def _released(number: int) -> Iterator[Fact]:
+    if number:
+        words = Words("Could not come any more (account closed or limited)", "帳號停用或受限而解除")
+        yield Fact(words, str(number))
 
 
 def call_case() -> CaseKind:

@@ -65,7 +65,7 @@ def put_cohort(
 
 @router.delete("/cohorts/{cohort}", status_code=204, operation_id="remove_aed_cohort")
 def remove_cohort(cohort: CohortId, reader: Administrator, services: ServicesDependency) -> None:
-    """Its members are of none then."""
+    """409 while it has members: without it they would be called at all hours."""
     with writing(services.sessions) as session:
         cohorts.remove(session, cohort, reader.username, services.now())
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar, Final, Literal, get_args
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import hours, volunteers
 from vigil_cloud.aed.models import AedCohort, AedVolunteer
-from vigil_cloud.api_errors import NotFound
+from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account
 
@@ -27,6 +27,20 @@ class CohortUnknown(NotFound):
 
     code: ClassVar[str] = "aed-cohort-unknown"
     remedy: ClassVar[str] = "Look it up in the list of cohorts, or add it first."
+
+
+class CohortInUse(ApiError):
+    """Volunteers are called by its hours. ``members``: how many."""
+
+    code: ClassVar[str] = "aed-cohort-in-use"
+    remedy: ClassVar[str] = (
+        "Put its members into another cohort, or into none, which calls them at all hours."
+    )
+    status: ClassVar[int] = 409
+
+    def __init__(self, cohort: str, members: int) -> None:
+        super().__init__(f"Cohort {cohort!r} has {members} members.")
+        self.members = members
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +67,21 @@ def put(session: Session, cohort: str, fields: CohortFields, by: str, now: datet
 
 
 def remove(session: Session, cohort: str, by: str, now: datetime) -> None:
-    """Its members are of none then, and called at their own hours alone. Idempotent."""
+    """Idempotent. Raises ``CohortInUse``: without it pupils would be called at all hours, so each
+    member is taken out of it, or put into another one, by somebody who means that."""
     row = session.get(AedCohort, cohort, with_for_update=True)
     if row is None:
         return
-    session.execute(
-        update(AedVolunteer)
-        .where(AedVolunteer.cohort == cohort)
-        .values(cohort=None)
-        .execution_options(synchronize_session=False)
-    )
+    members = select(func.count()).where(AedVolunteer.cohort == cohort)
+    if number := session.scalar(members):
+        raise CohortInUse(cohort, number)
     session.delete(row)
     audit.append(session, at=now, account=by, action="aed.cohort-removed", subject=cohort)
 
 
-def find(session: Session, cohort: str) -> AedCohort:
+def find(session: Session, cohort: str, *, lock: bool = False) -> AedCohort:
     """Raises ``CohortUnknown``."""
-    row = session.get(AedCohort, cohort)
+    row = session.get(AedCohort, cohort, with_for_update=lock)
     if row is None:
         raise CohortUnknown(f"There is no cohort {cohort!r}.")
     return row
@@ -89,7 +101,7 @@ def join(
     """A volunteer is of this cohort from now on; ``None``: of none. Raises ``NoVolunteer``,
     ``CohortUnknown``."""
     if cohort is not None:
-        find(session, cohort)
+        find(session, cohort, lock=True)  # it is not removed meanwhile
     row = volunteers.of_account(session, username)
     if row.cohort != cohort:
         row.cohort = cohort

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed.calls import CallUnknown
+from vigil_cloud.aed.calls import GIVEN_BACK, CallUnknown
 from vigil_cloud.aed.models import AedCallout, AedCallRow
 from vigil_cloud.aed.service import CALL_NEWS
 from vigil_cloud.alerts import feed
@@ -48,7 +48,7 @@ class NotYet(ApiError):
 
 def due(callout: AedCallout, call: AedCallRow) -> bool:
     """Whether this volunteer came, or was coming when it ended."""
-    came = callout.answered is not None and callout.state != "declined"
+    came = callout.answered is not None and callout.state not in GIVEN_BACK
     return came and (callout.state == "arrived" or call.state == "over")
 
 

@@ -31,6 +31,9 @@ class AedCallDetail(AlertDetail):
     lapsed_certificates: int = 0
     """How many are near and were not called for that."""
     called: int = 0
+    released: int = 0
+    """How many of them may no longer come, as their account was closed, removed or is no
+    volunteer's any more; others were called."""
     patient_role: RoleState = "unfilled"
     aed_role: RoleState = "unfilled"
     dispatch_trouble: str | None = None

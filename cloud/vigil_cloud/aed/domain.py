@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, exists, not_, or_
 
-from vigil_cloud.aed import live, tagged
+from vigil_cloud.aed import live, patrol_photos, tagged
 from vigil_cloud.aed.call_routes import router as call_router
 from vigil_cloud.aed.calls import NOT_CALLED
 from vigil_cloud.aed.cases import call_case
@@ -20,7 +20,8 @@ from vigil_cloud.aed.detail import (
     AedNotWatchedDetail,
     AedRemovalDetail,
 )
-from vigil_cloud.aed.models import AedCallRow
+from vigil_cloud.aed.leaving import VolunteersCalled
+from vigil_cloud.aed.models import AedCallRow, AedPatrolPhoto
 from vigil_cloud.aed.news import CALLS
 from vigil_cloud.aed.photo_routes import router as photo_router
 from vigil_cloud.aed.register_routes import router as register_router
@@ -74,6 +75,7 @@ DOMAIN: Final = CloudDomain(
         NOT_CALLED: ("further volunteers were not called in time", "其餘志工未能及時召集"),
         SEEN_AGAIN: ("its tag was seen at", "標籤再次出現於"),
     },
+    personal_records=(VolunteersCalled(),),
     tag_seen=tagged.seen,
     owns_tag=tagged.is_of_a_site,
     handlers=(AedHandler(),),
@@ -91,5 +93,12 @@ DOMAIN: Final = CloudDomain(
     seed=SEED,
     expiring=(
         Expiring("AED calls", lambda kept: kept.alerts_days, AedCallRow, AedCallRow.id, _over),
+        Expiring(
+            "photographs of no patrol",
+            lambda _kept: patrol_photos.WAITS / timedelta(days=1),
+            AedPatrolPhoto,
+            AedPatrolPhoto.id,
+            patrol_photos.of_no_patrol,
+        ),
     ),
 )

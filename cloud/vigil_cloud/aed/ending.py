@@ -1,7 +1,8 @@
 """A volunteer is told before the position of now counts no more.
 
 A page tells where a phone is only while it is open. Whoever stays on call with the phone in a
-pocket would be called no more, or only to a fixed place, and would not know.
+pocket would be called no more, or only to a fixed place, and would not know. A message that fails
+is tried again after pauses that grow; that it is given up stands with the volunteer's own standing.
 """
 
 from __future__ import annotations
@@ -17,8 +18,17 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import volunteers
 from vigil_cloud.aed.models import AedVolunteer
-from vigil_cloud.aed.own_channels import AGAIN, Addresses, addresses, tell_all
+from vigil_cloud.aed.own_channels import (
+    AGAIN,
+    NOWHERE,
+    Addresses,
+    addresses,
+    given_up,
+    next_try,
+    tell_all,
+)
 from vigil_cloud.city_time import city_clock
+from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.models import Account
 from vigil_cloud.notify.text import NotificationText
 from vigil_cloud.notify.web_push.note import Note
@@ -26,6 +36,8 @@ from vigil_cloud.services import Services
 
 BEFORE: Final = timedelta(minutes=8)
 """So long before: a try each minute, and time to press."""
+FIRST_AGAIN_S: Final = 30.0
+LAST_AGAIN_S: Final = 120.0
 _PAGE: Final = "/aed"
 
 
@@ -33,32 +45,55 @@ _PAGE: Final = "/aed"
 class _Ending:
     account: int
     located: datetime
+    tries: int
     addresses: Addresses
     text: NotificationText
 
 
 def waiting(session: Session, now: datetime) -> bool:
-    """Whether anybody is to be told."""
-    first = select(AedVolunteer.account_id).where(_due(now)).limit(1)
+    """Whether anybody is to be told, or was tried for the last time."""
+    first = select(AedVolunteer.account_id).where(or_(_due(now), _late(now))).limit(1)
     return session.scalar(first) is not None
 
 
 def send_waiting(services: Services, stopping: threading.Event) -> int:
-    """One round; returns how many were tried. What failed is tried again in the next round."""
+    """One round; returns how many were tried."""
+    _give_up(services)
     with services.sessions() as session:
         found = _found(session, services)
-    return tell_all(services, stopping, found, _keep)
 
-
-def _keep(session: Session, one: _Ending, words: str) -> None:
-    session.execute(
-        update(AedVolunteer)
-        .where(
-            AedVolunteer.account_id == one.account,
-            AedVolunteer.located == one.located,  # else a new position came meanwhile
+    def keep(session: Session, one: _Ending, words: str) -> None:
+        again = next_try(words, one.tries, services.now(), FIRST_AGAIN_S, LAST_AGAIN_S)
+        session.execute(
+            update(AedVolunteer)
+            .where(
+                AedVolunteer.account_id == one.account,
+                AedVolunteer.located == one.located,  # else a new position came meanwhile
+            )
+            .values(ending_told=words[:200], ending_tries=again.tries, ending_again=again.at)
+            .execution_options(synchronize_session=False)
         )
-        .values(ending_told=words[:200])
-        .execution_options(synchronize_session=False)
+
+    return tell_all(services, stopping, found, keep)
+
+
+def _give_up(services: Services) -> None:
+    """The position is too old by now: that its owner could not be told stands on their page."""
+    with services.sessions() as session:
+        late = select(AedVolunteer.account_id).where(_late(services.now()))
+        if session.scalar(late.limit(1)) is None:
+            return
+    with writing(services.sessions) as session:
+        rows = select(AedVolunteer).where(_late(services.now()))
+        for row in session.scalars(rows.with_for_update()).all():
+            row.ending_told = given_up(row.ending_tries, row.ending_told)
+            row.ending_again = None
+
+
+def _late(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        AedVolunteer.ending_told.startswith(AGAIN),
+        or_(AedVolunteer.located.is_(None), AedVolunteer.located < now - volunteers.FRESH),
     )
 
 
@@ -67,7 +102,10 @@ def _due(now: datetime) -> ColumnElement[bool]:
         AedVolunteer.on_call,
         AedVolunteer.located <= now - volunteers.FRESH + BEFORE,
         AedVolunteer.located >= now - volunteers.FRESH,
-        or_(AedVolunteer.ending_told == "", AedVolunteer.ending_told.startswith(AGAIN)),
+        or_(
+            AedVolunteer.ending_told == "",
+            and_(AedVolunteer.ending_told.startswith(AGAIN), AedVolunteer.ending_again <= now),
+        ),
     )
 
 
@@ -81,7 +119,13 @@ def _found(session: Session, services: Services) -> Sequence[_Ending]:
     ).all()
     own = addresses(session, services, {row.account_id for row in rows}) if rows else {}
     return [
-        _Ending(row.account_id, row.located, own.get(row.account_id, ()), _text(services, row, now))
+        _Ending(
+            row.account_id,
+            row.located,
+            row.ending_tries,
+            own.get(row.account_id, NOWHERE),
+            _text(services, row, now),
+        )
         for row in rows
         if row.located is not None
     ]

@@ -119,6 +119,9 @@ class AedVolunteer(Base):
     located: Mapped[datetime | None] = mapped_column(info=SINCE)
     ending_told: Mapped[str] = mapped_column(String(200), default="", server_default="")
     """How the message went that the position is about to be too old; empty: not tried yet."""
+    ending_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    ending_again: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
+    """When it is sent again after it failed; ``None``: at once, or never."""
     fixed_position: Mapped[bytes | None] = mapped_column(Sealed("aed.volunteer.fixed"))
     """A place that the volunteer entered: it counts while on call without a position of now."""
     fixed_hours: Mapped[str] = mapped_column(String(255), default="", server_default="")
@@ -175,9 +178,10 @@ class AedCallout(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     call_id: Mapped[str] = mapped_column(ForeignKey("aed_calls.id", ondelete="CASCADE"), index=True)
-    account_id: Mapped[int] = mapped_column(
-        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    account_id: Mapped[int | None] = mapped_column(
+        ForeignKey("accounts.id", ondelete="SET NULL"), index=True
     )
+    """``None``: the account was removed; that somebody was called, and came, stays."""
     role: Mapped[str] = mapped_column(String(8))
     site: Mapped[str | None] = mapped_column(String(40))
     """Which AED to fetch."""
@@ -186,7 +190,8 @@ class AedCallout(Base):
     """The call that follows where this one is declined."""
     called: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(12))
-    """``called``, ``accepted``, ``on-the-way``, ``arrived``, ``declined``, ``recalled``."""
+    """``called``, ``accepted``, ``on-the-way``, ``arrived``, ``declined``, ``recalled``;
+    ``released``: the account may no longer come."""
     answered: Mapped[datetime | None]
     arrived: Mapped[datetime | None]
     told: Mapped[str] = mapped_column(String(200), default="")
@@ -196,6 +201,9 @@ class AedCallout(Base):
     """When it is sent again after it failed; ``None``: at once, or never."""
     thanked: Mapped[str] = mapped_column(String(200), default="", server_default="")
     """How the thanks after the call went; empty: not sent yet, or none is due."""
+    thanks_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    thanks_again: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
+    """When they are sent again after they failed; ``None``: at once, or never."""
     debriefed: Mapped[datetime | None]
     debrief: Mapped[bytes | None] = mapped_column(Sealed("aed.debrief"))
     """What the volunteer said of it afterwards (``debriefs.Debrief``)."""

@@ -23,7 +23,7 @@ LEADS: Final = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
 
 
 def _render(_services: Services, session: Session, numbers: Mapping[str, int]) -> Iterator[Change]:
-    called: dict[str, set[int]] = defaultdict(set)
+    called: dict[str, set[int | None]] = defaultdict(set)
     query = select(AedCallout.call_id, AedCallout.account_id)
     for row in session.execute(query.where(AedCallout.call_id.in_(numbers))):
         called[row.call_id].add(row.account_id)
@@ -42,7 +42,7 @@ def _render(_services: Services, session: Session, numbers: Mapping[str, int]) -
         )
 
 
-def _shown_to(accounts: frozenset[int], district: str | None) -> Callable[[Reader], bool]:
+def _shown_to(accounts: frozenset[int | None], district: str | None) -> Callable[[Reader], bool]:
     """The content names nobody; a page asks for what it may see. As the list of calls is."""
     return lambda reader: (
         reader.account_id in accounts or (reader.has(*LEADS) and reader.covers(district))

@@ -1,4 +1,7 @@
-"""Photographs of patrols: sent first, and of the patrol that whoever took them tells next."""
+"""Photographs of patrols: sent first, and of the patrol that whoever took them tells next.
+
+Those of no patrol are removed by retention, within hours: passers-by may be on them.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedPatrol, AedPatrolPhoto
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 
 PURPOSE: Final = "aed.patrol.photo"
 MOST: Final = 6
 """Of one patrol."""
 WAITS: Final = timedelta(hours=2)
-"""For its patrol; after that it is of none, and goes."""
+"""For its patrol; after that it is of none, and retention removes it."""
 
 
 class PhotoUnknown(NotFound):
@@ -45,16 +49,28 @@ def add(
 ) -> AedPatrolPhoto:
     """One that ``cases.photographs`` has written anew; the caller knows the AED. Raises
     ``TooManyPhotos``."""
-    waiting = (AedPatrolPhoto.site == site, AedPatrolPhoto.patrol.is_(None))
-    session.execute(delete(AedPatrolPhoto).where(*waiting, AedPatrolPhoto.at < now - WAITS))
-    query = select(func.count()).where(*waiting, AedPatrolPhoto.account == by)
+    query = select(func.count()).where(
+        AedPatrolPhoto.site == site,
+        AedPatrolPhoto.patrol.is_(None),
+        AedPatrolPhoto.account == by,
+        AedPatrolPhoto.at >= now - WAITS,
+    )
     if (session.scalar(query) or 0) >= MOST:
         raise TooManyPhotos
     sealed = cipher.seal(PURPOSE, base64.b64encode(picture).decode())
     row = AedPatrolPhoto(site=site, at=now, account=by, picture=sealed)
     session.add(row)
     session.flush()
+    detail = {"photo": row.id}
+    audit.append(
+        session, at=now, account=by, action="aed.patrol-photo-added", subject=site, detail=detail
+    )
     return row
+
+
+def of_no_patrol(before: datetime) -> ColumnElement[bool]:
+    """Those that no patrol was told of in time."""
+    return and_(AedPatrolPhoto.patrol.is_(None), AedPatrolPhoto.at < before)
 
 
 def claim(session: Session, patrol: AedPatrol) -> None:

@@ -20,7 +20,9 @@ from vigil_schemas.types import DeviceId, UtcDatetime
 SiteId = Annotated[str, Path(pattern=r"^[\w][\w.-]{0,39}$")]
 CallId = Annotated[str, Path(pattern=r"^[a-z0-9-]{2,63}:[\x21-\x7e]{8,64}$")]
 Access = Literal["yes", "public", "permissive", "customers", "private", "no", "unknown"]
-CalloutState = Literal["called", "accepted", "on-the-way", "arrived", "declined", "recalled"]
+CalloutState = Literal[
+    "called", "accepted", "on-the-way", "arrived", "declined", "recalled", "released"
+]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 
@@ -330,7 +332,8 @@ class MyCalls(Answer):
 class CalloutEntry(Answer):
     """One volunteer of a call."""
 
-    username: str
+    username: str | None
+    """``null``: the account was removed since."""
     role: CallRole
     site: str | None
     state: CalloutState

@@ -18,10 +18,11 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
 from vigil_cloud.aed.own_channels import (
-    AGAIN,
     AT_ONCE,
+    NOWHERE,
     Addresses,
     addresses,
+    next_try,
     tell_side_by_side,
 )
 from vigil_cloud.database.engine import writing
@@ -88,15 +89,14 @@ def _give_up(services: Services) -> None:
 def _write_down(session: Session, one: _Summons, told: str, now: datetime) -> None:
     """A channel that fails is tried again after a pause that grows: it must not take the turns
     of those that work."""
-    failed = told.startswith(AGAIN)
-    pause_s = min(FIRST_AGAIN_S * 2 ** min(one.tries, 10), LAST_AGAIN_S)
+    again = next_try(told, one.tries, now, FIRST_AGAIN_S, LAST_AGAIN_S)
     session.execute(
         update(AedCallout)
         .where(AedCallout.id == one.callout)
         .values(
             told=told[:200],
-            tries=one.tries + 1,
-            again=now + timedelta(seconds=pause_s) if failed else None,
+            tries=again.tries,
+            again=again.at,
         )
         .execution_options(synchronize_session=False)
     )
@@ -147,7 +147,7 @@ def _waiting(session: Session, services: Services) -> Sequence[_Summons]:
         _Summons(
             callout.id,
             callout.tries,
-            own.get(callout.account_id, ()),
+            own.get(callout.account_id, NOWHERE),
             _text(services, callout, call, places.get(callout.site or "")),
         )
         for callout, call in rows

@@ -43,6 +43,7 @@ _NEW: Final = {
     "on_call": False,
     "speed_mps": 1.8,
     "ending_told": "",
+    "ending_tries": 0,
     "fixed_hours": "",
     "hours": "",
     **dict.fromkeys(("asked_day", "accepted_day", "asked_night", "accepted_night"), 0),
@@ -61,6 +62,7 @@ _ASKED: Final = (
     AedVolunteer.fixed_hours,
     AedVolunteer.fixed_consented,
     AedVolunteer.hours,
+    AedVolunteer.cohort,
     AedCohort.hours.label("cohort_hours"),
     AedCohort.speed_mps.label("cohort_speed_mps"),
 )
@@ -134,7 +136,8 @@ def bars(row: AedVolunteer | None, cohort: AedCohort | None, now: datetime) -> l
         found.append("no-position")
     if row.hours and not _within(row.hours, now):
         found.append("outside-hours")
-    if cohort is not None and not _within(cohort.hours, now):
+    gone = cohort is None and row.cohort is not None
+    if gone or (cohort is not None and not _within(cohort.hours, now)):
         found.append("outside-cohort-hours")
     return found
 
@@ -194,7 +197,8 @@ def go_on_call(
     _require_ready(row, now)
     if position is None and row.fixed_consented is None:
         raise NotACandidate("no-position")
-    row.on_call, row.ending_told = True, ""
+    row.on_call = True
+    _nothing_told(row)
     row.located = None if position is None else now
     sealed = None if position is None else cipher.seal(POSITION_COLUMN, json.dumps(position))
     row.position = sealed
@@ -335,7 +339,10 @@ def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunte
         for row in session.execute(query)
         if Role.VOLUNTEER.value in row.roles  # else it cannot see the call nor answer
         and (not row.hours or _within(row.hours, now))
-        and (row.cohort_hours is None or _within(row.cohort_hours, now))
+        # Of a cohort that is not there any more nobody knows the hours: nobody is called from it.
+        and (
+            row.cohort is None or (row.cohort_hours is not None and _within(row.cohort_hours, now))
+        )
         and (at := _where(cipher, cast("_Located", row), now)) is not None
     ]
 
@@ -360,7 +367,12 @@ def _opened(cipher: Cipher, column: str, sealed: bytes | None) -> Position | Non
 
 def _off(row: AedVolunteer) -> None:
     row.on_call, row.position, row.located = False, None, None
-    row.ending_told = ""
+    _nothing_told(row)
+
+
+def _nothing_told(row: AedVolunteer) -> None:
+    """Of the end of a position that is another by now, or none."""
+    row.ending_told, row.ending_tries, row.ending_again = "", 0, None
 
 
 def _forget_fixed(row: AedVolunteer) -> None:

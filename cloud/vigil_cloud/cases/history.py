@@ -41,6 +41,7 @@ Action = Literal[
     "deadline-near",
     "deadline-over",
     "access-given",
+    "released",
 ]
 TEXT: Final = "case.text"
 """What an event's text is sealed for."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +13,18 @@ from sqlalchemy.orm import Session
 from vigil_cloud.alerts import feed
 from vigil_cloud.cases import deadlines, entries, history, sealing
 from vigil_cloud.cases.models import CaseAccess, CaseEvent, CasePhotograph, CaseRow, CaseVote
-from vigil_cloud.identity.personal_records import PersonalRecords
+from vigil_cloud.cases.port import CaseKind, CaseKinds
+from vigil_cloud.cases.visibility import NOT_ADMITTED, admitted_to, sight
+from vigil_cloud.identity.personal_records import Leaving, PersonalRecords
 
 
+@dataclass(frozen=True, slots=True)
 class CasesOfPersons(PersonalRecords):
     """Titles, texts and the pictures' keys are blanked; the pictures themselves, which are noise
     from then on, are removed by the retention job (an object store is in no transaction)."""
+
+    kinds: Callable[[], CaseKinds]
+    """As the domains say it when they are asked."""
 
     def lock(self, session: Session) -> None:
         """As whoever changes a case does."""
@@ -38,17 +45,20 @@ class CasesOfPersons(PersonalRecords):
             followed.values(opener=False).execution_options(synchronize_session="fetch")
         )
 
-    def account_closed(self, session: Session, username: str, now: datetime) -> None:
-        """What it had in hand and is not closed is anybody's."""
+    def account_may_less(self, session: Session, leaving: Leaving) -> None:
+        """What it had in hand, is not closed and may be worked on by it no more is anybody's. What
+        somebody was given in another district stays theirs (``visibility.sight``)."""
+        username = leaving.username
         held = select(CaseRow).where(CaseRow.assignee == username, CaseRow.state != "closed")
-        for row in session.scalars(held).all():
-            row.assignee = None
-            feed.append(session, "case", row.id, now)
+        kinds = self.kinds()
+        for row in session.scalars(held.order_by(CaseRow.id).with_for_update()).all():
+            if not _works_on(session, kinds.get(row.kind), leaving, row):
+                _release(session, row, leaving)
 
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """Nobody of this name is let in to anything, and what it had in hand is anybody's."""
         session.execute(delete(CaseAccess).where(CaseAccess.account == username))
-        # Of closed ones as well: who did what stands in their history.
+        # Closed ones are left: who did what stands in their history.
         held = select(CaseRow).where(CaseRow.assignee == username)
         for row in session.scalars(held).all():
             row.assignee = None
@@ -105,3 +115,23 @@ class CasesOfPersons(PersonalRecords):
     def seal_anew(self, session: Session, person_key: str, content: Any) -> None:
         """Under the new key."""
         sealing.seal_all(session, person_key, content or ())
+
+
+def _works_on(session: Session, kind: CaseKind | None, leaving: Leaving, row: CaseRow) -> bool:
+    """Whether it may still see the case and have it in hand."""
+    reader = leaving.reader
+    if reader is None or kind is None or not reader.has(*kind.may("take")):
+        return False
+    admitted = admitted_to(session, reader, [row.id], leaving.now).get(row.id, NOT_ADMITTED)
+    return sight(kind, reader, admitted=admitted, row=row) == "whole"
+
+
+def _release(session: Session, row: CaseRow, leaving: Leaving) -> None:
+    """Its history says from whose hands it came, why and who decided that. The version stays:
+    whoever is just acting on the case is refused nothing."""
+    row.assignee = None
+    detail = {"from": leaving.username, "why": leaving.why}
+    number = history.next_number(session, row.id)
+    said = history.Said("released", leaving.by, detail)
+    history.append(session, row, number, said, None, leaving.now)
+    feed.append(session, "case", row.id, leaving.now)

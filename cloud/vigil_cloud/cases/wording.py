@@ -30,6 +30,7 @@ ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "deadline-near": ("Deadline near", "期限將屆"),
     "deadline-over": ("Overdue", "逾期"),
     "access-given": ("Access given", "限時檢視"),
+    "released": ("Anybody's again", "解除承辦"),
 }
 """By ``lifecycle.State`` and ``history.Action``; a test holds them together."""
 VERDICTS: Final[dict[str, tuple[str, str]]] = {

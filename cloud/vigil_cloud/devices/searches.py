@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, undefer
@@ -17,20 +17,20 @@ from vigil_schemas.commands import Discover, Look
 from vigil_schemas.discovery import DiscoveryReport, LookReport
 from vigil_schemas.topics import COMMAND
 
-_LOOKED_THROUGH: Final = 500
-"""Commands; a search that lies further back is asked for again."""
-
 
 def newest(session: Session, gateway: str) -> SearchEntry:
-    """The newest search of a gateway."""
-    commands = session.execute(
-        select(Downlink.id, Downlink.payload)
-        .where(Downlink.gateway == gateway, Downlink.channel == COMMAND)
+    """The newest search of a gateway, however many commands were sent since."""
+    row = session.scalars(
+        select(Downlink)
+        .where(
+            Downlink.gateway == gateway,
+            Downlink.channel == COMMAND,
+            Downlink.payload["action"].as_string() == Discover.ACTION,
+        )
         .order_by(Downlink.created.desc(), Downlink.id)
-        .limit(_LOOKED_THROUGH)
-    )
-    name = next((name for name, payload in commands if _is(payload, Discover.ACTION)), None)
-    row = None if name is None else _with_report(session, gateway, name)
+        .limit(1)
+        .options(undefer(Downlink.report))
+    ).first()
     if row is None:
         return SearchEntry(asked=None, report=None)
     report = None

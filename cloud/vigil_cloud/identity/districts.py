@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.database.changes import announce_rights
 from vigil_cloud.identity import audit
+from vigil_cloud.identity.leaving import let_go
 from vigil_cloud.identity.models import (
     Account,
     AccountDistrict,
@@ -20,7 +21,7 @@ from vigil_cloud.identity.models import (
     Household,
     Location,
 )
-from vigil_cloud.identity.personal_records import records_of
+from vigil_cloud.identity.personal_records import lock_all, records_of
 from vigil_cloud.identity.reader import Reader
 
 Kind = Literal["device", "gateway"]
@@ -109,7 +110,8 @@ def remove(session: Session, district: str, *, by: str, now: datetime) -> None:
 def limit(
     session: Session, account: Account, wanted: Collection[str], *, by: str, now: datetime
 ) -> None:
-    """The account's districts from now on; none: the whole city. Idempotent. Raises
+    """The account's districts from now on; none: the whole city. What it no longer sees is left to
+    others. Idempotent. Whoever holds the audit log has called ``lock_all`` before. Raises
     ``UnknownDistrict``."""
     before = set(
         session.scalars(
@@ -121,9 +123,14 @@ def limit(
         require(session, district)
     if before == after:
         return
+    fewer = bool(after) and not (before and before <= after)
+    if fewer:
+        lock_all(session)
     session.execute(delete(AccountDistrict).where(AccountDistrict.account_id == account.id))
     session.add_all(AccountDistrict(account_id=account.id, district=one) for one in after)
     session.flush()
+    if fewer:
+        let_go(session, account, "districts", by=by, now=now)
     announce_rights(session)
     audit.append(
         session,

@@ -8,13 +8,32 @@ forgets persons as well (tests/cloud/identity/test_erasure.py finds every column
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy.orm import Session
 
+from vigil_cloud.identity.reader import Reader
+
 RECORDS: Final = "personal_records"
 """Where sessions carry them; a session without them can rename and erase nobody."""
+
+
+Why = Literal["closed", "removed", "roles", "districts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """An account that may do less than before: since when, why, and who decided that."""
+
+    account_id: int
+    username: str
+    reader: Reader | None
+    """What it may from now on; ``None``: nothing."""
+    why: Why
+    by: str
+    now: datetime
 
 
 class PersonalRecords:
@@ -57,9 +76,9 @@ class PersonalRecords:
     ) -> None:
         """The account decides for the person no more: what it saw only as the guardian ends."""
 
-    def account_closed(self, session: Session, username: str, now: datetime) -> None:
-        """Nobody signs in as this account any more, for now or, before ``account_removed``, for
-        good: what it had in hand is anybody's."""
+    def account_may_less(self, session: Session, leaving: Leaving) -> None:
+        """The account is closed, about to be removed, or lost a role or a district: what it had
+        in hand and may no longer see or act on is anybody's, and that is written down there."""
 
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """The account is gone: whoever is given its name next is somebody else."""

@@ -20,6 +20,7 @@ from vigil_cloud.identity.errors import (
     UnknownAccount,
     WrongPassword,
 )
+from vigil_cloud.identity.leaving import let_go
 from vigil_cloud.identity.models import Account, Consent, GatewayToken, Guardian
 from vigil_cloud.identity.personal_records import lock_all, records_of
 from vigil_cloud.identity.roles import Role
@@ -149,11 +150,18 @@ def change_profile(
 def set_roles(
     session: Session, account: Account, roles: Iterable[Role], *, by: str, now: datetime
 ) -> None:
-    """Takes effect with the next request. The same again changes nothing."""
+    """Takes effect with the next request; what it may no longer act on is left to others. The same
+    again changes nothing. Whoever holds the audit log and takes a role away has called
+    ``lock_all`` before."""
     wanted = sorted(Role(role).value for role in roles)
     if account.roles == wanted:
         return
+    fewer = not set(account.roles) <= set(wanted)
+    if fewer:
+        lock_all(session)
     before, account.roles = account.roles, wanted
+    if fewer:
+        let_go(session, account, "roles", by=by, now=now)
     append(
         session,
         at=now,
@@ -190,8 +198,7 @@ def set_active(session: Session, username: str, active: bool, *, by: str, now: d
     if not active:
         session.flush()
         sessions.end_all(session, account.id, now)
-        for room in records_of(session):
-            room.account_closed(session, username, now)
+        let_go(session, account, "closed", by=by, now=now)
     done = "account.opened" if active else "account.closed"
     append(session, at=now, account=by, action=done, subject=username)
 
@@ -232,9 +239,10 @@ def remove_account(session: Session, username: str, *, by: str, now: datetime) -
             subject=username,
             person_key=person_key,
         )
+    account.active = False
+    let_go(session, account, "removed", by=by, now=now)  # before its rows go with it
     session.execute(delete(Account).where(Account.id == account.id))
     for room in rooms:
-        room.account_closed(session, username, now)
         room.account_removed(session, username, now)
     announce_rights(session)
 

@@ -74,7 +74,7 @@ def _add_account(act: Act, key: str, entry: Entry) -> str:
 
 def _change_account(act: Act, key: str, entry: Entry) -> None:
     account = service.account_named(act.session, key)
-    if entry.get("active") is False:
+    if "roles" in entry or entry.get("active") is False:
         lock_all(act.session)
     if "roles" in entry or entry.get("active") is False:
         audit.lock(act.session)  # two administrators who take each other's role: one finds a last

@@ -25,6 +25,7 @@ from vigil_cloud.identity.situation import situation_of
 from vigil_cloud.search import calls, checkins
 from vigil_cloud.search.errors import AlreadySearched, BadEntry, NotASearch, SearchOver
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit, SearchLikely
+from vigil_cloud.search.said_times import passed
 
 KIND: Final = "search"
 WATCHED_FOR: Final = timedelta(days=7)
@@ -70,8 +71,8 @@ def report(desk: Desk, said: Report) -> CaseRow:
     is not the person's guardian, ``BadEntry``."""
     feed.lock(desk.session)
     consents.require_guardian(desk.session, desk.reader, said.person_key)
-    if said.last_seen is not None and said.last_seen > desk.now:
-        raise BadEntry("They were last seen at a time that has passed.")
+    if said.last_seen is not None:
+        said = replace(said, last_seen=passed(said.last_seen, desk.now))
     if (said.latitude is None) != (said.longitude is None):
         raise BadEntry("A point has a latitude and a longitude.")
     under_way = open_search(desk.session, said.person_key)
@@ -329,7 +330,7 @@ def add_entry(desk: Desk, case_id: str, entry: Entry) -> CaseRow:
         SearchEntry(
             case_id=case_id,
             kind=entry.kind,
-            at=entry.at,
+            at=passed(entry.at, desk.now),
             entered=desk.now,
             account=desk.reader.username,
             text=sealer.seal(ENTRY, entry.text) if entry.text else None,
@@ -354,8 +355,7 @@ def _check(entry: Entry, now: datetime) -> None:
     inside = all(abs(corner[0]) <= 180 and abs(corner[1]) <= 90 for corner in entry.area)
     if entry.area and (len(entry.area) < 3 or not inside):
         raise BadEntry("An area has three corners or more, each a longitude and a latitude.")
-    if entry.at > now:
-        raise BadEntry("It lies in the future.")
+    passed(entry.at, now)
 
 
 def found(desk: Desk, case_id: str, version: int, outcome: str, text: str) -> CaseRow:

@@ -23,6 +23,7 @@ from vigil_cloud.identity import attempts
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.search import checkins, tips
+from vigil_cloud.search.said_times import AHEAD
 from vigil_cloud.services import Services
 from vigil_cloud.small_page import (
     HEADERS,
@@ -158,9 +159,9 @@ def _read(body: bytes, now: datetime) -> tips.Tip:
     if bad or not 2 <= len(text) <= LONGEST or len(contact) > LONGEST_CONTACT:
         raise BadTip
     at = _moment(said["at"]) if said.get("at") else now - timedelta(minutes=int(age))
-    if at > now:
+    if at > now + AHEAD:
         raise TipInFuture
-    return tips.Tip(at, text, said.get("near", "")[:64], contact, _place(said))
+    return tips.Tip(min(at, now), text, said.get("near", "")[:64], contact, _place(said))
 
 
 def _moment(text: str) -> datetime:

@@ -22,6 +22,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.places import place_of
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account, HouseholdMember
+from vigil_cloud.identity.personal_records import Leaving
 from vigil_cloud.identity.reader import Relation, member_at
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.models import Channel
@@ -249,6 +250,22 @@ def led(session: Session, row: Fire, what: str, who: str, now: datetime, cause: 
         row.leader = who
     _by_person(session, row, who, what if not cause else f"{what}:{cause}", now)
     put(session, row, after, now)
+
+
+def left(session: Session, row: Fire, leaving: Leaving) -> None:
+    """Whoever led it may no longer: anybody who may takes it up with their next step."""
+    row.leader = None
+    step(session, row, leaving.now, f"leader-left:{leaving.why}", leaving.username)
+    session.flush()
+    audit.append(
+        session,
+        at=leaving.now,
+        account=leaving.by,
+        action="fire.leader-left",
+        subject=row.id,
+        detail={"leader": leaving.username, "why": leaving.why},
+    )
+    feed.append(session, NEWS, row.id, leaving.now)
 
 
 def dump(state: State) -> dict[str, Any]:

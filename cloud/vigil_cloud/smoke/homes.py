@@ -17,9 +17,10 @@ from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.identity import audit, households, person_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import HouseholdDevice
-from vigil_cloud.identity.personal_records import PersonalRecords
+from vigil_cloud.identity.personal_records import Leaving, PersonalRecords
 from vigil_cloud.identity.reader import device_at
 from vigil_cloud.smoke import fires, moving
+from vigil_cloud.smoke.cases import LEADS
 from vigil_cloud.smoke.models import Fire, HomeSafety
 from vigil_schemas.smoke import DOMAIN
 
@@ -184,15 +185,13 @@ class HomesOnFire(PersonalRecords):
             .execution_options(synchronize_session=False)
         )
 
-    def account_closed(self, session: Session, username: str, now: datetime) -> None:
-        """Somebody else leads what goes on."""
-        del now
-        session.execute(
-            update(Fire)
-            .where(Fire.leader == username, Fire.phase != "over")
-            .values(leader=None)
-            .execution_options(synchronize_session=False)
-        )
+    def account_may_less(self, session: Session, leaving: Leaving) -> None:
+        """Somebody else leads what goes on and is no longer for its leader."""
+        led = select(Fire).where(Fire.leader == leaving.username, Fire.phase != "over")
+        for row in session.scalars(led.order_by(Fire.id).with_for_update()).all():
+            reader = leaving.reader
+            if reader is None or not (reader.has(*LEADS) and reader.covers(row.district)):
+                fires.left(session, row, leaving)
 
     def account_removed(self, session: Session, username: str, now: datetime) -> None:
         """Nobody of this name leads a fire or set a code; a fire's steps say who did what."""

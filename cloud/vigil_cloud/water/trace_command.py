@@ -29,6 +29,8 @@ _PACKED: Final = b"\x1f\x8b"
 _SHOWN: Final = 5
 _FIRST_S: Final = datetime(2, 1, 1, tzinfo=UTC).timestamp()
 _LAST_S: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
+_LARGEST: Final = 64 * 2**20
+"""Bytes, unpacked: some two million readings."""
 _AHEAD_S: Final = 86400.0
 """Seconds: so far ahead a clock may be wrong, or in another zone."""
 
@@ -153,10 +155,8 @@ def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | 
 
 def _text(path: Path) -> tuple[str, list[str]]:
     """Of a file, packed or not, in whatever encoding recordings are read; and what was guessed."""
-    data = path.read_bytes()
     try:
-        if data.startswith(_PACKED):
-            data = gzip.decompress(data)
+        data = _unpacked(path)
         encoding = detect(lambda: io.BytesIO(data))
         text = data.decode(encoding.name)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -166,6 +166,22 @@ def _text(path: Path) -> tuple[str, list[str]]:
     if "\0" in text:
         raise BadObservations([f"{path.name} is no text"])
     return text, [] if encoding.certain else [f"not UTF-8; read as {encoding.name}"]
+
+
+def _unpacked(path: Path) -> bytes:
+    """What is in it; a little file that is packed may hold more than there is memory. Raises
+    ``BadObservations``, and what a damaged one raises."""
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if data.startswith(_PACKED) and len(data) <= _LARGEST:
+        with gzip.open(path) as unpacked:
+            data = unpacked.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        most = _LARGEST // 2**20
+        raise BadObservations(
+            [f"{path.name} holds more than {most} MiB: give the hours that matter alone"]
+        )
+    return data
 
 
 def _taken(

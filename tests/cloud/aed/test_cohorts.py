@@ -90,7 +90,8 @@ def test_carriers_on_wheels_are_there_sooner(town: City) -> None:
     assert soonest < walks["predicted_s"]
 
 
-def test_a_class_is_certified_at_once_and_a_cohort_goes_without_its_members(town: City) -> None:
+def test_a_class_is_certified_at_once_and_a_cohort_goes_once_nobody_is_of_it(town: City) -> None:
+    """Pupils whose class were removed would be called at all hours."""
     say(town, "PUT", "/cohorts/class-3a", SCHOOL)
     for name in ("ann", "bo"):
         say(town, "PUT", f"/volunteers/{name}/cohort", {"cohort": "class-3a"})
@@ -99,11 +100,31 @@ def test_a_class_is_certified_at_once_and_a_cohort_goes_without_its_members(town
     assert say(town, "GET", "/volunteer", who="bo")["certificate_until"] == "2028-06-30"
     (cohort,) = say(town, "GET", "/cohorts")["cohorts"]
     assert (cohort["members"], cohort["kind"]) == (2, "pupils")
+    kept = ask(town, "DELETE", "/cohorts/class-3a")
+    assert (kept.status_code, kept.json()["code"]) == (409, "aed-cohort-in-use")
+    assert kept.json()["data"] == {"members": 2}
+    assert say(town, "GET", "/volunteer", who="bo")["cohort"]["id"] == "class-3a"
+    for name in ("ann", "bo"):
+        say(town, "PUT", f"/volunteers/{name}/cohort", {"cohort": None})
+    say(town, "DELETE", "/cohorts/class-3a")
     say(town, "DELETE", "/cohorts/class-3a")
     assert say(town, "GET", "/volunteer", who="bo")["cohort"] is None
     assert say(town, "GET", "/volunteer", who="bo")["certificate_until"] == "2028-06-30"
     gone = ask(town, "PUT", "/volunteers/bo/cohort", {"cohort": "class-3a"})
     assert (gone.status_code, gone.json()["code"]) == (404, "aed-cohort-unknown")
+
+
+def test_whose_cohort_is_not_there_any_more_is_called_at_no_hour(town: City) -> None:
+    """Nobody knows its hours: rows of an earlier version, or of a hand in the database."""
+    say(town, "PUT", "/cohorts/class-3a", {**SCHOOL, "hours": "24/7"})
+    say(town, "PUT", "/volunteers/ann/cohort", {"cohort": "class-3a"})
+    ready(town, "ann", 0.001)
+    with town.services.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM aed_cohorts")
+    assert bars(town, "ann") == ["outside-cohort-hours"]
+    press(town)
+    rounds(town)
+    assert callouts(town) == []
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,10 @@ def test_whoever_came_is_thanked_once_and_how_that_went_is_shown(town: City, hoo
     assert told["ann"].startswith("failed")
     hook.status = 200
     with town.services.sessions() as session:
+        assert not job.waiting(session, town.time), "not before its pause is over"
+    assert thanks.send_waiting(town.services, threading.Event()) == 0
+    town.later(seconds=60)
+    with town.services.sessions() as session:
         assert job.waiting(session, town.time)
     for _ in range(2):
         thanks.send_waiting(town.services, threading.Event())
@@ -96,6 +100,29 @@ def test_whoever_came_is_thanked_once_and_how_that_went_is_shown(town: City, hoo
     told = {one["username"]: one["thanked"] for one in callouts(town)}
     assert told["ann"] == "sent"
     assert set(told.values()) <= {"sent", ""}
+
+
+def test_thanks_that_fail_are_tried_ever_more_seldom_and_given_up_in_sight(
+    town: City, hook: Hook
+) -> None:
+    ready(town, "ann", 0.001)
+    channel(town, hook.url, name="ann's phone", username="ann")
+    press(town)
+    rounds(town)
+    assert say(town, "ann", "accepted").is_success
+    over(town)
+    hook.status = 503
+    before = hook.requests
+    for _ in range(6 * 60 + 2):  # as the job looks, more often than anything is due
+        thanks.send_waiting(town.services, threading.Event())
+        town.later(minutes=1)
+    assert 8 <= hook.requests - before <= 12, "1, 2, 4, 8, 16, 32 and 60 minutes"
+    thanks.send_waiting(town.services, threading.Event())
+    (told,) = [one["thanked"] for one in callouts(town)]
+    assert told.startswith("given up after ")
+    assert "503" in told
+    with town.services.sessions() as session:
+        assert not thanks.waiting(session, town.time)
 
 
 def test_thanks_are_not_told_the_day_after(town: City) -> None:

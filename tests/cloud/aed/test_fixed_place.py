@@ -131,6 +131,8 @@ def test_who_stays_on_call_is_told_before_the_position_ends(town: City, hook: Ho
     hook.status = 503
     assert ending.send_waiting(town.services, stop) == 1
     hook.status = 200
+    assert ending.send_waiting(town.services, stop) == 0, "not before its pause is over"
+    town.later(seconds=30)
     assert ending.send_waiting(town.services, stop) == 1, "what failed is tried again"
     assert ending.send_waiting(town.services, stop) == 0, "and told once"
     (told,) = hook.received
@@ -142,6 +144,27 @@ def test_who_stays_on_call_is_told_before_the_position_ends(town: City, hook: Ho
     _fix(town, "ann")
     assert ending.send_waiting(town.services, stop) == 1, "a new position ends anew"
     assert "fixed place alone" in str(hook.received[-1])
+
+
+def test_an_ending_that_nobody_could_be_told_stands_on_the_volunteers_page(
+    town: City, hook: Hook
+) -> None:
+    ready(town, "ann", 0.001)
+    channel(town, hook.url, name="ann's phone", username="ann")
+    hook.status = 503
+    town.later(minutes=23)
+    before = hook.requests
+    for _ in range(8 * 12):
+        ending.send_waiting(town.services, threading.Event())
+        town.later(seconds=5)
+    ending.send_waiting(town.services, threading.Event())
+    assert 4 <= hook.requests - before <= 6, "30, 60 and then each 120 s"
+    told = town.client("ann").get("/api/v1/aed/volunteer").json()["ending_told"]
+    assert told.startswith("given up after ")
+    with town.services.sessions() as session:
+        assert not ending.waiting(session, town.time)
+    ready(town, "ann", 0.001)
+    assert town.client("ann").get("/api/v1/aed/volunteer").json()["ending_told"] == ""
 
 
 def test_off_call_no_ending_is_told(town: City, hook: Hook) -> None:

@@ -8,10 +8,14 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from cases_office import picture
 from cloud_city import City
 from vigil_cloud.aed import patrol_photos, tester
+from vigil_cloud.aed.models import AedPatrolPhoto
+from vigil_cloud.identity.models import AuditEntry
+from vigil_cloud.retention import Retention
 
 SITE = {"name": "City hall", "latitude": 23.48, "longitude": 120.44}
 WELL = dict.fromkeys(("present", "indicator_ok", "pads_sealed", "cabinet_ok", "sign_visible"), True)
@@ -98,6 +102,32 @@ def test_photographs_are_of_the_patrol_that_is_told_next(hall: City) -> None:
     assert all(shown.content[:200] not in one for (one,) in kept)
     other = hall.client("maintainer").get(f"/api/v1/aed/sites/elsewhere/photos/{first}")
     assert (other.status_code, other.json()["code"]) == (404, "aed-photo-unknown")
+
+
+def test_photographs_of_no_patrol_are_removed_by_retention_and_that_is_written_down(
+    hall: City,
+) -> None:
+    """Also where nobody photographs this AED again."""
+    kept = photograph(hall).raise_for_status().json()["photo"]
+    patrol(hall).raise_for_status()
+    photograph(hall).raise_for_status()
+    Retention(hall.services).keep()
+    assert _photos(hall) == {(kept, False), (kept + 1, True)}, "its patrol may still be told"
+    hall.later(hours=3)
+    Retention(hall.services).keep()
+    assert _photos(hall) == {(kept, False)}
+    with hall.services.sessions() as session:
+        lines = session.scalars(select(AuditEntry).order_by(AuditEntry.number)).all()
+    added = [one for one in lines if one.action == "aed.patrol-photo-added"]
+    assert [(one.account, one.subject) for one in added] == [("maintainer", "hall")] * 2
+    (gone,) = [one for one in lines if one.subject == "aed_patrol_photos"]
+    assert gone.account == "retention"
+
+
+def _photos(city: City) -> set[tuple[int, bool]]:
+    with city.services.sessions() as session:
+        rows = session.scalars(select(AedPatrolPhoto)).all()
+        return {(row.id, row.patrol is None) for row in rows}
 
 
 def test_photographs_of_no_patrol_go_and_are_bounded(hall: City) -> None:

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from cases_office import Office
 from cloud_city import NOON, City
 from sql import statements
-from vigil_cloud.app import case_kinds
 from vigil_cloud.cases import listing
 from vigil_cloud.cases.listing import Wanted
 from vigil_cloud.cases.models import CaseAccess, CaseRow
 from vigil_cloud.cases.visibility import NOT_ADMITTED, admitted_to, sight, visible
 from vigil_cloud.database.engine import writing
+from vigil_cloud.descriptor import case_kinds
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from cases_office import Office, decision
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.app import case_kinds
 from vigil_cloud.cases.deadline_alerts import told as hears_of_deadlines
 from vigil_cloud.database.engine import writing
+from vigil_cloud.descriptor import case_kinds
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify.channels import put_channel
 from vigil_cloud.notify.models import Channel, Delivery

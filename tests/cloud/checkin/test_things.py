@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import select
 
 from cloud_city import TAG, City, visit
-from vigil_cloud.app import case_kinds
 from vigil_cloud.cases import deadlines
 from vigil_cloud.checkin import amulets
 from vigil_cloud.checkin.models import Amulet, Thing, Visit
 from vigil_cloud.checkin.watching import tell_stations
 from vigil_cloud.database.engine import writing
+from vigil_cloud.descriptor import case_kinds
 from vigil_cloud.devices.models import Device, Downlink
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.models import AuditEntry

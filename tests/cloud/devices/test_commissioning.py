@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from cloud_city import GATEWAY, City
+from sql import statements
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
-from vigil_cloud.devices.models import Device
+from vigil_cloud.devices.models import Device, Downlink
 from vigil_cloud.devices.rows import new_device
 from vigil_cloud.devices.sending import send_waiting
 from vigil_cloud.identity.models import AuditEntry
@@ -254,6 +255,27 @@ def test_the_newest_search_is_shown_as_it_goes_on(city: City) -> None:
     city.later(minutes=1)
     post(city, "/commands", {"action": "report_health"})
     assert get(city, "/search")["asked"]["id"] == command
+
+
+def test_the_newest_search_is_found_behind_any_number_of_commands(city: City) -> None:
+    city.birth(session=2, accepts=NEW)
+    command = post(city, "/commands", {"action": "discover", "arguments": {}}).json()["id"]
+    with writing(city.services.sessions) as session:
+        row = session.get_one(Downlink, command)
+        for number in range(600):
+            session.add(
+                Downlink(
+                    id=f"look-{number}",
+                    gateway=row.gateway,
+                    channel=row.channel,
+                    payload={"action": "look"},
+                    account="maintainer",
+                    created=row.created + timedelta(seconds=number + 1),
+                )
+            )
+    with statements(city.services.engine) as asked:
+        assert get(city, "/search")["asked"]["id"] == command
+    assert sum("FROM downlinks" in statement for statement, _ in asked) == 1
 
 
 def test_wrong_searches_are_refused_before_they_are_sent(city: City) -> None:

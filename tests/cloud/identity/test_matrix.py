@@ -26,8 +26,8 @@ from vigil_cloud.alerts.visibility import (
     subject_of,
     visible,
 )
-from vigil_cloud.app import case_kinds
 from vigil_cloud.database.engine import writing
+from vigil_cloud.descriptor import case_kinds
 from vigil_cloud.devices.models import Device
 from vigil_cloud.devices.rows import new_device
 from vigil_cloud.devices.visibility import visible_devices

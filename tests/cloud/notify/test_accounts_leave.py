@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from cases_office import Office
 from cloud_city import City
 from escalation_stage import Stage, answer, fire, put, the_alert
 from vigil_cloud.alerts.acts import act
+from vigil_cloud.cases import history
+from vigil_cloud.cases.models import CaseEvent
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity import districts
 from vigil_cloud.identity.reader import reader_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, remove_account, set_active
@@ -43,7 +47,26 @@ def retired(city: City, username: str) -> None:
     assert answer.status_code == 204, answer.text
 
 
-WAYS = [closed, removed, retired]
+def demoted(city: City, username: str) -> None:
+    """Its role is taken away, on the registers' page."""
+    answer = city.client("administrator").put(
+        "/api/v1/registers/accounts/entry",
+        json={"key": username, "new": False, "values": {"roles": ["host"]}},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def moved(city: City, username: str) -> None:
+    """It is limited to a district where none of this lies."""
+    with writing(city.services.sessions) as session:
+        districts.put(session, "far", "Far", "遠", by="operator", now=city.time)
+    answer = city.client("administrator").put(
+        f"/api/v1/accounts/{username}/districts", json={"districts": ["far"]}
+    )
+    assert answer.status_code == 204, answer.text
+
+
+WAYS = [closed, removed, retired, demoted, moved]
 
 
 @pytest.fixture
@@ -138,6 +161,65 @@ def test_cases_of_a_closed_account_are_anybodys(city: City) -> None:
     assert case["assignee"] == "inspector"
     closed(city, "inspector")
     assert office.see("other-inspector", case["id"])["assignee"] is None
+
+
+@pytest.mark.parametrize(
+    ("leave", "why", "by"),
+    [
+        (closed, "closed", "operator"),
+        (removed, "removed", "operator"),
+        (retired, "closed", "administrator"),
+        (demoted, "roles", "administrator"),
+    ],
+)
+def test_a_case_says_from_whose_hands_it_came_and_why(
+    city: City, leave: Leave, why: str, by: str
+) -> None:
+    office = Office(city)
+    case = office.water()
+    leave(city, "inspector")
+    seen = office.see("other-inspector", case["id"])
+    assert seen["assignee"] is None
+    last = seen["history"][-1]
+    assert (last["action"], last["account"]) == ("released", by)
+    assert last["detail"] == {"from": "inspector", "why": why}
+    assert seen["version"] == case["version"], "whoever is just acting on it is refused nothing"
+    with city.services.sessions() as session:
+        query = select(CaseEvent).where(CaseEvent.case_id == case["id"])
+        assert history.broken(session, session.scalars(query).all(), {}) == [], "and in the log"
+    office.do("other-inspector", f"/{case['id']}/take", {"version": case["version"]})
+
+
+def test_a_case_that_was_given_stays_with_whoever_is_limited_to_a_district(city: City) -> None:
+    """What one was given one sees, wherever it lies (ADR 29)."""
+    office = Office(city)
+    case = office.water()
+    moved(city, "inspector")
+    assert office.see("inspector", case["id"])["assignee"] == "inspector"
+
+
+def test_who_gets_more_lets_go_of_nothing(stage: Stage) -> None:
+    city = stage.city
+    fire(city)
+    stage.later(0)
+    answer(city, "dispatcher", "accepted")
+    entry = {"key": "dispatcher", "new": False, "values": {"roles": ["dispatcher", "inspector"]}}
+    told = city.client("administrator").put("/api/v1/registers/accounts/entry", json=entry)
+    assert told.status_code == 200, told.text
+    assert the_alert(city)["acknowledged_by"] == "dispatcher"
+
+
+def test_whoever_else_accepted_and_lost_the_role_since_does_not_get_it(stage: Stage) -> None:
+    city = stage.city
+    fire(city)
+    stage.later(0)
+    city.account("second", Role.DISPATCHER)
+    for who in ("dispatcher", "second"):
+        answer(city, who, "accepted")
+        stage.later(1)
+    demoted(city, "second")
+    demoted(city, "dispatcher")
+    assert the_alert(city)["acknowledged_by"] is None
 
 
 def test_an_account_may_be_added_closed(city: City) -> None:

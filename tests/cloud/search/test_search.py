@@ -21,6 +21,7 @@ from vigil_cloud.identity.models import Disclosure
 from vigil_cloud.identity.persons import rotate_key
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit
+from vigil_cloud.search.said_times import AHEAD, LONGEST_AGO
 from vigil_schemas.types import isoformat_utc
 
 MILE = 1609.344
@@ -229,6 +230,38 @@ def test_a_report_that_cannot_be_is_refused_and_begins_nothing(
 ) -> None:
     assert missing.send_report(**said).status_code == 422
     assert missing.listed("family") == []
+
+
+@pytest.mark.parametrize(
+    ("moved", "taken"),
+    [
+        (timedelta(seconds=61), True),
+        (AHEAD, True),
+        (AHEAD + timedelta(seconds=1), False),
+        (timedelta(days=-700), True),
+        (-LONGEST_AGO - timedelta(days=1), False),
+    ],
+    ids=str,
+)
+def test_when_somebody_was_last_seen_is_bounded_with_a_tolerance(
+    missing: Missing, moved: timedelta, taken: bool
+) -> None:
+    """A phone whose clock is a minute ahead says now; a date of another century is a mistake."""
+    now = missing.city.time
+    answer = missing.send_report(last_seen=(now + moved).isoformat())
+    assert answer.is_success is taken, answer.text
+    if not taken:
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad-search-entry")
+        return
+    with missing.city.services.sessions() as session:
+        assert session.scalars(select(Search.last_seen)).one() == min(now, now + moved)
+
+
+def test_no_year_of_a_calendar_breaks_a_report(missing: Missing) -> None:
+    for year in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        answer = missing.send_report(last_seen=year)
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad-search-entry")
+        assert ("look at the date" in answer.json()["detail"]) is True
 
 
 def test_who_is_searched_for_already_is_not_searched_for_twice(missing: Missing) -> None:

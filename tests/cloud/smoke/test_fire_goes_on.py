@@ -6,14 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from aed_town import Line119
 from escalation_stage import put, standing
 from fire_town import ADDRESS, BEDROOM, CODE, HOME, KITCHEN, Home, kinds, ring
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import households
+from vigil_cloud.identity import districts, households
+from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.identity.service import set_active
+from vigil_cloud.identity.service import account_named, set_active, set_roles
 from vigil_cloud.notify.reminders import remind
 from webhook import Hook, channel
 
@@ -86,8 +88,53 @@ def test_a_fire_whose_leader_leaves_is_led_by_the_next(home: Home) -> None:
     with writing(city.services.sessions) as session:
         set_active(session, "dispatcher", False, by="operator", now=city.time)
     assert leader() is None
+    last = second.get(f"/api/v1/smoke/fires/{fire}").json()["steps"][-1]
+    assert (last["what"], last["who"]) == ("leader-left:closed", "dispatcher")
+    with city.services.sessions() as session:
+        line = session.scalars(
+            select(AuditEntry).where(AuditEntry.action == "fire.leader-left")
+        ).one()
+    assert (line.account, line.subject) == ("operator", fire)
+    assert line.detail == {"leader": "dispatcher", "why": "closed"}
     arrived = second.post(f"/api/v1/smoke/fires/{fire}/lead/arrived")
     assert (arrived.status_code, leader()) == (200, "second")
+
+
+@pytest.mark.parametrize(
+    ("roles", "districts_", "left"),
+    [
+        ([Role.INSPECTOR], [], "leader-left:roles"),
+        ([Role.DISPATCHER, Role.INSPECTOR], [], None),
+        ([Role.DISPATCHER], ["west"], "leader-left:districts"),
+        ([Role.DISPATCHER], ["east"], None),
+    ],
+    ids=["role taken away", "role added", "limited to elsewhere", "limited to here"],
+)
+def test_a_leader_who_may_lead_it_no_longer_leaves_it_to_others(
+    home: Home, roles: list[Role], districts_: list[str], left: str | None
+) -> None:
+    city = home.city
+    city.account("second", Role.DISPATCHER)
+    with writing(city.services.sessions) as session:
+        for name in ("east", "west"):
+            districts.put(session, name, name, name, by="operator", now=city.time)
+        districts.place(session, "device", KITCHEN, "east", by="operator", now=city.time)
+    ring(home)
+    home.later(61)
+    fire = home.fires()[0]["fire"]
+    assert home.act("dispatcher", "lead/acknowledge").status_code == 200
+    with writing(city.services.sessions) as session:
+        account = account_named(session, "dispatcher")
+        set_roles(session, account, roles, by="operator", now=city.time)
+    with writing(city.services.sessions) as session:
+        account = account_named(session, "dispatcher")
+        districts.limit(session, account, districts_, by="operator", now=city.time)
+    card = city.client("second").get(f"/api/v1/smoke/fires/{fire}").json()
+    assert card["leader"] == (None if left else "dispatcher")
+    found = [one["what"] for one in card["steps"] if one["what"].startswith("leader-left")]
+    assert found == ([left] if left else [])
+    (alert,) = city.alerts("second", domain="smoke")
+    assert alert["state"]["acknowledged"] is (left is None), "its people are called again"
 
 
 def test_without_a_policy_reminders_go_on_as_well(

@@ -16,6 +16,7 @@ import pytest
 
 from channel_files import network, point, reach
 from vigil_cloud.cli import main
+from vigil_cloud.water import trace_command
 from vigil_cloud.water.channels import read
 from vigil_cloud.water.transport import Discharge, Transport, concentrations
 
@@ -124,3 +125,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
             stdout=out, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_unpacks_to_more_than_there_is_memory_is_refused(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(trace_command, "_LARGEST", 2**20)
+    text = "\n".join(rows).encode()
+    bomb = gzip.compress(text + b"\n" * 2**20)
+    assert len(bomb) < 2**14
+    for data in (bomb, text + b"\n" * 2**20):
+        code, _, err = traced(tmp_path, canal(), data, capsys)
+        assert code != 0
+        assert "seen.csv holds more than 1 MiB" in err
+    code, _, err = traced(tmp_path, canal(), gzip.compress(text) + gzip.compress(b"\n"), capsys)
+    assert code == 0, err

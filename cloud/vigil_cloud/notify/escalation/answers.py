@@ -19,7 +19,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.visibility import may_act
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.models import Account
-from vigil_cloud.identity.personal_records import PersonalRecords
+from vigil_cloud.identity.personal_records import Leaving, PersonalRecords
 from vigil_cloud.identity.reader import reader_of
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.notify.directory import Directory
@@ -56,18 +56,20 @@ def record(
         answering.accept(session, row, who, at, via=via)
     else:
         answering.decline(session, row, who, at, via=via)
-        if not row.acknowledged and (other := _other(session, row, who)) is not None:
+        if not row.acknowledged and (other := _other(session, row, who, at)) is not None:
             answering.accept(session, row, other, at, via=via)
     wake(session, [alert_id], at)
     return True
 
 
 class InHand(PersonalRecords):
-    """What an account that is closed or removed had taken on: somebody must have it, while it
-    stands. Of what is over, whoever looks at it next confirms what there was to be done."""
+    """What an account had taken on that may no longer answer it, closed, removed or limited:
+    somebody must have it, while it stands. Of what is over, whoever looks at it next confirms
+    what there was to be done."""
 
-    def account_closed(self, session: Session, username: str, now: datetime) -> None:
+    def account_may_less(self, session: Session, leaving: Leaving) -> None:
         """To somebody else who accepted, or its people are called again."""
+        username, now, reader = leaving.username, leaving.now, leaving.reader
         standing = (
             AlertRow.acknowledged_by == username,
             AlertRow.acknowledged,
@@ -75,10 +77,14 @@ class InHand(PersonalRecords):
             AlertRow.priority > 0,
             or_(AlertRow.active, AlertRow.called_on),
         )
-        rows = session.scalars(select(AlertRow).where(*standing).order_by(AlertRow.id)).all()
+        rows = [
+            row
+            for row in session.scalars(select(AlertRow).where(*standing).order_by(AlertRow.id))
+            if reader is None or not may_act(reader, Operation.ACKNOWLEDGE, row).allowed
+        ]
         for row in rows:
             answering.release(session, row, now)
-            if (other := _other(session, row, username)) is not None:
+            if (other := _other(session, row, username, now)) is not None:
                 answering.accept(session, row, other, now, via="page")
         wake(session, [row.id for row in rows], now)
         wake_all(session, now)  # those whose step it was called in
@@ -103,8 +109,8 @@ def _last(session: Session, row: AlertRow, who: str) -> str | None:
     return last.answer
 
 
-def _other(session: Session, row: AlertRow, who: str) -> str | None:
-    """Somebody else who accepted in this round, and has not given it back."""
+def _other(session: Session, row: AlertRow, who: str, now: datetime) -> str | None:
+    """Somebody else who accepted in this round, has not given it back, and may still answer."""
     escalation = session.get(Escalation, row.id)
     since = None if escalation is None else started(escalation)
     last = {}
@@ -113,15 +119,16 @@ def _other(session: Session, row: AlertRow, who: str) -> str | None:
         if since is None or one.at >= since:
             last[one.who] = one.answer
     others = (one for one, said in last.items() if said == "accepted" and one != who)
-    return next((one for one in others if not _is_closed(session, one)), None)
+    return next((one for one in others if _may_answer(session, row, one, now)), None)
 
 
-def _is_closed(session: Session, who: str) -> bool:
-    """Whether it is an account that nobody signs in as any more."""
-    if who.startswith(CHANNEL):
+def _may_answer(session: Session, row: AlertRow, who: str, now: datetime) -> bool:
+    """Whether an answer of theirs would be taken now."""
+    try:
+        _require_right(session, row, who, now)
+    except Forbidden:
         return False
-    active = session.scalar(select(Account.active).where(Account.username == who))
-    return not active
+    return True
 
 
 def _require_right(session: Session, row: AlertRow, who: str, now: datetime) -> None:

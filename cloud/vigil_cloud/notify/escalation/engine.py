@@ -24,9 +24,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from vigil_cloud.alerts import coverage, feed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.service import state_of
+from vigil_cloud.alerts.visibility import may_see
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.shelves import FOR_GOOD
 from vigil_cloud.identity.models import Account
+from vigil_cloud.identity.reader import readers_of
 from vigil_cloud.notify.escalation import progress
 from vigil_cloud.notify.escalation.effects import carry_out, delivery_key
 from vigil_cloud.notify.escalation.people import StepPeople
@@ -213,7 +215,9 @@ def _move(
     given = Circumstances(alert.pressing, every, held is not None)
     state, effects = progress.advance(
         policy,
-        progress.given_up(folded(before, alert, facts), _without_a_page(session, before)),
+        progress.given_up(
+            folded(before, alert, facts), _without_a_page(session, before, alert, now)
+        ),
         now,
         lambda step: seen.resolved.get(step, ()),
         given,
@@ -255,14 +259,18 @@ def folded(state: State, alert: AlertRow, facts: Facts) -> State:
     return progress.given_up(state, lost)
 
 
-def _without_a_page(session: Session, state: State) -> list[tuple[int, str, str]]:
-    """Calls on the page of accounts that nobody signs in as any more."""
+def _without_a_page(
+    session: Session, state: State, alert: AlertRow, now: datetime
+) -> list[tuple[int, str, str]]:
+    """Calls on the page of accounts that nobody signs in as any more, or that see the alert no
+    longer."""
     calls = [call for call in state.calls if call.address is None and not call.given_up]
     if not calls:
         return []
     names = {call.person for call in calls}
-    query = select(Account.username).where(Account.username.in_(sorted(names)), Account.active)
-    gone = names - set(session.scalars(query))
+    query = select(Account).where(Account.username.in_(sorted(names)), Account.active)
+    readers = readers_of(session, session.scalars(query).all(), now)
+    gone = names - {one.username for one in readers.values() if may_see(one, alert)}
     return [(call.step, call.channel, call.person) for call in calls if call.person in gone]
 
 

@@ -122,7 +122,9 @@ def listed(
     if village is not None:
         query = query.where(ProgrammeHome.village == village)
     if due_by is not None:
-        query = query.where(or_(ProgrammeHome.due <= due_by, ProgrammeHome.due.is_(None)))
+        waits = ProgrammeHome.phase.in_(sorted(progress.WAITING))  # whatever day its visit is due
+        undated = ProgrammeHome.due.is_(None)
+        query = query.where(or_(ProgrammeHome.due <= due_by, undated, waits))
     return query.order_by(
         ProgrammeHome.due.is_(None), ProgrammeHome.due, ProgrammeHome.applied, ProgrammeHome.id
     )

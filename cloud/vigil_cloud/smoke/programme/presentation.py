@@ -15,7 +15,7 @@ from vigil_cloud.smoke.programme import (
     installations,
     signatures,
 )
-from vigil_cloud.smoke.programme.progress import Fitted, Signature, State
+from vigil_cloud.smoke.programme.progress import SERVED, Fitted, Signature, State
 from vigil_cloud.smoke.programme.schema import (
     AlarmEntry,
     AppliedHome,
@@ -112,6 +112,7 @@ def _fields(row: ProgrammeHome, state: State) -> dict[str, Any]:
         "appointment": state.appointment,
         "missed": state.missed,
         "alarms": [alarm(one) for one in state.hanging],
+        "served": state.phase in SERVED and bool(state.hanging),
         "digest": state.digest if state.hanging else None,
         "expires": state.expires,
         "warranty_until": state.warranty_until,

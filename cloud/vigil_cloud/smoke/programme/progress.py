@@ -3,8 +3,9 @@
 An application is decided, an appointment made, at most two alarms are fitted, and three parties
 sign for them: the household, whoever fitted them and the city, each somebody else. From then on
 the home is in service: visited once a year, its alarms replaced as they fail, and applied for anew
-before they expire (a further round). Events return the next state; what does not follow from where
-the home stands raises ``OutOfTurn``.
+before they expire (a further round). While a further round waits the alarms of the last one hang
+on, and are visited and replaced as before. Events return the next state; what does not follow from
+where the home stands raises ``OutOfTurn``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 OVER: Final[frozenset[Phase]] = frozenset({"refused", "withdrawn", "closed"})
 WAITING: Final[frozenset[Phase]] = frozenset({"applied", "accepted", "scheduled", "installed"})
 """An application is open."""
+SERVED: Final[frozenset[Phase]] = frozenset({"in-service", "applied", "accepted", "scheduled"})
+"""What hangs there is visited and replaced. What waits for signatures is sent back instead."""
 Party = Literal["household", "installer", "city"]
 PARTIES: Final[tuple[Party, ...]] = get_args(Party)
 MOST_ALARMS: Final = 2
@@ -114,10 +117,12 @@ class State:
 
     @property
     def due(self) -> date | None:
-        """When somebody has to do something next; ``None``: nobody waits for a day."""
-        if self.phase != "in-service":
+        """When somebody has to do something next; ``None``: nobody waits for a day. That it is
+        applied for anew is done where a further round waits: its yearly visit is not."""
+        if self.phase in OVER or not self.hanging:
             return None
-        ends = [self.expires - RENEWED_BEFORE] if self.expires is not None else []
+        expires = self.expires if self.phase == "in-service" else None
+        ends = [expires - RENEWED_BEFORE] if expires is not None else []
         return min([*ends, *([self.next_visit] if self.next_visit else [])], default=None)
 
 
@@ -215,7 +220,9 @@ def sent_back(state: State, reason: str, today: date) -> State:
 def visited(state: State, replaced: Sequence[tuple[str, Fitted]], today: date) -> State:
     """A maintenance visit. ``replaced``: serial of the alarm that was taken down, and the one that
     hangs there instead."""
-    _needs(state, "in-service")
+    _needs(state, *SERVED)
+    if not state.hanging:
+        raise OutOfTurn("nothing hangs there yet")
     hanging = {one.serial for one in state.hanging}
     gone = [serial for serial, _ in replaced]
     if len(set(gone)) < len(gone) or not set(gone) <= hanging:

@@ -19,6 +19,7 @@ from vigil_cloud.alerts.service import Occurrence, record
 from vigil_cloud.jobs.port import Job, in_transaction
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.programme import home_rows, personal
+from vigil_cloud.smoke.programme.progress import OVER
 from vigil_cloud.smoke.programme_models import ProgrammeHome
 from vigil_schemas.smoke import DOMAIN
 
@@ -53,7 +54,8 @@ def look(session: Session, now: datetime) -> bool:
 def _may_be_due(now: datetime) -> ColumnElement[bool]:
     reminded = ProgrammeHome.test_reminded
     return and_(
-        ProgrammeHome.phase == "in-service",
+        ProgrammeHome.phase.not_in(OVER),
+        ProgrammeHome.due.is_not(None),  # alarms hang there, also while a further round waits
         ProgrammeHome.household.is_not(None),
         or_(reminded.is_(None), reminded <= now - TESTED_EVERY),
     )

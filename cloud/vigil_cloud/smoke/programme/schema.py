@@ -174,11 +174,13 @@ class ProgrammeHomeEntry(_Shown):
     round: int
     applied: UtcDatetime
     due: date | None
-    """When somebody has to go there; of one in service."""
+    """When somebody has to go there; of one where alarms hang."""
     appointment: UtcDatetime | None
     missed: int
     alarms: list[AlarmEntry]
     """Those that hang there."""
+    served: bool
+    """They are visited and replaced, also while a further round waits."""
     digest: str | None
     """What a signature is for: of the round and the alarms that hang there. `null`: none do."""
     expires: date | None

@@ -301,6 +301,20 @@ def test_years_of_a_home(programme: Programme) -> None:
     assert programme.say("dispatcher", "GET", "/statistics")["expiring"] == 1
     entry = programme.applied()["home"]
     assert (entry["phase"], entry["round"]) == ("applied", 2)
+    # While it waits an alarm fails: it is replaced, and the yearly visit stays due.
+    day = city.time.date().isoformat()
+    assert entry["due"] < day, "nobody came for years"
+    listed = programme.say("dispatcher", "GET", f"/homes?due_by={day}")["homes"]
+    assert [one["home"] for one in listed] == [home]
+    new_until = (city.time + timedelta(days=3650)).date().isoformat()
+    instead = {"serial": "S-009", "room": "bedroom", "expires": new_until}
+    body = {"replaced": [{"serial": "S-003", "alarm": instead}]}
+    visited = programme.say("maintainer", "POST", f"/homes/{home}/visit", body)
+    assert {one["serial"] for one in visited["alarms"]} == {"S-002", "S-009"}
+    assert (visited["phase"], visited["served"]) == ("applied", True)
+    assert visited["due"] == (city.time + timedelta(days=365)).date().isoformat()
+    (listed,) = programme.say("dispatcher", "GET", f"/homes?due_by={day}")["homes"]
+    assert listed["home"] == home, "it waits for a decision, whatever day its visit is due"
     programme.say("dispatcher", "POST", f"/homes/{home}/decision", {})
     at = (city.time + timedelta(days=2)).isoformat()
     programme.say("maintainer", "POST", f"/homes/{home}/appointment", {"at": at})

@@ -156,6 +156,32 @@ def test_a_visit_replaces_what_hangs_there_and_nothing_else() -> None:
     assert state.next_visit == later + progress.VISITED_EVERY
 
 
+def test_what_hangs_is_visited_and_replaced_while_a_further_round_waits() -> None:
+    late = TODAY + TEN_YEARS - progress.RENEWED_BEFORE
+    state = replace(in_service("S-001", "S-002"), next_visit=late + timedelta(days=20))
+    noon = NOON + (late - TODAY)
+    applied = progress.renewed(state, late)
+    accepted = progress.accepted(applied)
+    scheduled = progress.scheduled(accepted, noon + timedelta(days=30), noon)
+    for waiting in (applied, accepted, scheduled):
+        assert waiting.due == late + timedelta(days=20), "its visit is due as before"
+        day = late + timedelta(days=3)
+        after = progress.visited(waiting, [("S-001", alarm("S-010", day))], day)
+        assert {one.serial for one in after.hanging} == {"S-002", "S-010"}
+        assert (after.phase, after.round) == (waiting.phase, 2)
+        assert (after.appointment, after.due) == (waiting.appointment, day + progress.VISITED_EVERY)
+    fitted = progress.installed(scheduled, [alarm("S-020", late)], late)
+    with pytest.raises(OutOfTurn, match="installed"):
+        progress.visited(fitted, [("S-020", alarm("S-021", late))], late)
+
+
+def test_where_nothing_hangs_yet_nothing_is_visited() -> None:
+    for state in (State(), progress.accepted(State())):
+        assert state.due is None
+        with pytest.raises(OutOfTurn, match="nothing hangs"):
+            progress.visited(state, [], TODAY)
+
+
 def _acts(number: int, who: str, day: date, now: datetime) -> list[Callable[[State], State]]:
     new = alarm(f"S-{number:04}", day, life=timedelta(days=400))
     return [
@@ -196,6 +222,10 @@ def _holds(state: State) -> None:
         assert state.due is not None
     if state.phase in OVER:
         assert not state.hanging
+    if state.phase in progress.SERVED and state.hanging:
+        assert state.due is not None, "somebody visits it within a year"
+    if not state.hanging:
+        assert state.due is None
     for one in state.alarms:
         assert one.fitted <= (one.until or one.fitted)
 

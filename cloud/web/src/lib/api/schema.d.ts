@@ -181,7 +181,7 @@ export interface paths {
         post?: never;
         /**
          * Remove Cohort
-         * @description Its members are of none then.
+         * @description 409 while it has members: without it they would be called at all hours.
          */
         delete: operations["remove_aed_cohort"];
         options?: never;
@@ -5338,6 +5338,13 @@ export interface components {
              */
             presses: number;
             /**
+             * Released
+             * @description How many of them may no longer come, as their account was closed, removed or is no
+             *     volunteer's any more; others were called.
+             * @default 0
+             */
+            released: number;
+            /**
              * Shape Doubtful
              * @description What was not understood of the message, or of this detail as it was written.
              */
@@ -6281,7 +6288,7 @@ export interface components {
             district: string | null;
             /**
              * Due
-             * @description When somebody has to go there; of one in service.
+             * @description When somebody has to go there; of one where alarms hang.
              */
             due: string | null;
             /** Expires */
@@ -6315,6 +6322,11 @@ export interface components {
             risks: string[];
             /** Round */
             round: number;
+            /**
+             * Served
+             * @description They are visited and replaced, also while a further round waits.
+             */
+            served: boolean;
             /** Signed */
             signed: ("household" | "installer" | "city")[];
             /** Source */
@@ -6725,7 +6737,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "called" | "accepted" | "on-the-way" | "arrived" | "declined" | "recalled";
+            state: "called" | "accepted" | "on-the-way" | "arrived" | "declined" | "recalled" | "released";
             /**
              * Thanked
              * @description How the thanks went; empty: none was due yet.
@@ -6733,8 +6745,11 @@ export interface components {
             thanked: string;
             /** Told */
             told: string;
-            /** Username */
-            username: string;
+            /**
+             * Username
+             * @description ``null``: the account was removed since.
+             */
+            username: string | null;
         };
         /**
          * Case
@@ -7094,7 +7109,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "opened" | "taken" | "handed-over" | "noted" | "photograph-added" | "alert-added" | "decision-given" | "decided" | "referred" | "closed" | "appealed" | "reopened" | "deadline-set" | "deadline-met" | "deadline-near" | "deadline-over" | "access-given";
+            action: "opened" | "taken" | "handed-over" | "noted" | "photograph-added" | "alert-added" | "decision-given" | "decided" | "referred" | "closed" | "appealed" | "reopened" | "deadline-set" | "deadline-met" | "deadline-near" | "deadline-over" | "access-given" | "released";
             /** At */
             at: string;
             /** Detail */
@@ -10736,7 +10751,7 @@ export interface components {
             district: string | null;
             /**
              * Due
-             * @description When somebody has to go there; of one in service.
+             * @description When somebody has to go there; of one where alarms hang.
              */
             due: string | null;
             /** Expires */
@@ -10775,6 +10790,11 @@ export interface components {
             risks: string[];
             /** Round */
             round: number;
+            /**
+             * Served
+             * @description They are visited and replaced, also while a further round waits.
+             */
+            served: boolean;
             /** Signatures */
             signatures: components["schemas"]["SignatureEntry"][];
             /** Signed */
@@ -12039,7 +12059,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "called" | "accepted" | "on-the-way" | "arrived" | "declined" | "recalled";
+            state: "called" | "accepted" | "on-the-way" | "arrived" | "declined" | "recalled" | "released";
         };
         /**
          * MyCalls
@@ -13474,7 +13494,7 @@ export interface components {
             district: string | null;
             /**
              * Due
-             * @description When somebody has to go there; of one in service.
+             * @description When somebody has to go there; of one where alarms hang.
              */
             due: string | null;
             /** Expires */
@@ -13503,6 +13523,11 @@ export interface components {
             risks: string[];
             /** Round */
             round: number;
+            /**
+             * Served
+             * @description They are visited and replaced, also while a further round waits.
+             */
+            served: boolean;
             /** Signed */
             signed: ("household" | "installer" | "city")[];
             /** Source */
