@@ -88,12 +88,15 @@ def test_a_position_and_a_time_that_a_passer_by_gives_are_kept(missing: Missing)
     assert (entry["latitude"], entry["longitude"]) == (23.4801, 120.4402)
     assert entry["radius_m"] == 35.5
     assert entry["at"] == isoformat_utc(city.time - timedelta(minutes=40))
+    # A phone whose clock is a minute ahead says now.
+    assert tell(city, path, near="station-2", at="2026-03-01T12:01", **here).status_code == 303
+    assert isoformat_utc(city.time) in {one["at"] for one in missing.map("family", case)["entries"]}
 
 
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"at": "2026-03-01T12:01"}, "has not come yet"),
+        ({"at": "2026-03-01T12:11"}, "has not come yet"),
         ({"at": "yesterday"}, "Please say where"),
         ({"at": "2026-03-01T11:20Z"}, "Please say where"),
         ({"latitude": "91", "longitude": "120"}, "Please say where"),
