@@ -186,6 +186,7 @@ def test_only_who_leads_in_its_district_is_told_of_a_call(town: City) -> None:
     with town.services.sessions() as session:
         (change,) = CALLS.render(town.services, session, {f"{GATEWAY}:call-0001": 1})
         called = session.scalars(select(AedCallout.account_id)).one()
+        assert called is not None
 
     def told(role: Role, *inside: str, id: int = 999) -> bool:
         assert change.shown_to is not None

@@ -33,7 +33,7 @@ def upgrade() -> None:
     _visits_are_due()
 
 
-def _visits_are_due():
+def _visits_are_due() -> None:
     connection = op.get_bind()
     homes = sa.table('programme_homes', sa.column('id', sa.String()), sa.column('phase', sa.String()), sa.column('due', sa.Date()), sa.column('state', sa.JSON()))
     waiting = homes.c.phase.in_(('applied', 'accepted', 'scheduled', 'installed'))
