@@ -66,5 +66,6 @@ def test_a_home_whose_further_round_waits_is_due_for_its_visit(
 
     with engine.connect() as connection:
         homes = table(engine, "programme_homes")
-        found = dict(connection.execute(select(homes.c.id, homes.c.due)).tuples().all())
+        rows = connection.execute(select(homes.c.id, homes.c.due))
+        found = {row.id: row.due for row in rows}
     assert found == {"home": due, "new": None}
