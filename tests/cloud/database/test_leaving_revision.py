@@ -25,7 +25,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 def test_a_call_keeps_that_somebody_was_called(engine: Engine) -> None:
-    upgrade(engine, "0075")
+    upgrade(engine, "0076")
     fill(engine, "accounts", id=7, username="ann")
     fill(engine, "aed_calls", id="gw:call")
     fill(engine, "aed_callouts", id=1, call_id="gw:call", account_id=7, state="arrived")
@@ -40,7 +40,7 @@ def test_a_call_keeps_that_somebody_was_called(engine: Engine) -> None:
         assert (found["account_id"], found["state"]) == (None, "arrived")
         assert (found["thanks_tries"], found["thanks_again"]) == (0, None)
     with engine.begin() as connection:
-        command.downgrade(configuration(connection), "0075")
+        command.downgrade(configuration(connection), "0076")
     with engine.connect() as connection:
         assert connection.execute(select(table(engine, "aed_callouts"))).all() == []
 
@@ -57,7 +57,7 @@ def test_a_call_keeps_that_somebody_was_called(engine: Engine) -> None:
 def test_a_home_whose_further_round_waits_is_due_for_its_visit(
     engine: Engine, phase: str, alarms: list[object], due: date | None
 ) -> None:
-    upgrade(engine, "0075")
+    upgrade(engine, "0076")
     state = {"next_visit": "2027-05-01", "alarms": alarms}
     fill(engine, "programme_homes", id="home", phase=phase, due=None, state=state)
     fill(engine, "programme_homes", id="new", phase="applied", due=None, state={"alarms": []})

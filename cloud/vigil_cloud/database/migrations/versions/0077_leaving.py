@@ -1,7 +1,7 @@
 """aed: a call keeps whom it called beyond their accounts; tries of thanks and of endings.
 programme: homes whose further round waits are due for their yearly visit
 
-Revision: 0077, after 0075
+Revision: 0077, after 0076
 """
 
 from datetime import date
@@ -12,7 +12,7 @@ from alembic import op
 import vigil_cloud.database.base
 
 revision = '0077'
-down_revision = '0075'
+down_revision = '0076'
 branch_labels = None
 depends_on = None
 
