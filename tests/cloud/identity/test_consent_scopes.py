@@ -44,7 +44,7 @@ def get(city: City, who: str, path: str) -> Any:
 
 def told(reader: Stream) -> set[str]:
     """What an open page is told of the person until it is told of the street."""
-    kinds = set()
+    kinds: set[str] = set()
     while True:
         event = reader.next("alert", "visit")
         assert event is not None

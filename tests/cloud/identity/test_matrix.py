@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
@@ -431,7 +432,12 @@ def test_loading_rights_costs_the_same_for_all_accounts_at_once(
 
 
 def test_an_alert_says_what_it_is_about() -> None:
-    about = {"household": "home", "district": "east", "raised": NOON, "active": True}
+    about: dict[str, Any] = {
+        "household": "home",
+        "district": "east",
+        "raised": NOON,
+        "active": True,
+    }
     row = AlertRow(domain="smoke", person_key=None, **about)
 
     assert subject_of(row) == Subject("smoke", **about)
