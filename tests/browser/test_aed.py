@@ -190,4 +190,6 @@ def test_an_administrator_keeps_cohorts_and_a_volunteer_names_hours(
     press(page, "Keep these hours")
     expect(page.get_by_label("When you may be called")).to_have_value("Mo-Su 00:00-24:00")
     assert register.get("/api/v1/aed/cohorts").json()["cohorts"][0]["members"] == 1
+    assert register.delete("/api/v1/aed/cohorts/class-3a").status_code == 409, "it has a member"
+    register.put("/api/v1/aed/volunteers/vera/cohort", json={"cohort": None}).raise_for_status()
     register.delete("/api/v1/aed/cohorts/class-3a").raise_for_status()

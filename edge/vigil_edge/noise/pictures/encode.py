@@ -21,8 +21,8 @@ from vigil_edge.noise.pictures.copies import (
     write_overlay,
     write_thumbnail,
 )
+from vigil_edge.noise.pictures.frame import SHOWN
 from vigil_edge.noise.pictures.reading import (
-    SHOWN,
     Film,
     Frames,
     film_of,

@@ -14,16 +14,12 @@ from typing import Any, Final, cast
 import cv2
 import numpy as np
 
+from vigil_edge.noise.pictures.frame import FRAMES
 from vigil_edge.noise.plate.candidates import Grey, Picture
 from vigil_schemas.evidence import CameraRole
 
 STREET_FRAMES: Final = 9
 """Spread over the whole passage: a vehicle covers no place in half of them."""
-
-FRAMES: Final[dict[CameraRole, str]] = {"overview": "frames", "plate": "plate-frames"}
-"""Of each camera its folder of pictures, and its list of them with ``.json`` behind it."""
-SHOWN: Final = "cameras.json"
-"""From which of two cameras each picture that people are shown was taken: role by name of file."""
 
 Frames = list[tuple[Path, float]]
 """JPEG files and their moments in seconds."""
