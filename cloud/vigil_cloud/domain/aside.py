@@ -85,7 +85,8 @@ def handled_in_parts(session: Session, handle: Callable[[Aside], None]) -> Compl
             handle(Aside(session, apart=False))
             return None
     except _PartFailed as failed:
-        _log.info("handled-again-apart", what=str(failed))
+        # What still fails when it is done apart is told with its traceback; this one may not.
+        _log.warning("handled-again-apart", what=str(failed), error=repr(failed.__cause__))
     aside = Aside(session)
     handle(aside)
     return aside.complaint

@@ -24,11 +24,11 @@ from vigil_cloud.domain.aside import BESIDE_FAILED
 from vigil_cloud.domain.port import Complaint, Handler, Unprepared
 from vigil_cloud.ingest import taken, watermarks
 from vigil_cloud.ingest.decode import Decoded, Fact, Observation, Refusal, refuse
+from vigil_cloud.ingest.group_writer import GroupWriter, received
 from vigil_cloud.ingest.letters import DeadLetters, Letter, is_dead_letter, storable_text
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.salvage import concerns_alarm
-from vigil_cloud.ingest.together import Together, received
 from vigil_cloud.timeseries.port import Point
 from vigil_schemas.gateway import CommandResult
 from vigil_schemas.topics import STATUS
@@ -98,7 +98,7 @@ class Committer:
         for handler in handlers:
             for event_type in sorted(handler.types):
                 self._handlers[event_type].append(handler)
-        self._together = Together(self._handlers)
+        self._groups = GroupWriter(self._handlers)
 
     def write(self, session: Session, items: Sequence[Item], now: datetime) -> Outcome:
         """Everything up to the commit, which is the caller's. Raises SQLAlchemy's errors, and
@@ -119,7 +119,7 @@ class Committer:
         if any(_is_audited(item) for item in items):
             feed.lock(session)  # whoever takes both takes the audit log's end second
         letters: list[tuple[Item, Refusal]] = []
-        written = self._together.take(session, items, outcome.progress, now)
+        written = self._groups.take(session, items, outcome.progress, now)
         for place, item in enumerate(items):
             if place in written:
                 _count_written(item, outcome)

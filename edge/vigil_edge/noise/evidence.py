@@ -26,7 +26,8 @@ from vigil_edge.evidence.stamp import MEDIA_REPLY
 from vigil_edge.noise.case import FINDINGS, Case, Findings
 from vigil_edge.noise.event import announcement
 from vigil_edge.noise.listening import Recorded
-from vigil_edge.noise.pictures.frame import FRAMES, SHOWN, Frame, Shots
+from vigil_edge.noise.pictures.case_folder import FRAMES, SHOWN
+from vigil_edge.noise.pictures.frame import Frame, Shots
 from vigil_edge.noise.sound.ledger import told
 from vigil_edge.noise.sound.wav import write_wav
 from vigil_schemas.evidence import (

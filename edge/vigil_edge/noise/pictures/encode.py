@@ -15,13 +15,13 @@ from typing import Final, NamedTuple
 import cv2
 
 from vigil_edge.noise import analysis
+from vigil_edge.noise.pictures.case_folder import SHOWN
 from vigil_edge.noise.pictures.copies import (
     THUMBNAIL,
     write_blurred,
     write_overlay,
     write_thumbnail,
 )
-from vigil_edge.noise.pictures.frame import SHOWN
 from vigil_edge.noise.pictures.reading import (
     Film,
     Frames,

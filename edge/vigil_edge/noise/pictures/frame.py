@@ -6,13 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
-from vigil_schemas.evidence import CameraRole
-
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
-FRAMES: Final[dict[CameraRole, str]] = {"overview": "frames", "plate": "plate-frames"}
-"""Of each camera its folder of pictures, and its list of them with ``.json`` behind it."""
-SHOWN: Final = "cameras.json"
-"""From which of two cameras each picture that people are shown was taken: role by name of file."""
 
 Dated = Literal["camera", "sender", "aligned", "arrival"]
 """By what a picture's moment is known: the camera's own stamp, its RTCP sender reports, its arrival

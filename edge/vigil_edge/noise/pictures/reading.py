@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import cv2
 import numpy as np
 
-from vigil_edge.noise.pictures.frame import FRAMES
+from vigil_edge.noise.pictures.case_folder import FRAMES
 from vigil_edge.noise.plate.candidates import Grey, Picture
 from vigil_schemas.evidence import CameraRole
 

@@ -41,7 +41,7 @@ def received(arrived: Arrived, fact: Fact) -> Received:
     )
 
 
-class Together:
+class GroupWriter:
     """Knows which handlers take many at once. Belongs to one thread."""
 
     def __init__(self, handlers: Mapping[str, Sequence[Handler]]) -> None:
