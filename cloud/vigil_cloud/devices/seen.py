@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.changes import announce
 from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.rows import devices_changed, new_device, new_gateway
@@ -50,6 +51,20 @@ _DEVICE_HEARD: Final = (
         table_of(Device).c.gateway == bindparam("whose"),
     )
     .values(last_seen=bindparam("heard", type_=table_of(Device).c.last_seen.type))
+)
+_UNITS: Final = (
+    select(table_of(Device).c.device, table_of(Device).c.gateway, table_of(Device).c.units)
+    .where(table_of(Device).c.device.in_(_NAMES))
+    .order_by(table_of(Device).c.device)
+    .with_for_update()
+)
+_UNITS_LEARNT: Final = (
+    update(table_of(Device))
+    .where(table_of(Device).c.device == bindparam("which"))
+    .values(
+        units=bindparam("units_now", type_=table_of(Device).c.units.type),
+        updated=bindparam("now", type_=table_of(Device).c.updated.type),
+    )
 )
 
 
@@ -155,21 +170,24 @@ def _record_devices(session: Session, devices: Mapping[str, Seen], now: datetime
         _DEVICE_HEARD,
         [{"which": name, "whose": devices[name].gateway, "heard": now} for name in names],
     )
-    for name in names:
-        if devices[name].units:
-            _record_units(session, name, devices[name], now)
+    _record_units(session, {name: devices[name] for name in names if devices[name].units}, now)
 
 
-def _record_units(session: Session, name: str, seen: Seen, now: datetime) -> None:
-    device = session.scalars(
-        select(Device)
-        .where(Device.device == name, Device.gateway == seen.gateway)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
-    if device is not None and not seen.units.items() <= device.units.items():
-        device.units = {**device.units, **seen.units}
-        device.updated = now
+def _record_units(session: Session, devices: Mapping[str, Seen], now: datetime) -> None:
+    """Two statements however many: the first report of each alarm of a city brings its units."""
+    if not devices:
+        return
+    connection = session.connection()
+    known = connection.execute(_UNITS, {"names": list(devices)})
+    changed = [
+        {"which": row.device, "units_now": {**row.units, **seen.units}, "now": now}
+        for row in known
+        if (seen := devices[row.device]).gateway == row.gateway
+        and not seen.units.items() <= row.units.items()
+    ]
+    if changed:
+        connection.execute(_UNITS_LEARNT, changed)
+        announce(session, "device", (str(one["which"]) for one in changed))
 
 
 def anybody_silent(session: Session, silent_since: datetime) -> bool:

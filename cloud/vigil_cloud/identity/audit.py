@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.database.upsert import insert
+from vigil_cloud.database.upsert import insert, table_of
 from vigil_cloud.identity.errors import AuditBroken
 from vigil_cloud.identity.models import AuditEntry, AuditHead
 from vigil_schemas.types import isoformat_utc
@@ -29,6 +29,20 @@ REDACTED: Final = "redacted"
 PRUNED: Final = "audit.pruned"
 GENESIS: Final = "0" * 64
 _PAGE: Final = 1000
+
+# Nearly every transaction of a person writes a line: its statements are made once, and the tables
+# are written without the ORM, which would look each of them up anew.
+_LOG: Final = table_of(AuditEntry)
+_HEAD: Final = table_of(AuditHead)
+_BY: Final = "by"
+_ADVANCE: Final = (
+    update(_HEAD)
+    .where(_HEAD.c.id == 1)
+    .values(number=_HEAD.c.number + bindparam(_BY))
+    .returning(_HEAD.c.number, _HEAD.c.hash)
+)
+_LINKED: Final = update(_HEAD).where(_HEAD.c.id == 1)
+_LINE: Final = _LOG.insert()
 
 
 def append(  # noqa: PLR0913 - columns of one line of the log, all by name
@@ -42,23 +56,24 @@ def append(  # noqa: PLR0913 - columns of one line of the log, all by name
     detail: Mapping[str, Any] | None = None,
 ) -> int:
     """Write one line inside the caller's transaction; its number. ``account`` is who did it."""
-    head = _locked_head(session)
-    entry = AuditEntry(
-        number=head.number,
-        at=at,
-        account=account,
-        action=action,
-        person_key=person_key,
-        subject=subject,
-        detail=dict(detail or {}),
-        previous_hash=head.hash,
-        hash="",
-    )
-    entry.hash = link(entry)
-    head.hash = entry.hash
-    session.add(entry)
     session.flush()
-    return entry.number
+    number, previous = _advance(session, 1)
+    line = {
+        "number": number,
+        "at": at,
+        "account": account,
+        "action": action,
+        "person_key": person_key,
+        "subject": subject,
+        "detail": dict(detail or {}),
+        "redacted": False,
+        "previous_hash": previous,
+    }
+    line["hash"] = link(AuditEntry(**line))
+    connection = session.connection()
+    connection.execute(_LINE, line)
+    connection.execute(_LINKED, {"hash": line["hash"]})
+    return number
 
 
 def lock(session: Session) -> None:
@@ -217,25 +232,14 @@ def _entries(session: Session) -> Iterator[AuditEntry]:
         session.expunge_all()
 
 
-def _locked_head(session: Session) -> AuditHead:
-    _advance(session, 1)
-    head = session.get(AuditHead, 1, populate_existing=True)
-    assert head is not None  # noqa: S101 - it was updated just now
-    return head
-
-
-def _advance(session: Session, by: int) -> None:
+def _advance(session: Session, by: int) -> tuple[int, str]:
+    """The last line's number, counted on by so many, and the hash of the line before."""
     # The update comes before the read: it locks the row on PostgreSQL and waits for whoever
     # holds it, so that two writers never link to the same line.
-    step = (
-        update(AuditHead)
-        .where(AuditHead.id == 1)
-        .values(number=AuditHead.number + by)
-        .execution_options(synchronize_session=False)
-        .returning(AuditHead.number)
-    )
-    if session.scalar(step) is None:
-        session.execute(
+    connection = session.connection()
+    if (head := connection.execute(_ADVANCE, {_BY: by}).one_or_none()) is None:
+        connection.execute(
             insert(session, AuditHead).values(id=1, number=0, hash=GENESIS).on_conflict_do_nothing()
         )
-        session.scalar(step)
+        head = connection.execute(_ADVANCE, {_BY: by}).one()
+    return head.number, head.hash

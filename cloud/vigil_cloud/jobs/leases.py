@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from vigil_cloud.database.base import UtcDateTime
 from vigil_cloud.database.changes import follow_commits
 from vigil_cloud.database.engine import writing
-from vigil_cloud.database.upsert import insert_missing
+from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.jobs.models import JobRow
 from vigil_cloud.jobs.port import Job, LeaseLost
 
@@ -125,24 +125,31 @@ def is_due(row: JobRow, now: datetime) -> bool:
     return free and (row.due <= now or wrongly_due)
 
 
+_TABLE: Final = table_of(JobRow)
+_MINE: Final = and_(_TABLE.c.name == bindparam("of"), _TABLE.c.token == bindparam("held"))
+_TAKE: Final = (
+    update(_TABLE)
+    .where(
+        _MINE, _TABLE.c.leased_until.is_not_distinct_from(bindparam("seen", type_=UtcDateTime()))
+    )
+    .values(
+        token=_TABLE.c.token + 1,
+        holder=bindparam("by"),
+        leased_until=bindparam("until", type_=UtcDateTime()),
+        started=bindparam("now", type_=UtcDateTime()),
+        # From here on it is late: what was before, nobody was there to do.
+        due=bindparam("now", type_=UtcDateTime()),
+    )
+    .returning(_TABLE.c.token)
+)
+
+
 def take(sessions: sessionmaker[Session], found: Due, holder: str, now: datetime) -> Lease | None:
     """``None`` where another was faster."""
-    until = JobRow.leased_until
-    same = until.is_(None) if found.leased_until is None else until == found.leased_until
+    asked = {"of": found.name, "held": found.token, "seen": found.leased_until}
     with writing(sessions) as session:
-        token = session.scalar(
-            update(JobRow)
-            .where(JobRow.name == found.name, JobRow.token == found.token, same)
-            .values(
-                token=JobRow.token + 1,
-                holder=holder,
-                leased_until=now + LEASE,
-                started=now,
-                due=now,  # from here on it is late: what was before, nobody was there to do
-            )
-            .returning(JobRow.token)
-            .execution_options(synchronize_session=False)
-        )
+        values = {"by": holder, "until": now + LEASE, "now": now}
+        token = session.connection().scalar(_TAKE, asked | values)
     return None if token is None else Lease(found.name, token)
 
 
@@ -166,11 +173,19 @@ def renew(sessions: sessionmaker[Session], leases: Collection[Lease], now: datet
     return set(leases) - held
 
 
+_ROW: Final = (
+    select(JobRow)
+    .where(JobRow.name == bindparam("of"), JobRow.token == bindparam("held"))
+    .with_for_update()
+)
+_HELD: Final = select(_TABLE.c.token).where(_MINE).with_for_update()
+
+
 def finish(sessions: sessionmaker[Session], lease: Lease, error: str | None, now: datetime) -> bool:
     """Write down how the turn ended and when the next is due; ``False`` where the lease was
     another's by then."""
     with writing(sessions) as session:
-        row = session.scalar(select(JobRow).where(_is(lease)).with_for_update())
+        row = session.scalar(_ROW, {"of": lease.name, "held": lease.token})
         if row is None:
             return False
         period = timedelta(seconds=row.period_s)
@@ -201,8 +216,8 @@ class Fence:
         lease = self.lease
         assert lease is not None  # noqa: S101 - a turn has its lease for as long as it runs
         # Locked until the commit: nobody takes the job over in between.
-        found = session.scalar(select(JobRow.token).where(_is(lease)).with_for_update())
-        if found is None:
+        held = {"of": lease.name, "held": lease.token}
+        if session.connection().scalar(_HELD, held) is None:
             raise LeaseLost(lease.name)
 
 

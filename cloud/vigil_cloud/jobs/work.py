@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from vigil_cloud.database.base import UtcDateTime
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing, table_of
 from vigil_cloud.jobs.models import WorkDropped, WorkRow
@@ -63,6 +64,28 @@ _MERGE: Final = (
     )
 )
 _COUNT: Final = select(func.count()).select_from(_TABLE).where(_TABLE.c.kind == bindparam("of"))
+_IS_DUE: Final = and_(
+    WorkRow.kind.in_(bindparam("kinds", expanding=True)),
+    WorkRow.due <= bindparam("now", type_=UtcDateTime()),
+    WorkRow.attempts < ATTEMPTS,
+    or_(
+        WorkRow.leased_until.is_(None),
+        WorkRow.leased_until <= bindparam("now", type_=UtcDateTime()),
+    ),
+)
+_ANY_DUE: Final = select(WorkRow.id).where(_IS_DUE).limit(1)
+_MOST_URGENT: Final = (
+    select(WorkRow)
+    .where(_IS_DUE)
+    .order_by(WorkRow.priority, WorkRow.queued, WorkRow.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_DONE: Final = (
+    delete(_TABLE)
+    .where(_TABLE.c.id == bindparam("id_now"), _TABLE.c.token == bindparam("held"))
+    .returning(_TABLE.c.id)
+)
 
 
 class _Waiting(NamedTuple):
@@ -190,19 +213,12 @@ def take(
     sessions: sessionmaker[Session], kinds: Mapping[str, WorkKind], holder: str, now: datetime
 ) -> Piece | None:
     """The most urgent piece that is due, the longest waiting first."""
-    free = or_(WorkRow.leased_until.is_(None), WorkRow.leased_until <= now)
-    due = and_(WorkRow.kind.in_(kinds), WorkRow.due <= now, WorkRow.attempts < ATTEMPTS, free)
+    asked = {"kinds": list(kinds), "now": now}
     with sessions() as session:
-        if session.scalar(select(WorkRow.id).where(due).limit(1)) is None:
+        if session.connection().scalar(_ANY_DUE, asked) is None:
             return None
     with writing(sessions) as session:
-        row = session.scalar(
-            select(WorkRow)
-            .where(due)
-            .order_by(WorkRow.priority, WorkRow.queued, WorkRow.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
+        row = session.scalar(_MOST_URGENT, asked)
         if row is None:
             return None
         row.attempts, row.token, row.holder = row.attempts + 1, row.token + 1, holder
@@ -215,14 +231,8 @@ def finish(
 ) -> None:
     """Store what came out and take the row away, both or neither. Raises ``LeaseLost``."""
     with writing(sessions) as session:
-        mine = and_(WorkRow.id == piece.id, WorkRow.token == piece.token)
-        found = session.scalars(
-            delete(WorkRow)
-            .where(mine)
-            .returning(WorkRow.id)
-            .execution_options(synchronize_session=False)
-        ).all()
-        if not found:
+        mine = {"id_now": piece.id, "held": piece.token}
+        if session.connection().execute(_DONE, mine).one_or_none() is None:
             raise LeaseLost(f"{piece.kind} {piece.key}")
         kind.store(session, piece.payload, result, now)
 

@@ -125,17 +125,17 @@ def test_of_a_rota_everybody_counts_and_the_page_needs_no_channel(city: City) ->
     }
     policy = parse(steps)
     with city.services.sessions() as session:
-        assert gaps.Reachable(session).gaps(policy) == []
+        assert gaps.Reachable(session, [policy]).gaps(policy) == []
     close(city, "maintainer")
     with city.services.sessions() as session:
-        found = gaps.Reachable(session).gaps(policy)
+        found = gaps.Reachable(session, [policy]).gaps(policy)
     assert [(gap.step, gap.person, gap.why) for gap in found] == [
         (2, "maintainer", "account-closed")
     ]
     assert not gaps.ends_nowhere(policy, found)
     close(city, "dispatcher")
     with city.services.sessions() as session:
-        assert gaps.ends_nowhere(policy, gaps.Reachable(session).gaps(policy))
+        assert gaps.ends_nowhere(policy, gaps.Reachable(session, [policy]).gaps(policy))
 
 
 def test_what_may_have_changed_is_looked_at_within_a_second(stage: Stage) -> None:

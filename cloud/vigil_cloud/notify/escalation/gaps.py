@@ -9,12 +9,13 @@ and not by a fire.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import String, bindparam, cast, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
@@ -43,29 +44,51 @@ class PolicyGap(BaseModel):
     why: Why
 
 
-class Reachable:
-    """Accounts and channels as they are now; two statements, for any number of policies."""
+_ACTIVE: Final = select(cast(Account.roles, String)).where(Account.active).distinct()
+_NAMED: Final = select(Account.username, Account.active).where(
+    Account.username.in_(bindparam("names", expanding=True))
+)
+_WORKS: Final = Channel.enabled & (Channel.account_id.is_(None) | Account.active)
+_CHANNELS: Final = (
+    select(Channel.name)
+    .outerjoin(Account, Account.id == Channel.account_id)
+    .where(_WORKS, Channel.name.in_(bindparam("names", expanding=True)))
+)
+_OF_ACCOUNT: Final = (
+    select(Account.username, Channel.kind)
+    .join(Account, Account.id == Channel.account_id)
+    .where(_WORKS, Account.username.in_(bindparam("names", expanding=True)))
+)
+_BY_ROLE: Final = (
+    select(cast(Account.roles, String), Channel.kind)
+    .join(Account, Account.id == Channel.account_id)
+    .where(_WORKS)
+    .distinct()
+)
+_OF_ROLE: Final = (
+    select(Channel.role, Channel.kind)
+    .where(Channel.enabled, Channel.account_id.is_(None))
+    .distinct()
+)
 
-    def __init__(self, session: Session) -> None:
-        accounts = session.execute(
-            select(Account.id, Account.username, Account.active, Account.roles)
-        ).all()
-        self._active = {row.username: bool(row.active) for row in accounts}
-        self._roles = {row.id: frozenset(row.roles) for row in accounts if row.active}
-        names = {row.id: row.username for row in accounts}
-        channels = session.execute(
-            select(Channel.name, Channel.kind, Channel.account_id, Channel.role).where(
-                Channel.enabled
-            )
-        ).all()
-        works = [row for row in channels if row.account_id is None or row.account_id in self._roles]
-        self._channels = {row.name for row in works}
+
+class Reachable:
+    """Accounts and channels that policies name, as they are now: a fixed number of statements, of
+    which each answers with few rows in a city of thousands of accounts."""
+
+    def __init__(self, session: Session, policies: Iterable[Policy]) -> None:
+        persons = {one for each in policies for step in each.steps for one in named(each, step)}
+        accounts = [one for one in persons if not one.startswith(SELECTORS)]
+        channels = [one.partition(":")[2] for one in persons if one.startswith("channel:")]
+        session.flush()
+        ask = session.connection().execute
+        self._active = {name: bool(active) for name, active in ask(_NAMED, {"names": accounts})}
+        self._channels = set(ask(_CHANNELS, {"names": channels}).scalars())
         # What an older release added has no kind for a moment: it may be of any.
-        self._of_account = {(names.get(row.account_id), row.kind) for row in works}
-        self._by_role = {
-            (role, row.kind)
-            for row in works
-            for role in ({row.role} if row.account_id is None else self._roles[row.account_id])
+        self._of_account = {(name, kind) for name, kind in ask(_OF_ACCOUNT, {"names": accounts})}
+        self._roles = {role for roles in ask(_ACTIVE).scalars() for role in json.loads(roles)}
+        self._by_role = {(role, kind) for role, kind in ask(_OF_ROLE)} | {
+            (role, kind) for roles, kind in ask(_BY_ROLE) for role in json.loads(roles)
         }
 
     def gaps(self, policy: Policy) -> list[PolicyGap]:
@@ -96,7 +119,7 @@ class Reachable:
 
     def _somebody(self, role: str, channel: ChannelKind) -> bool:
         if channel == "page":
-            return any(role in roles for roles in self._roles.values())
+            return role in self._roles
         return bool({(role, channel), (role, None)} & self._by_role)
 
 
@@ -128,15 +151,13 @@ class Watched:
         return changed
 
 
-def tell(session: Session, policies: Sequence[Policy], now: datetime) -> bool:
-    """Raise what is amiss with each, and clear what is not any more. Whether anything changed.
+def tell(
+    session: Session, found: Iterable[tuple[Policy, Sequence[PolicyGap]]], now: datetime
+) -> bool:
+    """Raise what is amiss with each policy, and clear what is over. Whether anything changed.
     Idempotent, in the caller's transaction; locks the feed where something is amiss."""
     changed = False
-    reachable = Reachable(session)
-    amiss = {}
-    for policy in policies:
-        if gaps := reachable.gaps(policy):
-            amiss[_subject(policy.name)] = policy, gaps
+    amiss = {_subject(policy.name): (policy, gaps) for policy, gaps in found if gaps}
     before = {str(row.detail["subject"]): row for row in standing(session, KIND)}
     for subject, (policy, gaps) in amiss.items():
         told = _told(gaps)

@@ -67,23 +67,24 @@ def read(name: str, document: object) -> Policy:
 def stored(session: Session) -> list[StoredPolicy]:
     """All that this release understands, the most special first; of what it does not, the
     platform raises an alert as soon as it would be needed."""
-    found: list[StoredPolicy] = []
-    rows = _rows(session)
-    reachable = Reachable(session) if rows else None
-    for row in rows:
+    known: list[tuple[EscalationPolicy, Policy]] = []
+    for row in _rows(session):
         with suppress(NotUnderstood):
-            policy = read(row.name, row.document)
-            gaps = reachable.gaps(policy) if reachable is not None else []
-            found.append(
-                StoredPolicy(
-                    policy=policy,
-                    changed=row.changed,
-                    changed_by=row.changed_by,
-                    gaps=gaps,
-                    ends_nowhere=ends_nowhere(policy, gaps),
-                )
-            )
-    return found
+            known.append((row, read(row.name, row.document)))
+    if not known:
+        return []
+    reachable = Reachable(session, [policy for _, policy in known])
+    return [_stored(row, policy, reachable.gaps(policy)) for row, policy in known]
+
+
+def _stored(row: EscalationPolicy, policy: Policy, gaps: list[PolicyGap]) -> StoredPolicy:
+    return StoredPolicy(
+        policy=policy,
+        changed=row.changed,
+        changed_by=row.changed_by,
+        gaps=gaps,
+        ends_nowhere=ends_nowhere(policy, gaps),
+    )
 
 
 def worded(one: StoredPolicy) -> str:
@@ -94,7 +95,7 @@ def worded(one: StoredPolicy) -> str:
 
 def check(session: Session, now: datetime) -> bool:
     """Tell of policies that name somebody who can be called no longer; see ``gaps.tell``."""
-    return tell(session, [one.policy for one in stored(session)], now)
+    return tell(session, ((one.policy, one.gaps) for one in stored(session)), now)
 
 
 def put(session: Session, policy: Policy, *, by: str, now: datetime) -> None:
