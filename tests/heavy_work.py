@@ -6,6 +6,8 @@ import os
 import time
 from typing import Any
 
+from vigil_cloud.timeseries.port import TimeSeriesUnavailable
+
 
 def square(number: int) -> tuple[int, int]:
     """The result and the process that computed it."""
@@ -23,3 +25,8 @@ def hangs(_number: int) -> Any:
 
 def raises(number: int) -> None:
     raise ValueError(f"no square of {number}")
+
+
+def reads_what_is_away(_number: int) -> object:
+    """The time series' own error has to come back whole from another process."""
+    raise TimeSeriesUnavailable("time series /nowhere: unable to open database file")

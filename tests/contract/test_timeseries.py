@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,20 @@ def test_what_was_written_is_read_back_in_order(store: TimeSeries) -> None:
         Sample(T0 + timedelta(minutes=n), point.value, point.flag) for n, point in enumerate(points)
     ]
     assert store.count(series, T0, T0 + timedelta(hours=1)) == 4
+
+
+def _values(store: TimeSeries, series: Series) -> list[float | None]:
+    return [one.value for one in store.read(series, T0, T0 + timedelta(hours=1))]
+
+
+def test_another_process_reads_what_was_written_before_and_meanwhile(store: TimeSeries) -> None:
+    series = some_series()
+    points = minutes(series, [(1.0, 1), (2.0, 1)])
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        store.write(points[:1])
+        assert pool.submit(_values, store, series).result(60) == [1.0]
+        store.write(points[1:])
+        assert pool.submit(_values, store, series).result(60) == [1.0, 2.0]
 
 
 def test_the_stop_is_not_part_of_the_range(store: TimeSeries) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from influxdb_client.client.flux_csv_parser import FluxCsvParserException, FluxQueryException
@@ -52,6 +53,8 @@ class InfluxTimeSeries:
     ) -> None:
         """Does not connect yet."""
         self._url = url
+        self._token = token
+        self._timeout_s = timeout_s
         self._total_s = TIMES_THE_TIMEOUT * timeout_s
         self._org = org
         self._bucket = bucket
@@ -61,6 +64,9 @@ class InfluxTimeSeries:
         )
         self._writer: Any = self._client.write_api(write_options=SYNCHRONOUS)
         self._formatter = Formatter()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _opened, (self._url, self._org, self._bucket, self._token, self._timeout_s)
 
     def write(self, points: Sequence[Point]) -> None:
         refused: list[Point] = []
@@ -271,6 +277,12 @@ _WALKED_AT_ONCE: Final = timedelta(hours=1)
 _PROBE: Final = "vigil_write_probe"
 _READINGS: Final = f'filter(fn: (r) => r._measurement != "{_PROBE}")'
 _PIVOT: Final = 'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+
+
+@lru_cache(maxsize=1)
+def _opened(url: str, org: str, bucket: str, token: str, timeout_s: float) -> InfluxTimeSeries:
+    """Of a process that is handed the store again and again, once."""
+    return InfluxTimeSeries(url, org=org, bucket=bucket, token=token, timeout_s=timeout_s)
 
 
 def _mean(window_us: int) -> str:

@@ -61,7 +61,8 @@ class Sample(NamedTuple):
 class TimeSeries(Protocol):
     """Promises: writing a point twice leaves one, the last write winning; a write that
     returned is durable; a failed write raises and may have stored a part (write it again).
-    All methods may be called from any thread."""
+    All methods may be called from any thread. It can be pickled: another process that is handed
+    one opens the same store by connections of its own."""
 
     def write(self, points: Sequence[Point]) -> None:
         """Raises ``TimeSeriesUnavailable`` or ``TimeSeriesRejected``."""

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -69,6 +70,9 @@ class SqliteTimeSeries:
         self._closed = False
         with self._connection() as connection:
             connection.executescript(_TABLES)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _opened, (self._path, self._busy_timeout_s)
 
     def write(self, points: Sequence[Point]) -> None:
         with self._writing, self._connection() as connection:
@@ -304,6 +308,12 @@ class SqliteTimeSeries:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA journal_size_limit = {JOURNAL_BYTES}")
         return connection
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, busy_timeout_s: float) -> SqliteTimeSeries:
+    """Of a process that is handed the store again and again, once."""
+    return SqliteTimeSeries(path, busy_timeout_s=busy_timeout_s)
 
 
 def _next_generation(connection: sqlite3.Connection) -> None:

@@ -19,6 +19,7 @@ from vigil_cloud.database.upsert import insert
 from vigil_cloud.domain.port import Folded, Readings, Together
 from vigil_cloud.jobs.work import LATER, WorkKind, enqueue_all
 from vigil_cloud.services import Services
+from vigil_cloud.timeseries.port import TimeSeries
 from vigil_cloud.water.models import ProbeHour
 from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.types import QartodFlag
@@ -33,6 +34,15 @@ WINDOW_S: Final = 10.0
 FLAT_LEAST: Final = 30
 """Windows of an hour that have to hold the same value for the parameter to count as flat
 (QARTOD flat line test; a sensor that is stuck, or has fallen dry)."""
+
+
+class Asked(NamedTuple):
+    """Which hours of one probe, and where they are stored."""
+
+    device: str
+    first_us: int
+    stop_us: int
+    timeseries: TimeSeries
 
 
 class Hours(NamedTuple):
@@ -87,25 +97,29 @@ class ProbeCondition:
         )
 
 
-def load(services: Services, payload: Mapping[str, Any]) -> Hours:
-    """What the time series has of these hours."""
+def load(services: Services, payload: Mapping[str, Any]) -> Asked:
+    """Which hours; they are read where they are counted."""
     stop_us = int(payload["to_us"])
     first_us = max(int(payload["from_us"]), stop_us - MOST_HOURS * HOUR_US)
+    return Asked(str(payload["device"]), first_us, stop_us, services.timeseries)
+
+
+def compute(asked: Asked) -> list[Hour]:
+    """Each hour's windows counted. Raises ``TimeSeriesUnavailable``."""
     found: dict[str, list[tuple[int, float | None, int]]] = {}
-    stored = services.timeseries.read_all(
-        str(payload["device"]), instant(first_us), instant(stop_us), window_s=WINDOW_S
+    stored = asked.timeseries.read_all(
+        asked.device, instant(asked.first_us), instant(asked.stop_us), window_s=WINDOW_S
     )
     for series, samples in stored.items():
         if series.parameter in BESIDE_THE_WATER:
             continue
         windows = found.setdefault(series.parameter, [])
         windows += [(microseconds(one.time), one.value, one.flag) for one in samples]
-    return Hours(first_us, stop_us, found)
+    return counted(Hours(asked.first_us, asked.stop_us, found))
 
 
-def compute(hours: Hours) -> list[Hour]:
-    """Pure: each hour's windows counted. An hour without a window is there as well: it is what
-    an outage looks like."""
+def counted(hours: Hours) -> list[Hour]:
+    """Pure. An hour without a window is there as well: it is what an outage looks like."""
     found = []
     for start_us in range(hours.first_us, hours.stop_us, HOUR_US):
         end_us = start_us + HOUR_US

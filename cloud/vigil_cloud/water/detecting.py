@@ -15,8 +15,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import isfinite, nan
-from typing import Any, Final, NamedTuple
+from math import isfinite
+from typing import Any, Final
 
 import structlog
 from sqlalchemy.orm import Session
@@ -26,32 +26,21 @@ from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import NewestReadings
 from vigil_cloud.jobs.work import LATER, WorkKind, enqueue
 from vigil_cloud.services import Services
+from vigil_cloud.timeseries.port import TimeSeries
 from vigil_cloud.water import anomalies
 from vigil_cloud.water.detection.kinds import Kind, in_unit, kind_of
 from vigil_cloud.water.detection.ledger import Anomaly, Ledger
 from vigil_cloud.water.detection.station import Detector
 from vigil_cloud.water.detection.verdict import Finding, Setting, verdict_of
 from vigil_cloud.water.incidents import rules_of
+from vigil_cloud.water.minutes import WINDOW_US, Row, begins, read
 from vigil_cloud.water.models import DetectorState
-from vigil_schemas.senml import instant, microseconds
-from vigil_schemas.types import QartodFlag
-from vigil_schemas.water import BESIDE_THE_WATER, DOMAIN, LATITUDE
+from vigil_schemas.senml import microseconds
 
-WINDOW_S: Final = 60.0
-"""Readings of one minute are one row of the detector's."""
-WINDOW_US: Final = 60_000_000
 LEARNS_FROM: Final = timedelta(days=28)
 """What a station showed before it was followed teaches, and calls nobody."""
 MOST: Final = timedelta(days=2)
 """Of one piece of work."""
-GONE_AFTER: Final = timedelta(days=3)
-"""A parameter that gave nothing for so long is none of the station's."""
-THE_SAME: Final = {
-    "conductivity": "specific_conductance",
-    "salinity": "specific_conductance",
-    "oxygen_saturation": "dissolved_oxygen",
-}
-"""What says the same as another one: they would agree with each other about any fault."""
 STORED_IN: Final = {"dissolved_oxygen": 1e-3}
 """Times mg/L: oxygen is stored in kg/m³."""
 LEARNS: Final = timedelta(days=3)
@@ -67,30 +56,19 @@ STATE_BYTES: Final = 1_000_000
 _log = structlog.get_logger(__name__)
 
 
-class Row(NamedTuple):
-    """Of one minute."""
-
-    at_s: float
-    """Since 1970."""
-    values: list[float | None]
-    """Of each signal: nan where the probe gave none, ``None`` where none was due."""
-    failed: frozenset[str] = frozenset()
-    """Signals whose readings the gateway itself calls failed."""
-    suspect: frozenset[int] = frozenset()
-    """Places of those that it calls suspect."""
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a piece of work computes from."""
+    """What a piece of work computes from. The minutes themselves are read where they are judged:
+    weeks of them cost the asking process as much as their ingest did."""
 
     device: str
     version: int
     state: bytes | None
-    names: list[str]
-    rows: list[Row]
+    timeseries: TimeSeries
+    first_us: int
+    stop_us: int
     until_us: int
-    """Everything before this is judged afterwards."""
+    """Everything before this is judged already."""
     false_per_week: float
 
 
@@ -142,7 +120,7 @@ def fresh(device: str) -> dict[str, Any]:
 
 
 def load(services: Services, payload: Mapping[str, Any]) -> Asked:
-    """The minutes of one probe that nobody has judged, of two days at most."""
+    """Which minutes of one probe nobody has judged, and what its detector knows."""
     device = str(payload["device"])
     now_us = microseconds(services.now())
     with services.sessions() as session:
@@ -159,75 +137,37 @@ def load(services: Services, payload: Mapping[str, Any]) -> Asked:
     stop_us = min(now_us - GRACE_US, ends_us) // WINDOW_US * WINDOW_US
     learns_us = newest_us - _microseconds(LEARNS_FROM)
     first_us = max(until_us, learns_us // WINDOW_US * WINDOW_US)
-    if state is None:
-        first_us = _begins(services, device, first_us, stop_us)
+    return Asked(device, version, state, services.timeseries, first_us, stop_us, until_us, rate)
+
+
+def minutes(asked: Asked) -> tuple[list[str], list[Row], int]:
+    """Signals and minutes to be judged, of two days at most, and up to when they are. Raises
+    ``TimeSeriesUnavailable``."""
+    first_us, stop_us = asked.first_us, asked.stop_us
+    if asked.state is None:
+        first_us = begins(asked.timeseries, asked.device, first_us, stop_us)
     stop_us = max(first_us, min(stop_us, first_us + _microseconds(MOST)))
-    names, rows = _rows(services, device, first_us, stop_us)
-    return Asked(device, version, state, names, rows, max(stop_us, until_us), rate)
-
-
-def _begins(services: Services, device: str, first_us: int, stop_us: int) -> int:
-    """The first minute of which anything is stored: a new probe has no weeks to go through."""
-    if first_us >= stop_us:
-        return first_us
-    oldest = services.timeseries.oldest(device, instant(first_us), instant(stop_us))
-    begins_us = stop_us if oldest is None else microseconds(oldest)
-    return max(first_us, begins_us // WINDOW_US * WINDOW_US)
-
-
-def _rows(
-    services: Services, device: str, first_us: int, stop_us: int
-) -> tuple[list[str], list[Row]]:
-    latest = services.timeseries.latest(device)
-    newest = max((one.time for one in latest.values()), default=None)
-    given = {name for name, one in latest.items() if newest and newest - one.time <= GONE_AFTER}
-    moves = LATITUDE in given
-    given -= BESIDE_THE_WATER
-    names = sorted(name for name in given if THE_SAME.get(name) not in given)
-    if moves:  # it is at no station that could be learnt: its bounds call
-        return names, []
-    found: dict[float, dict[str, tuple[float | None, int]]] = {}
-    if first_us >= stop_us:
-        return names, []
-    stored = services.timeseries.read_all(
-        device, instant(first_us), instant(stop_us), window_s=WINDOW_S
-    )
-    for series, samples in stored.items():
-        if series.parameter not in names or series.domain != DOMAIN:
-            continue
-        for one in samples:
-            cells = found.setdefault(one.time.timestamp(), {})
-            if one.value is not None or series.parameter not in cells:
-                cells[series.parameter] = one.value, one.flag
-    return names, [_row(at, cells, names) for at, cells in sorted(found.items())]
-
-
-def _row(at: float, cells: Mapping[str, tuple[float | None, int]], names: Sequence[str]) -> Row:
-    values: list[float | None] = []
-    for name in names:
-        value, _ = cells.get(name, (None, 0))
-        values.append(nan if value is None and name in cells else value)
-    failed = frozenset(
-        name for name, (value, flag) in cells.items() if value is None and flag == QartodFlag.FAIL
-    )
-    suspect = frozenset(
-        place
-        for place, name in enumerate(names)
-        if name in cells and cells[name][1] == QartodFlag.SUSPECT
-    )
-    return Row(at, values, failed, suspect)
+    names, rows = read(asked.timeseries, asked.device, first_us, stop_us)
+    return names, rows, max(stop_us, asked.until_us)
 
 
 def compute(asked: Asked) -> Judged | Unreadable:
-    """Pure: the rows through the detector. A state that cannot be gone on with is begun anew,
-    which is told: one probe must not stand still for good."""
+    """The minutes through the detector."""
+    return judge(asked, *minutes(asked))
+
+
+def judge(
+    asked: Asked, names: Sequence[str], rows: Sequence[Row], until_us: int
+) -> Judged | Unreadable:
+    """Pure. A state that cannot be gone on with is begun anew, which is told: one probe must not
+    stand still for good."""
     try:
-        detector, ledger = _opened(asked, asked.state)
+        detector, ledger = _opened(asked, names)
     except (ValueError, KeyError, TypeError, IndexError, zlib.error) as broken:
         return Unreadable(asked.version, f"{type(broken).__name__}: {broken}"[:200])
     flags: list[dict[str, Any]] = []
     score = 0.0
-    for at, values, failed, suspect in asked.rows:
+    for at, values, failed, suspect in rows:
         verdict = detector.step(at, values, suspect)
         # What the gateway itself calls failed (it is being cleaned, or out of range) is known.
         visit = bool(failed) and all(x is None or not isfinite(x) for x in values)
@@ -238,7 +178,7 @@ def compute(asked: Asked) -> Judged | Unreadable:
             or not (visit or (one.signal in failed and at - one.since_s < FAILS_S))
         ]
         verdict = verdict_of(findings)
-        ledger.take(at, verdict, detector.lasting, dict(zip(asked.names, values, strict=True)))
+        ledger.take(at, verdict, detector.lasting, dict(zip(names, values, strict=True)))
         flags, score = [_flag(one) for one in findings], verdict.score
     kept = {"detector": detector.state(), "ledger": ledger.state()}
     state = zlib.compress(json.dumps(kept, allow_nan=False, separators=(",", ":")).encode())
@@ -247,9 +187,9 @@ def compute(asked: Asked) -> Judged | Unreadable:
     return Judged(
         asked.version,
         state,
-        asked.until_us,
+        until_us,
         detector.interval_s,
-        len(asked.rows),
+        len(rows),
         flags,
         min(score, 999.0),
         ledger.changed(),
@@ -258,13 +198,13 @@ def compute(asked: Asked) -> Judged | Unreadable:
     )
 
 
-def _opened(asked: Asked, state: bytes | None) -> tuple[Detector, Ledger]:
+def _opened(asked: Asked, names: Sequence[str]) -> tuple[Detector, Ledger]:
     # A rate of 0 calls nobody; the detector goes on learning at the lowest that it knows.
     setting = Setting(max(asked.false_per_week, 0.01))
-    detector = Detector(asked.names, setting=setting, kinds=_kinds(asked.names))
-    if state is None:
+    detector = Detector(names, setting=setting, kinds=_kinds(names))
+    if asked.state is None:
         return detector, Ledger()
-    kept = json.loads(zlib.decompress(state))
+    kept = json.loads(zlib.decompress(asked.state))
     detector.restore(kept["detector"])
     return detector, Ledger(kept["ledger"])
 

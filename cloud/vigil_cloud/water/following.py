@@ -19,7 +19,8 @@ from vigil_cloud.domain.port import Folded, Readings, Together
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn
 from vigil_cloud.jobs.work import ATTEMPTS, LATER, enqueue_all
-from vigil_cloud.water.detecting import ANEW_EVERY, GRACE_US, WATER_DETECTION, WINDOW_US, fresh
+from vigil_cloud.water.detecting import ANEW_EVERY, GRACE_US, WATER_DETECTION, fresh
+from vigil_cloud.water.minutes import WINDOW_US
 from vigil_cloud.water.models import DetectorState
 from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.water import DOMAIN

@@ -158,6 +158,19 @@ def test_work_that_fails_is_begun_again_then_given_up_and_told(
         one.stop()
 
 
+def test_what_another_process_raised_is_written_down(city: City) -> None:
+    away = kind(heavy_work.reads_what_is_away)
+    worker = Worker(city.services, [away], "worker")
+    ask(city, away, 3)
+    assert worker.do_one()
+    worker.stop()
+    with city.services.sessions() as session:
+        row = session.scalars(select(WorkRow)).one()
+    assert row.error == (
+        "TimeSeriesUnavailable: time series /nowhere: unable to open database file"
+    )
+
+
 def test_a_worker_that_is_stopped_leaves_its_piece_to_another(city: City) -> None:
     """As often as processes are restarted under it: that is no failure of the piece."""
     ask(city, kind(), 3)

@@ -35,8 +35,8 @@ from vigil_cloud.devices.newest import record_newest
 from vigil_cloud.timeseries.port import Point, Series
 from vigil_cloud.water import detecting, incidents
 from vigil_cloud.water.anomalies import excursion_name
-from vigil_cloud.water.detecting import WINDOW_US
 from vigil_cloud.water.detection.ledger import Anomaly
+from vigil_cloud.water.minutes import WINDOW_US
 from vigil_cloud.water.models import DetectorState, Excursion
 from vigil_schemas.senml import microseconds
 from vigil_schemas.types import QartodFlag
@@ -259,8 +259,8 @@ def test_what_a_probe_gave_once_does_not_hide_what_it_gives_now(city: City) -> N
     city.services.timeseries.write(points)
     with writing(city.services.sessions) as session:
         record_newest(session, {SONDE: {one.series.parameter: one for one in points}})
-    asked = detecting.load(city.services, {"device": SONDE})
-    assert asked.names == ["conductivity", "pH"]
+    names, _, _ = detecting.minutes(detecting.load(city.services, {"device": SONDE}))
+    assert names == ["conductivity", "pH"]
 
 
 def test_long_names_keep_events_apart() -> None:

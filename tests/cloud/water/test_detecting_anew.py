@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -31,12 +32,13 @@ from vigil_cloud.jobs.port import Turn
 from vigil_cloud.jobs.worker import Worker
 from vigil_cloud.water import detecting, following
 from vigil_cloud.water.detecting import WATER_DETECTION
+from vigil_cloud.water.minutes import Row
 from vigil_cloud.water.models import DetectorState, Excursion
 from vigil_schemas.senml import microseconds
 
 
-def computed(asked: detecting.Asked) -> detecting.Judged:
-    found = detecting.compute(asked)
+def computed(asked: detecting.Asked, rows: Sequence[Row]) -> detecting.Judged:
+    found = detecting.judge(asked, sorted(NAMES), rows, 0)
     assert isinstance(found, detecting.Judged)
     return found
 
@@ -47,18 +49,20 @@ def test_in_pieces_or_at_once_the_same_is_found(learnt: tuple[City, Floats]) -> 
     values[40:42, 0] = np.nan
     with city.services.sessions() as session:
         state = session.get_one(DetectorState, SONDE)
-        asked = detecting.Asked(SONDE, state.version, state.state, sorted(NAMES), [], 0, 0.4)
+        asked = detecting.Asked(
+            SONDE, state.version, state.state, city.services.timeseries, 0, 0, 0, 0.4
+        )
     rows = [
-        detecting.Row(
+        Row(
             (NOON + number * QUARTER).timestamp(),
             [float(row[NAMES.index(name)]) for name in sorted(NAMES)],
         )
         for number, row in enumerate(values[:DAY])
     ]
-    whole = computed(replace(asked, rows=rows))
+    whole = computed(asked, rows)
     keys: set[str] = set()
     for first in range(0, DAY, 7):
-        part = computed(replace(asked, rows=rows[first : first + 7]))
+        part = computed(asked, rows[first : first + 7])
         asked = replace(asked, state=part.state)
         keys |= {one.key for one in part.changed}
     assert keys == {one.key for one in whole.changed}
