@@ -76,6 +76,8 @@ class SmokeAlarm(Model):
     signs: list[Annotated[str, Field(max_length=24)]] = Field(default_factory=list, max_length=8)
     """Further signs of fire since it began: ``density``, ``heat``, ``second_alarm``."""
     smoke_density: Annotated[float, Field(ge=-1e9, le=1e9)] | None = None
+    rises: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How many rises of its smoke were told, this one included: two of one density are two."""
     raw: Annotated[str, Field(max_length=200)] | None = None
     """What could not be read, for ``unreadable``."""
     battery_percent: Annotated[float, Field(ge=0, le=100)] | None = None

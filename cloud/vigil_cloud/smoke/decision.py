@@ -34,7 +34,8 @@ Reason = Literal[
 HEAT: Final = "heat"
 """A condition of its own, or a sign of an alarm that feels smoke as well."""
 DENSITY: Final = "density"
-"""A sign: smoke has risen by half since the alarm began, or since that was told last."""
+"""A sign: smoke has risen by half since the alarm began, or since that was told last; or it fell
+by half, and doubled."""
 End = Literal["code", "leader", "all-clear"]
 Cause = Literal["fire", "cooking", "steam", "test", "fault"]
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
@@ -76,6 +77,8 @@ class Alarm:
     signs: tuple[str, ...] = ()
     density: float | None = None
     """The densest smoke that was told of it, in the device's own measure."""
+    rises: int = 0
+    """How many rises of its smoke its gateway has told; 0 of one that does not count them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +170,16 @@ def rings(state: State, alarm: Alarm) -> State:
 
 def says_more(known: Alarm, alarm: Alarm) -> bool:
     """Whether a device says more of an alarm than it did: a sign that is new, or smoke that has
-    risen once more. A gateway tells each rise by half (``density``): whoever took back the smoke
-    of burnt toast has said nothing of what it lit."""
+    risen once more, be it to where it had been before it fell. A gateway tells each rise by half
+    (``density``) and numbers them, so that what is told twice or late is not taken for another:
+    whoever took back the smoke of burnt toast has said nothing of what it lit."""
     if not set(alarm.signs) <= set(known.signs):
         return True
-    if DENSITY not in alarm.signs or alarm.density is None:
+    if DENSITY not in alarm.signs:
+        return False
+    if alarm.rises > known.rises:
+        return True
+    if alarm.density is None:
         return False
     return known.density is None or alarm.density > known.density
 
@@ -379,7 +387,8 @@ def _no_fire(state: State, by: End) -> State:
 def _joined(known: Alarm, alarm: Alarm) -> Alarm:
     new = tuple(sign for sign in alarm.signs if sign not in known.signs)
     told = [one for one in (known.density, alarm.density) if one is not None]
-    return replace(known, signs=(*known.signs, *new), density=max(told, default=None))
+    rises = max(known.rises, alarm.rises)
+    return replace(known, signs=(*known.signs, *new), density=max(told, default=None), rises=rises)
 
 
 def _replaced(alarms: Iterable[Alarm], one: Alarm) -> Iterable[Alarm]:

@@ -92,7 +92,7 @@ def _detail(event: AnyAlarm, verdict: Verdict) -> Mapping[str, Any]:
             "condition": told["condition"],
             "cleared": told["since"],
         }
-    detail = event.model_dump(mode="json", exclude_none=True)
+    detail = event.model_dump(mode="json", exclude_none=True, exclude={"rises"})
     if event.condition in FIRES:
         detail["during_test"] = verdict.in_test
     return detail

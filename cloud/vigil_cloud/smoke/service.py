@@ -224,4 +224,5 @@ def _alarm(condition_id: str, message: Received, event: AnyAlarm, slow: timedelt
         heard=message.received,
         signs=tuple(signs),
         density=event.smoke_density if isinstance(event, SmokeAlarm) else None,
+        rises=(event.rises or 0) if isinstance(event, SmokeAlarm) else 0,
     )

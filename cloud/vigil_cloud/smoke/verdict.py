@@ -58,7 +58,8 @@ TOLD_AGAIN: Final[dict[str, tuple[str, str]]] = {
     "no-fire": ("There is no fire", "確認無火災"),
     "all-clear": ("The fire is over", "火災已解除"),
 }
-"""Why people are told again, in both languages; the density's figure stands behind its word."""
+"""Why people are told again, in both languages; the density's figure stands behind its word, and
+behind that which of its rises it is: smoke may rise to one figure twice."""
 _TOLD_CHARACTERS: Final = 40
 
 Titles = tuple[str, str]
@@ -148,7 +149,8 @@ def _signs(event: AnyAlarm) -> str | None:
         return None
     told = ", ".join(event.signs)
     if "density" in event.signs and event.smoke_density is not None:
-        told = told.replace("density", f"density {event.smoke_density:g}")
+        again = f" #{event.rises}" if event.rises is not None and event.rises > 1 else ""
+        told = told.replace("density", f"density {event.smoke_density:g}{again}")
     return told[:_TOLD_CHARACTERS]
 
 

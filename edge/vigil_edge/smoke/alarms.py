@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from vigil_edge.smoke import battery, self_test, upkeep
+from vigil_edge.smoke import battery, rising, self_test, upkeep
 from vigil_edge.smoke.age import AHEAD, OLD_AFTER, BridgeClock
 from vigil_edge.smoke.condition import (
     URGENT,
@@ -30,13 +30,6 @@ from vigil_edge.smoke.words import KINDS
 from vigil_schemas.senml import instant, microseconds
 from vigil_schemas.smoke import SmokeAlarm, SmokeCondition
 
-RISE: Final = 1.5
-"""Smoke has clearly risen at this many times what it was, and by ``RISE_LEAST``."""
-RISE_LEAST: Final = 0.05
-"""In the device's measure; with dB/m about 1 % per metre."""
-_RISES_TOLD: Final = 16
-"""From the faintest alarm to smoke in which nobody sees a hand is 13 rises (dB/m): whoever took it
-back at one of them hears of the next."""
 _ZIGBEE2MQTT: Final = datetime(2018, 1, 1, tzinfo=UTC)
 """Nothing was ever ``last_seen`` before there was Zigbee2MQTT."""
 _CLEAR_FADES: Final = 0.95
@@ -309,7 +302,7 @@ class Alarms:
         if active.during_test and active.unconfirmed_us is None:
             active.during_test = not self._burns(device, known)
         if active.density is None and known.density is not None:
-            active.density = max(known.density, known.clear_density)
+            rising.begin(active, max(known.density, known.clear_density))
         yield device, told(device, kind, known, active)
         if active.told_as_fire and kind in ("smoke", "heat"):
             yield from self._spreads(device, kind)
@@ -348,14 +341,8 @@ class Alarms:
         if active is None:
             known.clear_density = max(density, known.clear_density * _CLEAR_FADES)
         elif active.density is None:
-            active.density = max(density, known.clear_density)
-        elif (
-            active.told_as_fire
-            and active.rises < _RISES_TOLD
-            and density > max(active.density * RISE, active.density + RISE_LEAST)
-        ):
-            active.density = density
-            active.rises += 1
+            rising.begin(active, max(density, known.clear_density))
+        elif active.told_as_fire and rising.rises(active, density, known.clear_density):
             if "density" not in active.signs:
                 active.signs.append("density")
             yield device, told(device, "smoke", known, active)

@@ -37,10 +37,17 @@ class Active:
     unconfirmed_us: int | None = None
     during_test: bool = False
     density: float | None = None
-    """The smoke that a further rise is measured against."""
+    """The smoke that a further rise is measured against: as it was told last (``rising``)."""
     rises: int = 0
+    """How many were told."""
     signs: list[str] = field(default_factory=list)
     raw: str | None = None
+    densest: float | None = None
+    """The most that was told."""
+    again: int = 0
+    """How many of the rises went beyond nothing that was told before."""
+    least: float | None = None
+    """Since it was told last."""
 
     @property
     def told_as_fire(self) -> bool:
@@ -113,6 +120,7 @@ def told(device: str, condition: SmokeCondition, known: Known, active: Active) -
         unconfirmed_since=None if unconfirmed_us is None else instant(unconfirmed_us),
         signs=list(active.signs),
         smoke_density=known.density if condition in FIRES else None,
+        rises=active.rises or None,
         raw=active.raw,
         battery_percent=known.battery,
         link_quality=known.link,
@@ -152,6 +160,8 @@ def event_id(alarm: SmokeAlarm) -> str:
         said += "/" + "+".join(alarm.signs)
     if "density" in alarm.signs:
         said += f"/{alarm.smoke_density}"
+    if alarm.rises is not None:
+        said += f"/{alarm.rises}"
     return str(uuid5(NAMESPACE, said))
 
 
@@ -172,6 +182,11 @@ def kept(known: Known, moment: float) -> dict[str, Any]:
             ]
             for condition, active in known.active.items()
         },
+        "risen": {
+            condition: [active.densest, active.again, active.least]
+            for condition, active in known.active.items()
+            if active.densest is not None
+        },
         "measured": sorted(known.measured),
         "battery_track": known.battery_track,
         **{name: getattr(known, name) for name in _SAME},
@@ -190,6 +205,8 @@ def restored(state: Mapping[str, Any], moment: float) -> Known:
         condition: Active(began_us, moment - age, *rest)
         for condition, (began_us, age, *rest) in state.get("active", {}).items()
     }
+    for condition, told_of in state.get("risen", {}).items():
+        active[condition].densest, active[condition].again, active[condition].least = told_of
     over = state.get("test_over")
     track: Track = [(at_us, percent) for at_us, percent in state.get("battery_track", ())]
     return Known(

@@ -26,9 +26,18 @@ def alarm(
     began: datetime | None = None,
     signs: tuple[str, ...] = (),
     density: float | None = None,
+    rises: int = 0,
 ) -> Alarm:
-    reference = f"{device}-{condition}"
-    return Alarm(reference, device, condition, began or at, at, signs=signs, density=density)
+    return Alarm(
+        f"{device}-{condition}",
+        device,
+        condition,
+        began or at,
+        at,
+        signs=signs,
+        density=density,
+        rises=rises,
+    )
 
 
 def asked(window_s: float = 60) -> State:
@@ -118,6 +127,42 @@ def test_denser_smoke_than_any_before_the_code_is_never_taken_back_unasked(
         if density > most:
             assert state.phase == "asking"
         most = max(most, density)
+
+
+def test_smoke_that_rises_to_where_it_had_been_asks_the_home_anew() -> None:
+    toast = alarm(at=NOON + 10 * S, signs=("density",), density=0.8, rises=2)
+    state = decision.code_given(decision.rings(asked(), toast))
+    assert decision.rings(state, toast) == state, "told twice"
+    late = alarm(at=NOON + 30 * S, signs=("density",), density=0.5, rises=1)
+    assert decision.rings(state, late) == state, "told late"
+    pan = alarm(at=NOON + 300 * S, signs=("density",), density=0.8, rises=3)
+    again = decision.rings(state, pan)
+    assert (again.phase, again.opened, again.asked) == ("asking", NOON + 300 * S, 2)
+    assert decision.tick(again, NOON + 360 * S).phase == "called"
+    taken_back = decision.code_given(again)
+    assert decision.rings(taken_back, pan) == taken_back
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_each_rise_that_nobody_was_told_of_is_never_taken_back_unasked(data: st.DataObject) -> None:
+    """However dense; told in any order, and any number of times."""
+    count = data.draw(st.integers(1, 10))
+    densities = data.draw(st.lists(st.floats(0.1, 100), min_size=count, max_size=count))
+    told = data.draw(st.lists(st.integers(1, count), min_size=1, max_size=25))
+    state, now, newest, most = asked(), NOON, 0, 0.0
+    for number in told:
+        now += 1 * S
+        if data.draw(st.booleans()):
+            state = decision.code_given(state)
+        before, density = state.phase, densities[number - 1]
+        said = alarm(at=now, signs=("density",), density=density, rises=number)
+        state = decision.rings(state, said)
+        if number > newest or density > most:
+            assert state.phase == "asking"
+        else:
+            assert state.phase == before, "nothing is new"
+        newest, most = max(newest, number), max(most, density)
 
 
 def test_a_second_fire_behind_a_stuck_alarm_calls_again() -> None:

@@ -137,6 +137,35 @@ def test_smoke_that_goes_on_rising_after_the_code_asks_again_and_then_calls_119(
     hook.close()
 
 
+def test_smoke_that_falls_and_rises_again_after_the_code_asks_again_and_then_calls_119(
+    home: Home, line: Line119
+) -> None:
+    """The toast is aired; what burns an hour later rises to where that had been, no further."""
+    since = home.city.time
+    hook = Hook()
+    channel(home.city, hook.url, "resident", username="resident")
+    ring(home, since=since, smoke_density=0.3)
+    home.later(5)
+    ring(home, since=since, smoke_density=0.6, signs=["density"], rises=1)
+    assert home.act("resident", "safe", {"code": CODE}).json()["phase"] == "false-alarm"
+    home.later(3600)
+    home.told()
+    told = len(hook.received)
+
+    for _ in range(2):  # the same again is nothing new
+        ring(home, since=since, smoke_density=0.6, signs=["density"], rises=2)
+        home.look()
+        home.told()
+        assert home.fires()[0]["phase"] == "asking"
+        assert len(hook.received) == told + 1, "the home hears that it is asked"
+    assert "denser smoke (0.6)" in hook.received[-1]["message"]
+    home.later(59)
+    assert kinds(line) == []
+    home.later(1)
+    assert kinds(line) == ["Alert"]
+    hook.close()
+
+
 def test_smoke_that_rises_after_the_all_clear_is_another_fire(home: Home, line: Line119) -> None:
     """The engine has left, and the alarm has never fallen silent."""
     since = home.city.time

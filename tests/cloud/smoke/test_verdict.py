@@ -221,6 +221,15 @@ def test_a_further_sign_is_told_once(city: City) -> None:
     assert rounds(city) == ["density 0.31", "density 0.31, second_alarm"]
 
 
+def test_smoke_that_rises_to_one_figure_twice_is_told_twice(city: City) -> None:
+    said(city)
+    for rises in (1, 1, 2, 2, 3):
+        said(city, signs=["density"], smoke_density=0.31, rises=rises)
+
+    assert rounds(city) == ["density 0.31", "density 0.31 #2", "density 0.31 #3"]
+    assert shown(city, "smoke")["detail"]["smoke_density"] == 0.31
+
+
 def test_a_clock_at_1970_neither_hides_a_fire_nor_begins_it_there(city: City) -> None:
     """From the bytes on, with everything that ingest does to them."""
     ingest = CityIngest(city, GATEWAY)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.smoke.night import Night, at, short
+from vigil_edge.smoke.alarms import Alarms
 from vigil_edge.smoke.condition import alarm_id, event_id
 from vigil_edge.smoke.settings import ZigbeeSettings
 
@@ -127,8 +128,55 @@ def test_each_rise_of_a_growing_fire_is_told_until_nothing_can_be_seen() -> None
     feed(night, [{"smoke": True, "smoke_density": density} for density in densities])
     assert short(night.told) == ["+smoke", *["+smoke density"] * 11]
     assert len(set(night.ids)) == 12
+    assert [e.rises for e in night.told] == [None, *range(1, 12)]
+
+
+def test_smoke_that_fell_and_rises_to_where_it_had_been_is_told_anew() -> None:
+    """Somebody may have taken back burnt toast, and aired the kitchen."""
+    night = Night()
+
+    def smoke(*densities: float) -> list[tuple[float | None, int | None]]:
+        before = len(night.told)
+        feed(night, [{"smoke": True, "smoke_density": density} for density in densities])
+        return [(e.smoke_density, e.rises) for e in night.told[before:]]
+
+    assert smoke(0.4, 0.8) == [(0.4, None), (0.8, 1)]
+    assert smoke(0.5, 0.79, 0.41, 0.8) == [], "it has not fallen by half"
+    assert smoke(0.3, 0.2, 0.39) == []
+    night.restart()
+    assert smoke(0.4, 0.5, 0.61, 0.8) == [(0.4, 2), (0.61, 3)]
+    assert smoke(0.2, 0.8) == [(0.8, 4)], "the very figure that was told before"
+    assert len(set(night.ids)) == len(night.ids)
+    assert len({e.alarm_id for e in night.told}) == 1
+
+
+def test_smoke_that_comes_and_goes_uses_up_nothing_of_what_a_growing_fire_needs() -> None:
+    night = Night()
+    feed(night, [{"smoke": True, "smoke_density": d} for d in (0.8, *[0.2, 0.7] * 40)])
+    assert len(night.told) == 1 + 16
+    night.restart()
+    densities = [1.3 * 1.6**n for n in range(8)]
     feed(night, [{"smoke": True, "smoke_density": density} for density in densities])
-    assert len(night.told) == 12, "it falls and rises: nothing is new"
+    assert [e.smoke_density for e in night.told[17:]] == densities
+
+
+def test_an_alarm_of_a_release_that_followed_no_fall_goes_on_with_it() -> None:
+    night = Night()
+    feed(night, [{"smoke": True, "smoke_density": d} for d in (0.4, 0.8)])
+    state = json.loads(night.alarms.state(night.now, night.moment))
+    for entry in state["devices"].values():
+        assert entry.pop("risen")
+    night.alarms = Alarms(json.dumps(state).encode(), night.now, night.moment)
+    feed(night, [{"smoke": True, "smoke_density": d} for d in (0.2, 0.5)])
+    assert [(e.smoke_density, e.rises) for e in night.told[2:]] == [(0.5, 2)]
+
+
+def test_smoke_below_what_clear_air_was_is_no_rise() -> None:
+    """A chamber that fouled, and an alarm that is stuck."""
+    night = Night()
+    feed(night, [{"smoke": False, "smoke_density": 0.3}])
+    feed(night, [{"smoke": True, "smoke_density": d} for d in (0.5, 0.0, 0.1, 0.2, 0.3)])
+    assert short(night.told) == ["+smoke"]
 
 
 def test_a_stuck_alarm_in_clear_air_tells_no_rise() -> None:
