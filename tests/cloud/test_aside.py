@@ -7,14 +7,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from cloud_city import City, populated
 from vigil_cloud.alerts import feed
-from vigil_cloud.alerts.models import FeedEntry
+from vigil_cloud.alerts.models import AlertHistory, FeedEntry, FeedHead
 from vigil_cloud.database.engine import writing
+from vigil_cloud.database.upsert import table_of
 from vigil_cloud.domain.aside import Aside, handled_in_parts
 
 
@@ -83,6 +84,63 @@ def test_a_part_that_fails_takes_nothing_with_it(
     assert told(city)[len(before) :] == left
     assert (None if said is None else said.detail) == complaint
     assert handler.times == (2 if fails else 1)
+
+
+@pytest.mark.parametrize("read_behind", [False, True])
+def test_what_a_part_leaves_to_be_written_fails_with_that_part(
+    city: City, read_behind: bool
+) -> None:
+    """Its error comes in the next statement of the alarm's own, or at the savepoint's end."""
+    with writing(city.services.sessions) as session:
+
+        def spoil() -> None:
+            session.add(AlertHistory(alert_id="there is none", at=city.time, action="-"))
+
+        def handle(aside: Aside) -> None:
+            feed.append(session, "alert", "own", city.time)
+            aside.do("spoilt", spoil, None)
+            if read_behind:
+                assert session.scalars(select(AlertHistory)).all() == []
+            feed.append(session, "alert", "behind", city.time)
+
+        said = handled_in_parts(session, handle)
+    assert told(city)[-2:] == ["own", "behind"]
+    assert said is not None
+    assert said.detail.startswith("spoilt: IntegrityError: ")
+
+
+def test_an_alarm_that_fails_by_itself_is_refused(city: City) -> None:
+    def handle(_aside: Aside) -> None:
+        raise ValueError("its own")
+
+    with city.services.sessions() as session, pytest.raises(ValueError, match="its own"):
+        handled_in_parts(session, handle)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_was_undone_is_read_as_it_is(city: City, apart: bool) -> None:
+    """Also where the session has read what the try that was undone had written past it."""
+    read: list[int] = []
+    with writing(city.services.sessions) as session:
+        feed.lock(session)
+        head = session.get_one(FeedHead, 1)
+        before = head.number
+
+        def count(aside: Aside) -> None:
+            def fails() -> None:
+                session.connection().execute(update(table_of(FeedHead)).values(number=before + 7))
+                session.refresh(head)
+                read.append(head.number)
+                raise ValueError("a mistake")
+
+            aside.do("fails", fails, None)
+            read.append(head.number)
+
+        if apart:
+            count(Aside(session))
+        else:
+            handled_in_parts(session, count)
+    assert read == [before + 7] * (1 if apart else 2) + [before]
 
 
 def test_all_parts_share_a_savepoint_while_nothing_fails(city: City) -> None:

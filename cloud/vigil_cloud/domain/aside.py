@@ -54,6 +54,7 @@ class Aside:
                 raise
             _log.exception("beside-failed", what=what)
             self.failed.append(f"{what}: {type(error).__name__}: {error}")
+            self._session.expire_all()  # what it read of its own writing is not so
             return otherwise
 
     @staticmethod
@@ -78,15 +79,21 @@ class Aside:
 def handled_in_parts(session: Session, handle: Callable[[Aside], None]) -> Complaint | None:
     """``handle`` with what it does aside; its complaint. Nearly always nothing fails, and a
     savepoint for each part would be a quarter of what an alarm costs: all parts share one, and
-    where one of them fails everything is done again with each apart. So ``handle`` may keep
-    nothing outside of the session."""
+    where anything fails everything is done again with each apart: what a part left to be flushed
+    fails behind it, in the alarm's own statements or at the savepoint's end. So ``handle`` may
+    keep nothing outside of the session."""
     try:
         with session.begin_nested():
             handle(Aside(session, apart=False))
             return None
-    except _PartFailed as failed:
+    except Exception as failed:
+        if database_is_away(failed) and not isinstance(failed, ProgrammingError):
+            raise
         # What still fails when it is done apart is told with its traceback; this one may not.
-        _log.warning("handled-again-apart", what=str(failed), error=repr(failed.__cause__))
+        part = isinstance(failed, _PartFailed)
+        error = repr(failed.__cause__ if part else failed)
+        _log.warning("handled-again-apart", what=str(failed) if part else None, error=error)
+    session.expire_all()  # nothing of the first try is so, whatever it has read of it
     aside = Aside(session)
     handle(aside)
     return aside.complaint
