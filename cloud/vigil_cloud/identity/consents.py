@@ -241,14 +241,15 @@ def note_refused(session: Session, *, person_key: str, reader: Reader, now: date
 
 
 def revoke(session: Session, *, person_key: str, consent_id: int, by: str, now: datetime) -> None:
-    """Takes effect with this transaction. Again is no error. Raises ``NotFound``."""
-    consent = session.get(Consent, consent_id)
-    if consent is None or consent.person_key != person_key:
-        raise NotFound("This person has no such consent.")
-    if consent.revoked is not None:
+    """Takes effect with this transaction; again is no error. Where it was narrowed, what is left of
+    it goes: whoever takes a consent back may look at a page from before that. Raises
+    ``NotFound``."""
+    consent = _locked(session, person_key, consent_id)
+    standing = _left_of(session, consent)
+    if standing is None:
         return
-    consent.revoked = now
-    account = session.get(Account, consent.account_id)
+    standing.revoked = now
+    account = session.get(Account, standing.account_id)
     audit.append(
         session,
         at=now,
@@ -257,6 +258,32 @@ def revoke(session: Session, *, person_key: str, consent_id: int, by: str, now: 
         subject=account.username if account else "",
         person_key=person_key,
     )
+
+
+def _locked(session: Session, person_key: str, consent_id: int) -> Consent:
+    """Whoever narrows it and whoever takes it back see what the other has done. Raises
+    ``NotFound``."""
+    audit.lock(session)  # before the row, as whoever removes an account or erases somebody
+    consent = session.get(Consent, consent_id, with_for_update=True, populate_existing=True)
+    if consent is None or consent.person_key != person_key:
+        raise NotFound("This person has no such consent.")
+    return consent
+
+
+def _left_of(session: Session, consent: Consent) -> Consent | None:
+    """Itself, or what it was narrowed to, however often; ``None``: it was taken back."""
+    left: Consent | None = consent
+    while left is not None and left.revoked is not None:
+        narrowed = select(Consent).where(
+            Consent.person_key == left.person_key,
+            Consent.account_id == left.account_id,
+            Consent.granted == left.revoked,  # as ``narrow`` writes both
+            Consent.expires == left.expires,
+            Consent.id > left.id,
+        )
+        query = narrowed.order_by(Consent.id).limit(1).with_for_update()
+        left = session.scalars(query.execution_options(populate_existing=True)).first()
+    return left
 
 
 def narrow(
@@ -271,9 +298,7 @@ def narrow(
     """The consent opens only this from now on, until it ended anyway. What it opened before stays
     in the list as taken back: the new one has a row of its own. As it is already is no error.
     Raises ``NotFound``, and ``BadConsent`` for what is over or would open more."""
-    consent = session.get(Consent, consent_id, with_for_update=True)
-    if consent is None or consent.person_key != person_key:
-        raise NotFound("This person has no such consent.")
+    consent = _locked(session, person_key, consent_id)
     before = opens(consent)
     if consent.revoked is not None or consent.expires <= now:
         raise BadConsent("This consent is over.")

@@ -14,6 +14,13 @@ test("from now on is the server's now", () => {
   expect(bodyOf({ scopes: ["footprint"], from: "now", date: "" }).footprint_from).toBe("now");
 });
 
+test.each(["", "12026-05-01", "2026-05"])("a day that is %j opens nothing of before", (date) => {
+  const wanted = { scopes: ["footprint" as const], from: "date" as const, date };
+  expect(bodyOf(wanted).footprint_from).toBe("now");
+  const before = { scopes: ["footprint" as const], footprint_from: "2026-05-01T00:00:00Z" };
+  expect(bodyOf(wanted, before).footprint_from).toBe("now");
+});
+
 test("a beginning goes with its footprint", () => {
   const body = bodyOf({ scopes: ["alerts"], from: "date", date: "2026-05-01" });
   expect(body).toEqual({ scopes: ["alerts"], footprint_from: null });

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,9 @@ from vigil_cloud.checkin import amulets, host_address, things
 from vigil_cloud.checkin.models import StationAddress, Tag
 from vigil_cloud.checkin.service import TagOfThing, give_tag
 from vigil_cloud.database.engine import lost_a_race, writing
-from vigil_cloud.identity.models import District
+from vigil_cloud.identity import consents
+from vigil_cloud.identity.models import Consent, District
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.services import Services
 from vigil_cloud.stores import build_services
 
@@ -100,6 +102,29 @@ def test_whoever_comes_second_is_told_that_something_has_changed(
         assert answer.status_code == 204, answer.text
     else:
         assert (answer.status_code, answer.json()["code"]) == (409, "changed-meanwhile")
+
+
+def test_a_consent_that_is_taken_back_while_it_is_narrowed_opens_nothing(
+    either_city: City, other: Services
+) -> None:
+    """One guardian lets a relative see less, another lets them see nothing."""
+    city = either_city
+    consent = city.consent("family")
+    now = city.later(minutes=1)
+    less = consents.Wanted(frozenset({Scope.LAST_PLACE}))
+
+    def first(session: Session) -> None:
+        consents.narrow(
+            session, person_key="p1", consent_id=consent, wanted=less, by="guardian", now=now
+        )
+
+    def second() -> None:
+        with writing(city.services.sessions) as session:
+            consents.revoke(session, person_key="p1", consent_id=consent, by="other", now=now)
+
+    assert at_once(city, other, first, second) is None
+    with city.services.sessions() as session:
+        assert session.scalars(select(Consent).where(Consent.revoked.is_(None))).all() == []
 
 
 def test_what_is_a_race_and_what_a_mistake_of_ours(either_city: City) -> None:

@@ -358,6 +358,33 @@ def test_a_consent_is_only_narrowed_and_its_history_says_so(guarded: City) -> No
     }
 
 
+def test_whoever_takes_back_what_was_narrowed_meanwhile_takes_back_what_is_left(
+    guarded: City,
+) -> None:
+    """Their page is from before that; it must not say that it is over while it is not."""
+    guarded.guardian("uncle")
+    first = guarded.consent("aunt")
+    kept = guarded.consent("aunt", "p2")
+    name, number = "uncle", first
+    for scopes in (["last_place", "footprint"], ["last_place"]):
+        guarded.later(minutes=1)
+        less = guarded.client(name).put(f"{CONSENTS}/{number}/scopes", json={"scopes": scopes})
+        assert less.status_code == 200, less.text
+        name, number = "family", less.json()["id"]
+    assert get(guarded, "aunt", "people/p1/last-place").status_code == 200
+    guarded.later(minutes=1)
+
+    for _ in range(2):
+        assert guarded.client("family").delete(f"{CONSENTS}/{first}").status_code == 204
+    assert get(guarded, "aunt", "people/p1/last-place").status_code == 403
+    assert get(guarded, "aunt", "people/p2/last-place").status_code == 200, kept
+    listed = guarded.client("family").get(CONSENTS).json()["consents"]
+    assert [one["revoked"] is None for one in listed] == [False] * 3
+    lines = guarded.client("family").get("/api/v1/people/p1/audit").json()["entries"]
+    taken_back = [line["subject"] for line in lines if line["action"] == "consent.revoked"]
+    assert taken_back == ["aunt"], "once"
+
+
 def test_only_the_guardian_narrows_and_of_this_person(guarded: City) -> None:
     consent = guarded.consent("aunt")
     other = guarded.consent("aunt", "p2")

@@ -39,7 +39,8 @@ export function bodyOf(
   if (choice.from === "now") return { scopes, footprint_from: "now" };
   if (before?.footprint_from && chosen(before).date === choice.date)
     return { scopes, footprint_from: before.footprint_from };
-  if (!DAY.test(choice.date)) return { scopes, footprint_from: null };
+  // A day that cannot be read (a year of five digits, none) must not mean all that is kept.
+  if (!DAY.test(choice.date)) return { scopes, footprint_from: "now" };
   const midnight = Date.parse(`${choice.date}T00:00:00Z`) - CITY_OFFSET_MS;
   return { scopes, footprint_from: new Date(midnight).toISOString() };
 }
