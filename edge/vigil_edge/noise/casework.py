@@ -62,7 +62,8 @@ def look(folder: Path) -> FindPlate:
     """Write ``findings.json``, ``bearing.json`` and ``votes.json``; returns how the plate that
     people are shown is found. Raises as ``work``."""
     case = Case.model_validate_json((folder / "case.json").read_bytes())
-    frames, near = film_of(folder).frames, plate_film_of(folder)
+    film, near = film_of(folder), plate_film_of(folder)
+    frames = film.frames
     try:
         trace = _trace(folder, case)
         bearing = _bearing(case, trace)
@@ -70,8 +71,8 @@ def look(folder: Path) -> FindPlate:
         trace, bearing = [], SoundBearing(abstained="failed")
     azimuth = bearing.azimuth_deg
     seen = _seen(case, frames, trace)
-    closer = None if near is None else Watched(near.frames, case.plate_view)
-    plate = look_for(seen.plates_of, Watched(frames, case.view), closer)
+    closer = None if near is None else Watched(near.frames, case.plate_view, near.aligned)
+    plate = look_for(seen.plates_of, Watched(frames, case.view, film.aligned), closer)
     findings = Findings(
         bearing=bearing,
         bearing_deg=case.array.compass(azimuth) if case.array and azimuth is not None else None,

@@ -138,9 +138,9 @@ def _write_pictures(part: Path, name: str, seen: Shots, loudest_s: float) -> Non
         file = f"{number:05d}.jpg"
         (part / name / file).write_bytes(picture.jpeg)
         index.append([file, picture.time_s])
-    (part / f"{name}.json").write_text(
-        json.dumps({"fps": seen.fps, "LAFmax_s": loudest_s, "frames": index})
-    )
+    aligned = all(each.dated != "arrival" for each in seen.pictures)
+    said = {"fps": seen.fps, "LAFmax_s": loudest_s, "aligned": aligned, "frames": index}
+    (part / f"{name}.json").write_text(json.dumps(said))
 
 
 async def send(context: PipelineContext, folder: Path) -> None:

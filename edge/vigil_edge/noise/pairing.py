@@ -4,7 +4,9 @@ Both cameras' views are known. Where a vehicle's outline meets the road in a pla
 is a place on the road, and that place lies somewhere in the overview: within the outline of the
 vehicle in question, at that moment, or not. The two pictures are compared in the overview and not
 on the road, because there an error of the views or of a clock is no larger far away than near by.
-The answer is one track or none: a plate that could be another's is read by nobody.
+The answer is one track or none: a plate that could be another's is read by nobody. That counts for
+the moments as well: where the cameras' clocks may lie apart, whoever drives so far ahead or behind
+stands in the one picture where the loud vehicle stands in the other.
 """
 
 from __future__ import annotations
@@ -21,6 +23,13 @@ from vigil_edge.noise.rivals import cut_off
 Array = npt.NDArray[np.float64]
 NotPaired = Literal["no-track", "no-match", "several"]
 
+ALIGNED_S: Final = 0.0
+"""So far beyond what lies within an outline anyway (150 ms) the moments of two cameras may lie
+apart that are known better than by arrival."""
+UNALIGNED_S: Final = 2.0
+"""The same where pictures of either are dated by their arrival alone: streams are buffered."""
+_STEP_S: Final = 0.1
+"""Between distances of the clocks that are tried: in it nobody drives out of their outline."""
 _GAP_S: Final = 0.5
 """Between two sightings a track is taken to go on for so long."""
 _LEAST_COMPARED: Final = 3
@@ -38,11 +47,12 @@ each other lie within one outline; near by they do not."""
 
 
 def paired(
-    overview: Followed, loud: Track, wide: View, plate: Followed, near: View
+    overview: Followed, loud: Track, wide: View, plate: Followed, near: View, apart_s: float
 ) -> Track | NotPaired:
     """The track of ``plate`` that is ``loud`` of ``overview``, or why none is known to be.
 
-    ``wide``, ``near``: the views of the overview and of the plate camera.
+    ``wide``, ``near``: the views of the overview and of the plate camera. ``apart_s``: so far their
+    clocks may lie apart.
     """
     if not plate.tracks:
         return "no-track"
@@ -53,16 +63,27 @@ def paired(
         return "no-match"
     found = plate.tracks[best]
     for track, share in zip(plate.tracks, shares, strict=True):
-        if track is not found and share >= _MAY_BE and _together(track, found):
+        if track is found or (share >= _MAY_BE and not _together(track, found)):
+            continue
+        if _may_be(track, near, wide, outline, apart_s):
             return "several"
     others = [_Outline(track, wide) for track in overview.tracks if track is not loud]
-    if any(_share(found, near, wide, other) >= _MAY_BE for other in others):
+    if any(_may_be(found, near, wide, other, apart_s) for other in others):
         return "several"
-    first, last = found.sightings[0].time_s, found.sightings[-1].time_s
-    for cut in cut_off(plate, found, first, last):
-        if any(_may_be_there(each, near, wide, outline) for each in cut):
-            return "several"
-    return found
+    return "several" if _hides_another(plate, found, near, wide, outline, apart_s) else found
+
+
+def _hides_another(
+    plate: Followed, found: Track, near: View, wide: View, outline: _Outline, apart_s: float
+) -> bool:
+    """Whether what the edge of the plate camera's picture cuts off may be the one in question."""
+    first, last = found.sightings[0].time_s - apart_s, found.sightings[-1].time_s + apart_s
+    return any(
+        _may_be_there(each, near, wide, outline, late_s)
+        for cut in cut_off(plate, found, first, last)
+        for each in cut
+        for late_s in _tried(apart_s)
+    )
 
 
 class _Outline:
@@ -91,14 +112,26 @@ class _Outline:
         return np.asarray(np.where((gap <= _GAP_S)[:, None], found, np.nan))
 
 
-def _share(track: Track, near: View, wide: View, outline: _Outline) -> float:
+def _may_be(track: Track, near: View, wide: View, outline: _Outline, apart_s: float) -> bool:
+    """Whether the track may be the outline's vehicle, however far the clocks lie apart."""
+    return any(_share(track, near, wide, outline, late_s) >= _MAY_BE for late_s in _tried(apart_s))
+
+
+def _tried(apart_s: float) -> list[float]:
+    """By how much later the plate camera's pictures may be dated."""
+    steps = round(apart_s / _STEP_S)
+    return [each * _STEP_S for each in range(-steps, steps + 1)]
+
+
+def _share(track: Track, near: View, wide: View, outline: _Outline, late_s: float = 0.0) -> float:
     """Of the pictures that can be compared, in how many it stands where the outline does; 0 where
-    there are too few of them."""
+    there are too few of them. ``late_s``: so much later than the overview dates ``track``."""
     whole = [each for each in track.sightings if _stands_in(each, near)]
     if not whole:
         return 0.0
     feet = np.array([_foot(each, 0.5) for each in whole])
-    inside, compared = _inside(feet, np.array([each.time_s for each in whole]), near, wide, outline)
+    times = np.array([each.time_s for each in whole]) - late_s
+    inside, compared = _inside(feet, times, near, wide, outline)
     if compared.sum() < _LEAST_COMPARED:
         return 0.0
     return float(inside[compared].mean())
@@ -118,15 +151,16 @@ def _inside(
     return (aside <= reach) & (above <= _UP_AND_DOWN * height), compared
 
 
-def _may_be_there(cut: Sighting, near: View, wide: View, outline: _Outline) -> bool:
+def _may_be_there(cut: Sighting, near: View, wide: View, outline: _Outline, late_s: float) -> bool:
     """Whether what the picture's edge cuts off may be the one in question: the rest of it lies
-    beyond the edge, so any part of its lower edge counts, and what has none is taken for it."""
+    beyond the edge, so any part of its lower edge counts, and what has none is taken for it; so is
+    what cannot be compared at that moment. ``late_s``: as of ``_share``."""
     lower = cut.box[1] + cut.box[3]
     if lower >= near.height - _EDGE:
         return True
     feet = np.array([_foot(cut, side) for side in (0.0, 0.5, 1.0)])
-    inside, compared = _inside(feet, np.full(3, cut.time_s), near, wide, outline)
-    return bool(inside.any()) or not compared.any()
+    inside, compared = _inside(feet, np.full(3, cut.time_s - late_s), near, wide, outline)
+    return bool(inside.any()) or (late_s == 0.0 and not compared.any())
 
 
 def _stands_in(sighting: Sighting, view: View) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from vigil_edge.noise.pairing import paired
+from vigil_edge.noise.pairing import ALIGNED_S, UNALIGNED_S, paired
 from vigil_edge.noise.pictures.reading import Frames
 from vigil_edge.noise.pictures.rows import rows_of
 from vigil_edge.noise.pictures.settings import ViewSettings
@@ -30,6 +30,8 @@ class Watched:
 
     frames: Frames
     view: ViewSettings | None
+    aligned: bool
+    """Whether the pictures' moments are known better than by their arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def _closer(loud: Loud, wide: Watched, near: Watched) -> tuple[Voted | None, Fel
         View(wide.view, loud.followed.width, loud.followed.height),
         followed,
         View(near.view, followed.width, followed.height),
+        ALIGNED_S if wide.aligned and near.aligned else UNALIGNED_S,
     )
     if not isinstance(found, Track):
         return None, found

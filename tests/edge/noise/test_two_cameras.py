@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ from pydantic import ValidationError
 from edge.noise.live_camera import noise_camera, pcm
 from edge.noise.pass_by import SCOOTER, Passing, case_folder, looked_at
 from vigil_edge.noise.case import Findings
-from vigil_edge.noise.pairing import paired
+from vigil_edge.noise.evidence import _write_pictures
+from vigil_edge.noise.pairing import ALIGNED_S, UNALIGNED_S, paired
+from vigil_edge.noise.pictures.frame import Dated, Frame, Shots
+from vigil_edge.noise.pictures.reading import film_of
 from vigil_edge.noise.pictures.settings import ViewSettings
 from vigil_edge.noise.pictures.tracks import Box, Followed, Sighting, Track
 from vigil_edge.noise.pictures.view import View
@@ -78,7 +83,7 @@ def test_the_same_vehicle_is_found_in_both(lane_m: float, late_s: float) -> None
     loud = _track(WIDE, _away(), lane_m, TIMES.tolist())
     same = _track(NEAR, _away(late_s=late_s), lane_m, TIMES.tolist())
     assert len(same) >= 3
-    found = paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, same), NEAR)
+    found = paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, same), NEAR, ALIGNED_S)
     assert found is same
 
 
@@ -91,11 +96,13 @@ def test_another_vehicle_is_not_taken_for_it() -> None:
         _track(NEAR, _away(start_m=45.0, speed_m_s=-9.0), 4.4, times),  # the other way
     ):
         assert len(other) >= 3
-        found = paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, other), NEAR)
+        found = paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, other), NEAR, ALIGNED_S)
         assert found == "no-match"
         # With both in its pictures the right one is found.
         same = _track(NEAR, _away(), 2.3, times)
-        both = paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, other, same), NEAR)
+        both = paired(
+            _followed(WIDE, loud), loud, WIDE, _followed(NEAR, other, same), NEAR, ALIGNED_S
+        )
         assert both is same
 
 
@@ -104,14 +111,41 @@ def test_what_cannot_be_told_apart_is_not_named() -> None:
     loud, beside = _track(WIDE, _away(), 2.3, times), _track(WIDE, _away(), 2.9, times)
     same, near_by = _track(NEAR, _away(), 2.3, times), _track(NEAR, _away(), 2.9, times)
     two = _followed(NEAR, same, near_by)
-    assert paired(_followed(WIDE, loud), loud, WIDE, two, NEAR) == "several"
+    assert paired(_followed(WIDE, loud), loud, WIDE, two, NEAR, ALIGNED_S) == "several"
     # Two on the overview where the plate camera shows one: it may be either.
     crowd = _followed(WIDE, loud, beside)
-    assert paired(crowd, loud, WIDE, _followed(NEAR, same), NEAR) == "several"
-    assert paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR), NEAR) == "no-track"
+    assert paired(crowd, loud, WIDE, _followed(NEAR, same), NEAR, ALIGNED_S) == "several"
+    assert paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR), NEAR, ALIGNED_S) == "no-track"
     # Seen too shortly to be compared.
     short = Track(same.sightings[:2])
-    assert paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, short), NEAR) == "no-match"
+    assert (
+        paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, short), NEAR, ALIGNED_S)
+        == "no-match"
+    )
+
+
+@pytest.mark.parametrize("late_s", [1.2, 1.8, -1.2])
+def test_where_nobody_knows_how_late_its_pictures_are_another_is_not_taken_for_it(
+    late_s: float,
+) -> None:
+    """Who drives as far ahead as the pictures are late stands in them where the loud one does."""
+    times, lane_m, speed_m_s = TIMES.tolist(), 2.3, 11.0
+    ahead_m = 10.0 + speed_m_s * late_s
+    loud, ahead = _track(WIDE, _away(), lane_m, times), _track(WIDE, _away(ahead_m), lane_m, times)
+    seen_ahead = _track(NEAR, _away(ahead_m, late_s=-late_s), lane_m, times)
+    seen_loud = _track(NEAR, _away(late_s=-late_s), lane_m, times)
+    both = _followed(WIDE, loud, ahead)
+    for wide, near in (
+        (both, _followed(NEAR, seen_ahead, seen_loud)),
+        (both, _followed(NEAR, seen_ahead)),
+        (_followed(WIDE, loud), _followed(NEAR, seen_ahead, seen_loud)),
+    ):
+        assert paired(wide, loud, WIDE, near, NEAR, ALIGNED_S) is seen_ahead, "as it looks"
+        assert paired(wide, loud, WIDE, near, NEAR, UNALIGNED_S) == "several"
+    # Alone on the road it is found whatever is known of the clocks.
+    same = _track(NEAR, _away(), lane_m, times)
+    alone = _followed(WIDE, loud), _followed(NEAR, same)
+    assert paired(alone[0], loud, WIDE, alone[1], NEAR, UNALIGNED_S) is same
 
 
 def test_what_the_edge_cuts_off_where_it_stands_may_be_it() -> None:
@@ -127,7 +161,7 @@ def test_what_the_edge_cuts_off_where_it_stands_may_be_it() -> None:
         )
     )
     with_piece = Followed(NEAR.width, NEAR.height, (same,), (piece,))
-    assert paired(_followed(WIDE, loud), loud, WIDE, with_piece, NEAR) == "several"
+    assert paired(_followed(WIDE, loud), loud, WIDE, with_piece, NEAR, ALIGNED_S) == "several"
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +212,43 @@ def test_where_it_shows_nothing_the_overview_is_read_and_that_is_told(
     assert (reading.camera, reading.fell_back) == ("overview", why)
     assert reading.abstained is None
     assert [one.text for one in looked_at(case).plates] == ["MKJ8527"]
+
+
+@pytest.mark.parametrize("unaligned", ["", "frames", "plate-frames"])
+def test_how_well_the_moments_are_known_goes_with_the_pictures(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unaligned: str
+) -> None:
+    apart: list[float] = []
+
+    def watched(*asked: Any) -> Any:
+        apart.append(asked[-1])
+        return paired(*asked)
+
+    monkeypatch.setattr("vigil_edge.noise.plate_finding.paired", watched)
+    case = Path(shutil.copytree(folder, tmp_path / "case"))
+    if unaligned:
+        listed = json.loads((case / f"{unaligned}.json").read_text())
+        (case / f"{unaligned}.json").write_text(json.dumps(listed | {"aligned": False}))
+    reading = looked_at(case).plate_reading
+    assert apart == [UNALIGNED_S if unaligned else ALIGNED_S]
+    assert reading is not None
+    assert (reading.camera, reading.fell_back) == ("plate", None), "alone on the road"
+
+
+@pytest.mark.parametrize(
+    ("dated", "aligned"),
+    [(("camera", "sender", "aligned"), True), (("camera", "arrival"), False), ((), True)],
+)
+def test_one_picture_that_is_dated_by_its_arrival_makes_all_of_them_unsure(
+    tmp_path: Path, dated: tuple[Dated, ...], aligned: bool
+) -> None:
+    seen = Shots([Frame(float(n), b"", how) for n, how in enumerate(dated)], 10.0)
+    _write_pictures(tmp_path, "frames", seen, 1.0)
+    assert film_of(tmp_path).aligned == aligned
+    before = json.loads((tmp_path / "frames.json").read_text())
+    del before["aligned"]  # of a case that waited while its gateway was updated
+    (tmp_path / "frames.json").write_text(json.dumps(before))
+    assert not film_of(tmp_path).aligned
 
 
 SECOND = {"source": "rtsp", "address": "rtsp://camera.local/plate"}

@@ -33,18 +33,22 @@ class Film:
     loudest_s: float
     """The moment of LAFmax."""
     fps: float
+    aligned: bool
+    """Whether the moment of each picture is known better than by its arrival."""
 
 
 def film_of(folder: Path, camera: CameraRole = "overview") -> Film:
-    """``folder/frames.json``: ``{"fps":…, "LAFmax_s":…, "frames":[[name, seconds], …]}``, the
-    names being JPEG files in ``folder/frames``; ``plate-`` before both of the plate camera.
+    """``folder/frames.json``: ``{"fps":…, "LAFmax_s":…, "aligned":…, "frames":[[name, seconds],
+    …]}``, the names being JPEG files in ``folder/frames``; ``plate-`` before both of the plate
+    camera. Where nothing says that they are aligned, they are not.
 
     Raises ``FileNotFoundError`` where the place has no such camera.
     """
     name = FRAMES[camera]
     case = json.loads((folder / f"{name}.json").read_text())
     frames = [(folder / name / file, float(time_s)) for file, time_s in case["frames"]]
-    return Film(frames, float(case["LAFmax_s"]), float(case["fps"]))
+    aligned = bool(case.get("aligned", False))
+    return Film(frames, float(case["LAFmax_s"]), float(case["fps"]), aligned)
 
 
 def plate_film_of(folder: Path) -> Film | None:
