@@ -25,7 +25,7 @@ from faults.city import Process
 from gateways import Gateway, birth, event, now
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertHistory, AlertRow, OutboxEntry
-from vigil_cloud.config import load
+from vigil_cloud.config import Settings, load
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device
 from vigil_cloud.identity.models import Household, HouseholdDevice
@@ -38,7 +38,7 @@ from vigil_schemas.smoke import SmokeAlarm
 from vigil_schemas.types import Model
 
 BRIDGES: Final = ("bridge-1", "bridge-2")
-SINGLY: Final = 20
+SINGLY: Final = 10
 """Alerts of a bridge that are told singly in a minute: the others join counted ones."""
 LATEST: Final = 60
 """Steps: the groups of one round have more."""
@@ -99,10 +99,10 @@ class Run:
             self.gateways = {name: Gateway(self.broker.port, name) for name in BRIDGES}
             self.ingest.start()
             self._birth()
-            self._tell(rounds, lost=True)
             self.ingest.kill()
-            for number in rounds:
-                self._killed(number, lost=False)
+            for lost in (True, False):
+                for number in rounds:
+                    self._killed(number, lost=lost)
         finally:
             self.ingest.kill()
             for gateway in self.gateways.values():
@@ -139,6 +139,14 @@ class Run:
             born = birth(now(), described)
             said = event(bridge, None, born, subject=bridge, time=now(), lane="status")
             gateway.publish("status", said, retain=True)
+        with closing(build_services(self._settings())) as services:
+
+            def all_known() -> bool:
+                with services.sessions() as session:
+                    known = session.scalar(select(func.count()).select_from(Device))
+                return known == len(self.everything())
+
+            servers.eventually(all_known, "all alarms are known")
 
     def _killed(self, number: int, *, lost: bool) -> None:
         """One round: ingest dies within what it takes together, and is started again."""
@@ -183,15 +191,20 @@ class Run:
 
     def check(self) -> None:
         """Nothing lost, nothing doubled, nothing refused."""
-        settings = load(
+        with (
+            closing(build_services(self._settings())) as services,
+            services.sessions() as session,
+        ):
+            self._check_received(session)
+            self._check_alerts(session)
+
+    def _settings(self) -> Settings:
+        return load(
             None,
             data_dir=self.folder / "cloud",
             database_url=self.database_url,
             secret_key=SECRET,
         )
-        with closing(build_services(settings)) as services, services.sessions() as session:
-            self._check_received(session)
-            self._check_alerts(session)
 
     def _check_received(self, session: Session) -> None:
         marks = {

@@ -49,8 +49,8 @@ def main() -> None:
     step, report = sys.argv[1:]
     killer = Killer(int(step), Path(report))
 
-    def group(handler: SmokeHandler, session: Session, messages: Sequence[Received]) -> Group:
-        return killer.group(handler, session, messages)
+    def group(self: SmokeHandler, session: Session, messages: Sequence[Received]) -> Group:
+        return killer.group(self, session, messages)
 
     def statement(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
         killer.step(text)

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed, outbox
 from vigil_cloud.alerts.history import note
+from vigil_cloud.alerts.lookups import noted
 from vigil_cloud.alerts.models import AlertRow
-from vigil_cloud.alerts.service import AUDIENCES, Audience, count_as_new, noted
+from vigil_cloud.alerts.service import AUDIENCES, Audience, count_as_new
 
 
 def widen(session: Session, row: AlertRow, audience: Audience, reason: str, now: datetime) -> None:

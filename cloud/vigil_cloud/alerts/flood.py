@@ -58,14 +58,17 @@ def counted(
     last alarm. That of a household, or of all devices that stand in none."""
     query = _standing(gateway, domain).where(AlertRow.household.is_not_distinct_from(household))
     latest = session.scalar(query.order_by(AlertRow.raised.desc()).limit(1))
-    if latest is None or abs(now - datetime.fromisoformat(latest.detail["last"])) >= WINDOW:
-        return None  # ahead: the clock was set back, and the flood may be over for hours
-    return latest
+    return latest if latest is not None and goes_on(latest, now) else None
+
+
+def goes_on(row: AlertRow, now: datetime) -> bool:
+    """Whether a further alarm joins this counted alert. Not where its last one lies ahead: the
+    clock was set back, and the flood may be over for hours."""
+    return abs(now - datetime.fromisoformat(row.detail["last"])) < WINDOW
 
 
 def begins(session: Session, gateway: str, now: datetime) -> bool:
     """Whether this gateway has raised as many alerts within a minute as are told singly."""
-    most = int(session.info.get(MOST, MOST_A_MINUTE))
     lately = session.scalar(
         select(func.count()).where(
             AlertRow.gateway == gateway,
@@ -73,7 +76,12 @@ def begins(session: Session, gateway: str, now: datetime) -> bool:
             AlertRow.raised < now + WINDOW,  # not what a clock that was set back dated ahead
         )
     )
-    return (lately or 0) >= most
+    return (lately or 0) >= most(session)
+
+
+def most(session: Session) -> int:
+    """How many alerts of a gateway are told singly in a minute."""
+    return int(session.info.get(MOST, MOST_A_MINUTE))
 
 
 def listing(

@@ -9,22 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import coverage, feed, flood, lifecycle, outbox
 from vigil_cloud.alerts.history import note
 from vigil_cloud.alerts.lifecycle import State
-from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.alerts.lookups import Asked, Lookups, noted
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.alerts.sealing import whole_of, write_detail
 from vigil_cloud.alerts.visibility import only_for
 from vigil_cloud.alerts.work import SEVERITIES
-from vigil_cloud.capacity.dropped import count_dropped
-from vigil_cloud.devices import shelves
 from vigil_cloud.domain.rights import PLATFORM
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.identity.situation import Situation, situation_of
+from vigil_cloud.identity.situation import Situation
 from vigil_schemas.types import Domain, isoformat_utc
 
 _NAMESPACE: Final = uuid.UUID("7d1c3d2b-9f5e-5f0a-8a0e-6a3c5b1f4e21")
@@ -99,21 +98,27 @@ def record(session: Session, occurrence: Occurrence, now: datetime) -> AlertRow:
     transaction; what people are to be told is a row of it (``outbox``).
     """
     feed.lock(session)
-    row = session.scalar(select(AlertRow).where(AlertRow.key == occurrence.key))
+    return record_known(session, Asked(session), occurrence, now)
+
+
+def record_known(
+    session: Session, known: Lookups, occurrence: Occurrence, now: datetime
+) -> AlertRow:
+    """The same for whoever raises many and has read before what is asked. The caller has called
+    ``feed.lock`` before."""
+    row = known.of_key(occurrence.key)
     if row is None:
-        device = occurrence.device
-        shelved = shelves.any_open(device)
-        situation = situation_of(session, device, occurrence.gateway, now, also=shelved)
-        joined = _join(session, occurrence, situation.household, now)
+        situation = known.situation(occurrence.device, occurrence.gateway, now)
+        joined = _join(session, known, occurrence, situation.household, now)
         if joined is not None:
             return joined
-        row = _insert(session, occurrence, situation, now)
+        row = _insert(session, known, occurrence, situation, now)
         if not occurrence.quiet:
             outbox.announce(session, row, now, "raised")
         feed.append(session, "alert", row.id, now)
         return row
-    if _goes_on(session, row, occurrence, now):
-        session.flush()
+    if _goes_on(session, known, row, occurrence, now):
+        known.changed()
     return row
 
 
@@ -124,13 +129,15 @@ def say_end(session: Session, row: AlertRow, occurrence: Occurrence, now: dateti
         device, reference = occurrence.device, occurrence.reference
         detail, over = flood.ended(row.detail, device, reference, occurrence.ended or now)
         occurrence = _counted(row, occurrence, detail, None, active=not over)
-    _goes_on(session, row, occurrence, now)
+    _goes_on(session, Asked(session), row, occurrence, now)
 
 
-def _goes_on(session: Session, row: AlertRow, occurrence: Occurrence, now: datetime) -> bool:
+def _goes_on(
+    session: Session, known: Lookups, row: AlertRow, occurrence: Occurrence, now: datetime
+) -> bool:
     """What an occurrence means for an alert that is there; whether anything changes."""
     changed = _merge(session, row, occurrence)
-    for reason in _reasons_to_tell_again(session, row, occurrence, now):
+    for reason in _reasons_to_tell_again(session, known, row, occurrence, now):
         _tell_again(session, row, reason, now)
         changed = True
     if row.active and not occurrence.active:
@@ -146,7 +153,11 @@ def _goes_on(session: Session, row: AlertRow, occurrence: Occurrence, now: datet
 
 
 def _join(
-    session: Session, occurrence: Occurrence, household: str | None, now: datetime
+    session: Session,
+    known: Lookups,
+    occurrence: Occurrence,
+    household: str | None,
+    now: datetime,
 ) -> AlertRow | None:
     """A new alarm in a flood of its gateway's joins the counted alert, which it is returned. Each
     household has one of its own: it sees whatever it is told of, and nothing of its neighbours."""
@@ -165,8 +176,8 @@ def _join(
         ended = occurrence.ended or now
         detail, over = flood.ended(row.detail, device, occurrence.reference, ended)
         return record(session, _counted(row, occurrence, detail, None, active=not over), now)
-    row = flood.counted(session, gateway, domain, household, now)
-    if row is None and not flood.begins(session, gateway, now):
+    row = known.counted(gateway, domain, household, now)
+    if row is None and not known.begins(gateway, now):
         return None
     before = row.detail if row is not None else {}
     said = flood.Said(
@@ -178,11 +189,12 @@ def _join(
         fire=occurrence.severity == "critical",
     )
     detail = flood.joined(before, device, said, now)
-    count_dropped(session, gateway, "alerts-joined", 1, 0, now)
+    known.joined(gateway, now)
     each = row is not None and row.acknowledged
     why = flood.reason(detail, each=each)
     if row is None or why != flood.reason(before, each=each) or _worse(row, occurrence):
-        row = record(session, _counted(row, occurrence, detail, why, active=True), now)
+        counted = _counted(row, occurrence, detail, why, active=True)
+        row = record_known(session, known, counted, now)
     else:  # nothing to be told but to the home: a flood comes by the hundred
         row.detail = detail
         if flood.is_news(before, detail):
@@ -236,7 +248,11 @@ def _counted(
 
 
 def _insert(
-    session: Session, occurrence: Occurrence, situation: Situation, now: datetime
+    session: Session,
+    known: Lookups,
+    occurrence: Occurrence,
+    situation: Situation,
+    now: datetime,
 ) -> AlertRow:
     row = AlertRow(
         id=occurrence.alert_id or str(uuid.uuid5(_NAMESPACE, occurrence.key)),
@@ -252,6 +268,7 @@ def _insert(
         momentary=occurrence.momentary,
         audience=occurrence.audience,
         active=occurrence.active,
+        called_on=False,
         acknowledged=False,
         confirmed=False,
         out_of_service=False,
@@ -270,8 +287,7 @@ def _insert(
         longitude=occurrence.longitude,
     )
     write_detail(session, row, {**occurrence.detail, **occurrence.marks})
-    session.add(row)
-    session.flush()
+    known.added(row)
     note(session, row, now, None, "raised")
     # Nothing is put aside after it was asked for: that waits for ``feed.lock``. And a flood is
     # more than what somebody put aside.
@@ -300,11 +316,11 @@ def _merge(session: Session, row: AlertRow, occurrence: Occurrence) -> bool:
 
 
 def _reasons_to_tell_again(
-    session: Session, row: AlertRow, occurrence: Occurrence, now: datetime
+    session: Session, known: Lookups, row: AlertRow, occurrence: Occurrence, now: datetime
 ) -> list[str]:
     """At most one round: a worsening is a reason of its own, and takes the other one with it."""
     given = occurrence.tell_again
-    if given is not None and noted(session, row, "told-again", given):
+    if given is not None and known.is_told(row, given):
         given = None
     if not occurrence.active:
         return []  # an end is told by the page, not by another call
@@ -320,24 +336,6 @@ def _reasons_to_tell_again(
 
 def _worse(row: AlertRow, occurrence: Occurrence) -> bool:
     return SEVERITIES.index(occurrence.severity) > SEVERITIES.index(row.severity)
-
-
-# Made once: asked for every alert, and to make a statement costs more than to run it.
-_NOTED: Final = (
-    select(AlertHistory.id)
-    .where(
-        AlertHistory.alert_id == bindparam("of"),
-        AlertHistory.action == bindparam("did"),
-        AlertHistory.comment == bindparam("said"),
-    )
-    .limit(1)
-)
-
-
-def noted(session: Session, row: AlertRow, action: str, comment: str) -> bool:
-    """Whether its history has such a line."""
-    same = {"of": row.id, "did": action, "said": comment}
-    return session.scalar(_NOTED, same) is not None
 
 
 def tell_again(session: Session, row: AlertRow, reason: str, now: datetime) -> None:

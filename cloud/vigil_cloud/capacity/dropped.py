@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -39,6 +39,25 @@ def count_dropped(
                 "last": now,
             },
         )
+    )
+
+
+def count_all_dropped(
+    session: Session, kind: Kind, counts: Mapping[str, tuple[int, datetime]]
+) -> None:
+    """The same of several gateways, with one statement: how many, and when the last of them."""
+    if not counts:
+        return
+    table, adding = table_of(Dropped), insert(session, Dropped)
+    session.execute(
+        adding.on_conflict_do_update(
+            index_elements=["gateway", "kind"],
+            set_={"count": table.c.count + adding.excluded.count, "last": adding.excluded.last},
+        ),
+        [
+            {"gateway": gateway, "kind": kind, "count": count, "bytes": 0, "last": last}
+            for gateway, (count, last) in sorted(counts.items())
+        ],
     )
 
 

@@ -20,21 +20,27 @@ from vigil_cloud.database.upsert import table_of
 
 _WHICH: Final = "which_row"
 _READ: Final = "version_read"
+_FIRST_VERSION: Final = 1
+"""As the ORM counts."""
 
 
-def insert_pending(session: Session, model: type[DeclarativeBase]) -> None:
+def insert_pending(session: Session, model: type[DeclarativeBase], *, ordered: bool = True) -> None:
     """Insert what waits of this model, in the order in which it was added, and let go of it: the
-    rows' numbers are not known to the session afterwards."""
+    rows' numbers are not known to the session afterwards. ``ordered`` false: of rows that nothing
+    but their own keys puts into an order, each shape with one statement."""
     mapper = inspect(model)
     pending = [one for one in session.new if isinstance(one, model)]
     pending.sort(key=lambda one: inspect(one).insert_order or 0)
     rows: list[dict[str, Any]] = []
+    counted = mapper.version_id_col
+    first_version = {} if counted is None else {counted.name: _FIRST_VERSION}
     for one in pending:
         given = inspect(one).dict
-        rows.append(
-            {each.key: given[each.key] for each in mapper.column_attrs if each.key in given}
-        )
+        row = {each.key: given[each.key] for each in mapper.column_attrs if each.key in given}
+        rows.append({**row, **first_version})
         session.expunge(one)
+    if not ordered:
+        rows.sort(key=lambda row: sorted(row))
     first = 0
     for end in range(1, len(rows) + 1):  # runs alike, so that the order stays
         if end == len(rows) or rows[end].keys() != rows[first].keys():

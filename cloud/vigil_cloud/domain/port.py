@@ -101,7 +101,8 @@ class Group(NamedTuple):
 
 @runtime_checkable
 class GroupHandler(Protocol):
-    """A ``Handler`` that can take many messages at once: a bridge that comes back brings hundreds.
+    """A ``Handler`` that can take many messages at once: a bridge that is lost, or back, brings
+    hundreds.
 
     Asked of messages that ``fits`` alone, each the only one of its type of its device, where
     nothing else of their gateways is in the batch. What is not in the group, and all of it where

@@ -1,10 +1,10 @@
 """Messages of one batch that a handler writes at once, with few statements for all of them.
 
-A bridge that comes back, or the power of a district, brings thousands of messages that each end
-something small. One by one each costs some thirty statements, and an alarm waits behind as many of
-them as a batch has. Nothing is put into another order that matters: of a gateway either everything
-that a handler takes of the batch is taken here, each device's only message of its type, or nothing;
-and nothing where the gateway was born or died.
+A bridge that is lost or back, or the power of a district, brings thousands of messages that each
+begin or end something small. One by one each costs some thirty statements, and an alarm waits
+behind as many of them as a batch has. Nothing is put into another order that matters: of a gateway
+either everything that a handler takes of the batch is taken here, each device's only message of its
+type, or nothing; and nothing where the gateway was born or died.
 """
 
 from __future__ import annotations

@@ -5,11 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.devices.clocks import put_right
+from vigil_cloud.domain.port import Received
 from vigil_cloud.smoke.decision import Alarm
 from vigil_cloud.smoke.fire_opening import ALARM
 from vigil_cloud.smoke.models import AlarmCondition
 from vigil_cloud.smoke.verdict import AnyAlarm, Verdict
+
+
+def new_condition(
+    message: Received, condition_id: str, event: AnyAlarm, alert: AlertRow
+) -> AlarmCondition:
+    """Of which nothing is kept yet."""
+    return AlarmCondition(
+        id=condition_id,
+        gateway=message.gateway,
+        device=message.envelope.subject,
+        condition=event.condition,
+        alert_id=alert.id,
+        in_test=False,
+        fire_owed=False,
+        owed_times=0,
+    )
 
 
 def keep_rings(row: AlarmCondition, alarm: Alarm | None, behind: timedelta, now: datetime) -> None:

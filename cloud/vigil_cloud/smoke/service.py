@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,9 +20,9 @@ from vigil_cloud.devices.clocks import put_right
 from vigil_cloud.domain.aside import Aside, handled_in_parts
 from vigil_cloud.domain.port import Complaint, Group, Received
 from vigil_cloud.identity.situation import situation_of
-from vigil_cloud.smoke import fires, flapping, returns
+from vigil_cloud.smoke import fires, flapping, losses, returns
 from vigil_cloud.smoke.circumstances import circumstances_of
-from vigil_cloud.smoke.conditions import keep, keep_rings
+from vigil_cloud.smoke.conditions import keep, keep_rings, new_condition
 from vigil_cloud.smoke.decision import Alarm
 from vigil_cloud.smoke.fire_opening import open_fire
 from vigil_cloud.smoke.models import AlarmCondition
@@ -47,12 +48,27 @@ class SmokeHandler:
     ends_alerts: Final = True
 
     def fits(self, message: Received) -> bool:
-        """Ends of what weakens an alarm: of a bridge that is back they come by the hundred."""
-        return returns.fits(message)
+        """What weakens an alarm, and its end: of a bridge that is lost, and back, they come by the
+        hundred."""
+        return returns.fits(message) or losses.fits(message)
 
     def group(self, session: Session, messages: Sequence[Received]) -> Group:
-        """Those whose condition and alert are plainly known."""
-        return returns.group(session, messages)
+        """Those that are plain. Of a gateway that says both, in any order, nothing: what ends and
+        what begins may meet in one counted alert."""
+        kinds: dict[str, set[bool]] = defaultdict(set)
+        for one in messages:
+            kinds[one.gateway].add(losses.fits(one))
+        parts = []
+        for begins, take in ((False, returns.group), (True, losses.group)):
+            places = [at for at, one in enumerate(messages) if kinds[one.gateway] == {begins}]
+            if places:
+                parts.append((places, take(session, [messages[place] for place in places])))
+
+        def write(session: Session, accepted: Collection[int]) -> None:
+            for places, group in parts:
+                group.write(session, [at for at in group.messages if places[at] in accepted])
+
+        return Group([places[at] for places, group in parts for at in group.messages], write)
 
     def handle(self, session: Session, message: Received) -> Complaint | None:
         """One change of one condition: its alert, then what it means for others. The alarm is
@@ -88,7 +104,7 @@ class SmokeHandler:
         behind = aside.do("clock", slow, timedelta()) if timed else timedelta()
         over = put_right(event.since, behind, now)
         alarm = _alarm(condition_id, message, event, behind) if event.active and timed else None
-        known = row or _new(message, condition_id, event, alert)
+        known = row or new_condition(message, condition_id, event, alert)
         keep(known, event, verdict, now)
         keep_rings(known, alarm, behind, now)
         if row is None and (verdict.in_test or _is_recorded(session, alert, known)):
@@ -166,19 +182,6 @@ class SmokeHandler:
         for other in session.scalars(others.with_for_update()):
             same = other.device == rings.device
             call_fire(session, other, rings.condition if same else SECOND_ALARM, now)
-
-
-def _new(message: Received, condition_id: str, event: AnyAlarm, alert: AlertRow) -> AlarmCondition:
-    return AlarmCondition(
-        id=condition_id,
-        gateway=message.gateway,
-        device=message.envelope.subject,
-        condition=event.condition,
-        alert_id=alert.id,
-        in_test=False,
-        fire_owed=False,
-        owed_times=0,
-    )
 
 
 def _is_recorded(session: Session, alert: AlertRow, known: AlarmCondition) -> bool:

@@ -1,15 +1,19 @@
-"""A home with two smoke alarms, and the emergency line."""
+"""A home with two smoke alarms, and the emergency line; bridges with many."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import servers
 from aed_town import Line119
-from cloud_city import populated
+from cloud.smoke.bridges import SINGLY, MakeTown, Town
+from cloud_city import City, populated
 from fire_town import Home
+from vigil_cloud.capacity.limits import Quotas
 
 
 @pytest.fixture
@@ -26,3 +30,22 @@ def home(tmp_path: Path, line: Line119) -> Iterator[Home]:
     )
     yield Home(city)
     city.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def make_town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeTown]:
+    made: list[City] = []
+
+    def make(each: int = 48) -> Town:
+        url = ""
+        if request.param == "postgresql":
+            template: str = request.getfixturevalue("migrated_postgres")
+            server: servers.Postgres = request.getfixturevalue("postgres")
+            url = server.create(f"t{uuid.uuid4().hex[:16]}", template)
+        quotas = Quotas(alerts_a_minute=SINGLY)
+        made.append(City(tmp_path / f"town-{len(made)}", url, quotas=quotas))
+        return Town(made[-1], each)
+
+    yield make
+    for city in made:
+        city.close()
