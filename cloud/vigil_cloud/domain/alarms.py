@@ -61,6 +61,8 @@ class AlarmReading:
     """Fields that name something: what cannot be printed is no name."""
     says: tuple[str, ...]
     """Fields that make another fact of it, where a gateway uses an event id twice."""
+    further: tuple[str, ...] = ()
+    """Fields that do so where they are there: what is told of an alarm that goes on."""
 
 
 def truth(value: Any) -> bool | None:

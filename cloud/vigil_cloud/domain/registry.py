@@ -191,7 +191,7 @@ def _check_alarms(domain: Described) -> None:
             raise BadDomain(f"domain {domain.name!r} does not say how its alarms are read")
         return
     fields = {name for model in domain.contract.alarms for name in model.model_fields}
-    if unknown := {*reading.names, *reading.says} - fields:
+    if unknown := {*reading.names, *reading.says, *reading.further} - fields:
         raise BadDomain(f"domain {domain.name!r}: its alarms have no {sorted(unknown)}")
     others = [name for name, one in _readings() if one.anything]
     if reading.anything and others:

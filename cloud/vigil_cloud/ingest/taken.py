@@ -96,6 +96,9 @@ def _said(fact: Fact) -> str | None:
     reading = alarm_reading(fact.envelope.type)
     if reading is None or "shape_doubtful" in fact.marks:
         return None
-    said = [fact.envelope.data.get(key) for key in reading.says]
-    text = json.dumps([fact.envelope.subject, *said])
+    data = fact.envelope.data
+    said = [data.get(key) for key in reading.says]
+    # Left out where there is none: most alarms are known by what they were known by before.
+    further = {key: data[key] for key in reading.further if data.get(key)}
+    text = json.dumps([fact.envelope.subject, *said, *([further] if further else ())])
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

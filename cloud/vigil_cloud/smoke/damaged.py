@@ -57,6 +57,8 @@ READING: Final = AlarmReading(
     names=("alarm_id",),
     # What makes it another fact; a name that is drawn anew for the same one does not.
     says=("condition", "active", "since"),
+    # Told again under the same name, and perhaps under the same id: heat calls 119 at once.
+    further=("signs", "rises", "during_test", "unconfirmed_since"),
 )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from city_ingest import CityIngest
 from cloud_city import City, alarm
 from gateways import EPOCH, event
+from vigil_cloud.refusals.models import DeadLetter
 
 GATEWAY = "gw-counts"
 TOPIC = f"vigil/v1/{GATEWAY}/alarm"
@@ -50,6 +52,36 @@ def test_the_end_under_the_id_of_the_beginning_is_the_end(city: City, ingest: Ci
     city.later(minutes=5)
     ingest.store(TOPIC, fire(city, 2, "a-1", active=False))
     assert raised(city) == [("a-1", False, True)]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({}, {"signs": ["heat"]}),
+        ({"signs": ["density"], "rises": 1}, {"signs": ["density"], "rises": 2}),
+        ({"during_test": True}, {}),
+    ],
+)
+def test_what_is_learned_of_a_fire_under_its_own_id_is_taken(
+    city: City, ingest: CityIngest, first: dict[str, Any], then: dict[str, Any]
+) -> None:
+    """Firmware that keeps an id for each alarm, and tells a further sign, or that it is no test."""
+    began = alarm(city.time, id="fire-of-a-1").model_copy(update=first)
+    more = alarm(city.time, id="fire-of-a-1").model_copy(update=then)
+
+    def told(number: int, said: Any) -> bytes:
+        return event(
+            GATEWAY, number, said, subject="a-1", time=city.time, lane="alarm", event_id="1"
+        )
+
+    ingest.store(TOPIC, told(1, began), told(2, more), told(3, more))
+    (shown,) = [one for one in city.alerts("dispatcher") if one["domain"] == "smoke"]
+    assert shown["severity"] == "critical"
+    assert shown["detail"]["signs"] == then.get("signs", [])
+    assert not shown["detail"]["during_test"]
+    with city.services.sessions() as session:
+        letters = session.scalars(select(DeadLetter)).all()
+    assert [one.reason for one in letters] == ["shape-doubtful"], "once"
 
 
 def test_the_same_again_is_known_under_any_number(city: City, ingest: CityIngest) -> None:
