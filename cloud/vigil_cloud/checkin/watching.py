@@ -82,6 +82,10 @@ def lock(session: Session) -> None:
     downlinks.lock_all(session, session.scalars(select(WatchStation.downlink)).all())
 
 
+_ANY_WATCH: Final = select(Watch.case_id).limit(1)
+_ANY_STATION: Final = select(WatchStation.device).limit(1)
+
+
 def watch_job() -> Job:
     """Tells stations what has changed; what is over ends here as well."""
     return Job("watch-lists", EVERY, _follow, waiting=_anything)
@@ -104,9 +108,11 @@ def _follow(turn: Turn) -> None:
 
 def _anything(session: Session, now: datetime) -> bool:
     """Whether there is something to tell or to tidy up, asked each second without a lock."""
+    if session.scalar(_ANY_WATCH) is None and session.scalar(_ANY_STATION) is None:
+        return False  # nearly always: nobody is missing
     entries, _ = _entries(session, now)
-    if not entries and session.scalar(select(WatchStation.device).limit(1)) is None:
-        return session.scalar(select(Watch.case_id).limit(1)) is not None
+    if not entries and session.scalar(_ANY_STATION) is None:
+        return session.scalar(_ANY_WATCH) is not None
     revision = _current_revision(session, entries)
     if _due(session, entries, now, revision) or _left(session, now):
         return True

@@ -14,11 +14,12 @@ from typing import ClassVar, Final
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from vigil_cloud.database.server_clock import ServerClock
 from vigil_cloud.jobs import leases, supervision
 from vigil_cloud.jobs.clock import ClockWatch
-from vigil_cloud.jobs.leases import RENEW_EVERY, Fence, Lease
+from vigil_cloud.jobs.leases import RENEW_EVERY, Due, Fence, Lease
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn, machine
 from vigil_cloud.jobs.work import WorkKind
 from vigil_cloud.jobs.worker import Worker
@@ -122,27 +123,33 @@ class JobRunner:
             self._renew(now)
         with self._lock:
             idle = [name for name in self.jobs if name not in self._running]
-        with services.sessions() as session:
-            found = leases.due(session, idle, now)
+        found: list[Due] = []
+        away: SQLAlchemyError | None = None
+        with services.sessions() as session:  # one for all: to open one costs as a query does
+            try:
+                for one in leases.due(session, idle, now):
+                    if not one.may_idle or self._waiting(session, self.jobs[one.name], now):
+                        found.append(one)  # noqa: PERF401 - those before an error count
+            except SQLAlchemyError as error:  # those before it are begun all the same
+                away = error
         started = []
         for one in found:
-            if one.may_idle and not self._waiting(self.jobs[one.name], now):
-                continue
             lease = leases.take(services.sessions, one, self.holder, now)
             if lease is not None:
                 self._start(lease)
                 started.append(one.name)
+        if away is not None:
+            raise away
         return started
 
-    def _waiting(self, job: Job, now: datetime) -> bool:
+    def _waiting(self, session: Session, job: Job, now: datetime) -> bool:
         if job.waiting is None:
             return True
         until = self._idle_until.get(job.name, now)
         if now < until <= now + job.every:  # farther ahead only where the clock was set back
             return False
         try:
-            with self._services.sessions() as session:
-                found = job.waiting(session, now)
+            found = job.waiting(session, now)
         except SQLAlchemyError:
             raise
         except Exception:  # noqa: BLE001 - one job's mistake must not hold up the others: its turn shows it
