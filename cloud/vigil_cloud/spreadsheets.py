@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 FORMULA: Final = ("=", "+", "-", "@", "\t")
 """A cell that begins so is a formula to a spreadsheet: written with an apostrophe in front."""
@@ -44,6 +44,17 @@ def rows_of(
     if len(filled) - 1 > most:
         raise NoTable(f"More than {most} lines: make several files of it.")
     return [(line, _row(line, names, columns, cells)) for line, cells in filled[1:]]
+
+
+def twice(names: Sequence[str]) -> list[str]:
+    """Columns that a header names more than once: of their cells the last would count alone."""
+    return sorted({name for name in names if name and names.count(name) > 1})
+
+
+def surplus(row: Mapping[Any, Any]) -> bool:
+    """Whether a row of ``csv.DictReader`` has a cell that no column of the header is for: a text
+    with a comma in it that nobody quoted. Commas at the end are none."""
+    return any(cell.strip() for cell in row.get(None) or ())
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

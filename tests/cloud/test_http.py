@@ -272,6 +272,13 @@ def test_pages_are_served_and_unknown_addresses_show_the_start(city: City) -> No
     assert "frame-ancestors 'none'" in client.get("/").headers["content-security-policy"]
 
 
+@pytest.mark.skipif(not (STATIC / "index.html").is_file(), reason="pages not built: make setup")
+@pytest.mark.parametrize("path", ["/", "/offline.js", "/notifications.js", "/icon.svg"])
+def test_what_keeps_its_name_is_asked_for_anew_after_an_upgrade(city: City, path: str) -> None:
+    """w3c/ServiceWorker#894: a worker of two releases, put together from a browser's cache."""
+    assert city.anonymous().get(path).headers["cache-control"] == "no-cache"
+
+
 def test_files_of_the_page_are_compressed_and_answers_are_not(city: City) -> None:
     if not (pages.STATIC / "index.html").is_file():
         pytest.skip("the web pages are not built: make setup")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from vigil_cloud.aed.dispatch import Aed, Hours, Volunteer, clock_time, daily
+from vigil_cloud.spreadsheets import twice
 from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Cells]:
             missing = [name for name in columns if name not in (reader.fieldnames or [])]
             if missing:
                 raise BadDispatchFile(path, 1, missing[0], "there is no such column")
+            if again := twice(reader.fieldnames or []):
+                raise BadDispatchFile(path, 1, again[0], "this column is there twice")
             seen: set[str] = set()
             for row in reader:
                 line = reader.line_num

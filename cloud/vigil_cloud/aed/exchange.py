@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from vigil_cloud.aed.hours import BadOpeningHours, parsed
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.spreadsheets import surplus, twice
 from vigil_schemas.types import DeviceId
 
 COLUMNS: Final = (
@@ -97,12 +98,18 @@ def from_csv(text: str) -> list[Imported]:
     """Raises ``BadImport``."""
     try:
         reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-        missing = {"ref", "name", "lat", "lon"} - set(reader.fieldnames or [])
+        names = [name.strip().lower() for name in reader.fieldnames or []]
+        reader.fieldnames = names
+        missing = {"ref", "name", "lat", "lon"} - set(names)
         if missing:
             raise BadImport([f"line 1: no column {', '.join(sorted(missing))}"])
+        if again := twice(names):
+            raise BadImport([f"line 1: named twice: {', '.join(again)}"])
         rows = [(f"line {reader.line_num}", row) for row in reader]
     except csv.Error as error:
         raise BadImport([f"no CSV: {error}"]) from error
+    if wrong := [f"{where}: more cells than columns" for where, row in rows if surplus(row)]:
+        raise BadImport(wrong)
     return _all((where, {k: v for k, v in row.items() if k is not None}) for where, row in rows)
 
 

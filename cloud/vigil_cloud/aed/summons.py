@@ -27,7 +27,7 @@ from vigil_cloud.aed.own_channels import (
 )
 from vigil_cloud.database.engine import writing
 from vigil_cloud.jobs.clock import jumped_ahead
-from vigil_cloud.notify.text import NotificationText
+from vigil_cloud.notify.text import NotificationText, one_line
 from vigil_cloud.notify.web_push.note import Action, Note
 from vigil_cloud.services import Services
 
@@ -164,7 +164,7 @@ def _text(
         fetch_zh = f"請先取 {site.name_zh or site.name} 的 AED（{site.location}）。"
     public = services.settings.public_url.rstrip("/")
     link = f"\n{public}{_PAGE}" if public else ""
-    title = f"心跳停止 AED 求救：{call.place_zh} / Heart stopped: {call.place}"
+    title = one_line(f"心跳停止 AED 求救：{call.place_zh} / Heart stopped: {call.place}")
     near = f"您約 {minutes} 分鐘可到。You can be there in about {minutes} min."
     note = Note(
         title,

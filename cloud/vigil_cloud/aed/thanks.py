@@ -28,7 +28,7 @@ from vigil_cloud.aed.own_channels import (
     tell_all,
 )
 from vigil_cloud.database.engine import writing
-from vigil_cloud.notify.text import NotificationText
+from vigil_cloud.notify.text import NotificationText, one_line
 from vigil_cloud.notify.web_push.note import Note
 from vigil_cloud.services import Services
 
@@ -125,7 +125,9 @@ def _found(session: Session, services: Services) -> Sequence[_Thanks]:
 
 
 def _text(services: Services, call: AedCallRow) -> NotificationText:
-    title = f"謝謝您：{call.place_zh} AED 召集已結束 / Thank you: the call at {call.place} is over"
+    title = one_line(
+        f"謝謝您：{call.place_zh} AED 召集已結束 / Thank you: the call at {call.place} is over"
+    )
     body = (
         "請開啟頁面說明經過與您的狀況。若想找人談談，也請告訴我們。\n"
         "Open the page to say what was done and how you are. Say so there if you want to talk."

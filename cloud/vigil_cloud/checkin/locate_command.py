@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from vigil_cloud.spreadsheets import surplus, twice
 from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
@@ -64,9 +65,13 @@ def _sensors(path: Path) -> list[Sensor]:
     reader = csv.DictReader(_lines(path), skipinitialspace=True)
     if missing := [name for name in ("sensor", "x", "y") if name not in (reader.fieldnames or ())]:
         raise BadTrack(f"{path.name} has no column {', '.join(missing)}")
+    if again := twice(reader.fieldnames or ()):
+        raise BadTrack(f"{path.name} has a column twice: {', '.join(again)}")
     found: dict[str, Sensor] = {}
     for row in reader:
         where = f"{path.name}, line {reader.line_num}"
+        if surplus(row):
+            raise BadTrack(f"{where}: more cells than columns")
         name = (row["sensor"] or "").strip()
         if name in found:
             raise BadTrack(f"{where}: a second sensor named {name!r}")

@@ -305,9 +305,9 @@ class StationSilence(Base):
     __tablename__ = "station_silences"
 
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
-    since: Mapped[datetime]
+    since: Mapped[datetime] = mapped_column(info=SINCE)
     """Its last sign, or when its source failed."""
-    noticed: Mapped[datetime]
+    noticed: Mapped[datetime] = mapped_column(info=SINCE)
     """When we first found it so: a cloud that was away itself has watched nothing meanwhile."""
     told: Mapped[datetime | None]
     """When its host was told; one alert for each silence."""
@@ -351,7 +351,7 @@ class WatchStation(Base):
     """Of the gateway as it was told: one that has started anew is told anew."""
     revision: Mapped[int] = mapped_column(BigInteger)
     downlink: Mapped[str] = mapped_column(String(64))
-    asked: Mapped[datetime]
+    asked: Mapped[datetime] = mapped_column(info=SINCE)
     tries: Mapped[int] = mapped_column(Integer, default=0)
     """Refused in a row."""
     withdrawn: Mapped[bool] = mapped_column(default=False, server_default=false())

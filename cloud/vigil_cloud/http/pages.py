@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from vigil_cloud.api_errors import NotFound
 
+_ASKED_ANEW: Final = {"Cache-Control": "no-cache"}
 STATIC: Final = Path(__file__).parents[1] / "static"
 _NOT_PAGES: Final = (
     "api/",
@@ -84,8 +85,10 @@ def page(path: str, request: Request) -> FileResponse:
     if path.startswith(_NOT_PAGES):
         raise NotFound(f"There is nothing at {request.url.path}.")
     if path in _top_files():
-        return FileResponse(STATIC / path)
+        # Its name says nothing of its content: without this a browser guesses for how long it
+        # may keep it, and a service worker of two releases is put together from its caches.
+        return FileResponse(STATIC / path, headers=_ASKED_ANEW)
     start = STATIC / "index.html"
     if not start.is_file():
         raise NotFound("The web pages are not built; run `make setup`.")
-    return FileResponse(start, headers={"Cache-Control": "no-cache"})
+    return FileResponse(start, headers=_ASKED_ANEW)

@@ -95,6 +95,20 @@ def count(session: Session, wanted: Sequence[Limit], now: datetime, *, many: int
             raise TooManyAttempts(seconds)
 
 
+def first_time(session: Session, kind: str, thing: str, form: str, now: datetime) -> bool:
+    """Whether nothing has come of this form yet: a press that is repeated, because its answer was
+    slow or was lost, sends the same form twice. Remembered for ``WINDOW``, in the caller's
+    transaction: of two at once the second waits for what becomes of the first."""
+    columns = table_of(LoginAttempt).c
+    times: int | None = session.scalar(
+        insert(session, LoginAttempt)
+        .values(key=_digest(f"{kind} form\0{thing}\0{form}"), failures=1, window_started=now)
+        .on_conflict_do_update(index_elements=["key"], set_={"failures": columns.failures + 1})
+        .returning(columns.failures)
+    )
+    return times == 1
+
+
 def forgive(session: Session, wanted: Sequence[Limit]) -> None:
     """The attempt was no failure: the name starts afresh, the network is back where it was."""
     name, network = wanted

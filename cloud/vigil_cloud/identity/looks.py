@@ -52,7 +52,8 @@ def note(  # noqa: PLR0913 - columns of one look, all by name
         .execution_options(populate_existing=True)
     )
     if open_look is not None:
-        if now - open_look.last <= (FOLLOWED if automatic else WINDOW):
+        # Far ahead it was written by a clock that has been set back since: that look is over.
+        if abs(now - open_look.last) <= (FOLLOWED if automatic else WINDOW):
             open_look.last = max(open_look.last, now)
             open_look.count += not automatic
             session.flush()

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vigil_cloud.database.base import Base, KeptHash, Sealed
+from vigil_cloud.database.base import SINCE, Base, KeptHash, Sealed
 
 
 class Search(Base):
@@ -106,7 +106,7 @@ class SearchLikely(Base):
     case_id: Mapped[str] = mapped_column(
         ForeignKey("searches.case_id", ondelete="CASCADE"), primary_key=True
     )
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(info=SINCE)
     """For which moment."""
     drawn: Mapped[dict[str, Any]] = mapped_column(JSON)
     """``likely.Drawn``, as JSON."""

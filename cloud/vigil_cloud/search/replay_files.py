@@ -10,6 +10,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
+from vigil_cloud.spreadsheets import surplus, twice
 from vigil_schemas.errors import VigilError
 
 CHECKIN_COLUMNS: Final = ("time", "person", "station")
@@ -152,7 +153,13 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
     try:
         if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
             raise BadReplayInput(f"{path.name} has no column {', '.join(missing)}")
+        if again := twice(reader.fieldnames or ()):
+            raise BadReplayInput(f"{path.name} has a column twice: {', '.join(again)}")
         for row in reader:
+            if surplus(row):
+                raise BadReplayInput(
+                    f"{path.name}, line {reader.line_num}: more cells than columns"
+                )
             if any(row.get(name) is None for name in columns):
                 raise BadReplayInput(f"{path.name}, line {reader.line_num}: a cell is missing")
             yield reader.line_num, row

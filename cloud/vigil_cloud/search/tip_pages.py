@@ -6,6 +6,7 @@ of whoever is searched for: those are on the notice that the family chose to han
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -45,6 +46,7 @@ LONGEST: Final = 500
 LONGEST_CONTACT: Final = 100
 _LARGEST_BODY: Final = 16_384
 _LONGEST_TOKEN: Final = 64
+_LONGEST_FORM: Final = 64
 _POSITION: Final = ("latitude", "longitude", "accuracy")
 _EARLIEST_YEAR: Final = 2000
 _SUREST_M: Final = 10.0
@@ -161,7 +163,8 @@ def _read(body: bytes, now: datetime) -> tips.Tip:
     at = _moment(said["at"]) if said.get("at") else now - timedelta(minutes=int(age))
     if at > now + AHEAD:
         raise TipInFuture
-    return tips.Tip(min(at, now), text, said.get("near", "")[:64], contact, _place(said))
+    form_of = said.get("form", "")[:_LONGEST_FORM]
+    return tips.Tip(min(at, now), text, said.get("near", "")[:64], contact, _place(said), form_of)
 
 
 def _moment(text: str) -> datetime:
@@ -207,6 +210,7 @@ def _form(number: str, token: str, stations: Sequence[checkins.Station], words: 
         + words.of("If somebody is in danger, call 110.", "若有人身危險，請立即撥打 110。")
         + "</p>",
         f'<form method="post" action="/p/search/{escape(token)}?lang={words.language}">',
+        f'<input type="hidden" name="form" value="{secrets.token_urlsafe(16)}">',
         f'<label for="where">{words.of("Where, and what you saw", "在哪裡、看到什麼")}</label>',
         f'<textarea id="where" name="where" rows="3" required minlength="2" maxlength="{LONGEST}">'
         "</textarea>",

@@ -75,6 +75,8 @@ class Tip:
     device: str = ""
     contact: str = ""
     place: Place | None = None
+    form: str = ""
+    """Of the page on which it was written, made up for each; empty: of none of ours."""
 
 
 def make_link(desk: Desk, case_id: str) -> CaseRow:
@@ -138,10 +140,12 @@ def limits(token: str, address: str) -> tuple[attempts.Limit, ...]:
 
 
 def take(session: Session, cipher: Cipher, token: str, tip: Tip, now: datetime) -> None:
-    """Keep what a passer-by says, and tell whoever may know. Raises ``TipLinkUnknown``,
-    ``CaseFull``."""
+    """Keep what a passer-by says, and tell whoever may know. Idempotent for one form. Raises
+    ``TipLinkUnknown``, ``CaseFull``."""
     feed.lock(session)
     search, case = find(session, cipher, token)
+    if tip.form and not attempts.first_time(session, KIND, search.case_id, tip.form, now):
+        return  # one sighting that was pressed twice is not two for the map and its people
     of_search = (SearchEntry.case_id == search.case_id, SearchEntry.kind == KIND)
     count = session.scalar(select(func.count()).where(*of_search)) or 0
     if count >= MOST or history.next_number(session, case.id) > history.MOST:
@@ -171,7 +175,8 @@ def take(session: Session, cipher: Cipher, token: str, tip: Tip, now: datetime) 
     feed.append(session, "case", case.id, now)
     # Since they were told last, not since the last tip: one every nine minutes would tell nobody.
     told_last = calls.tip_told(session, search)
-    if told_last is None or now - told_last >= TOLD_AGAIN_AFTER:
+    # One that lies ahead was told by a clock that has been set back since: it silences nothing.
+    if told_last is None or abs(now - told_last) >= TOLD_AGAIN_AFTER:
         calls.tell_tip(session, search, count + 1, now)
 
 

@@ -17,6 +17,7 @@ from math import isfinite
 from typing import Any, ClassVar, Final, NamedTuple
 
 from vigil_cloud.api_errors import ApiError
+from vigil_cloud.spreadsheets import twice
 from vigil_cloud.water.network import length_of
 
 MOST_MISTAKES: Final = 50
@@ -179,6 +180,8 @@ def _csv_rows(text: str) -> tuple[list[_Row], list[str]]:
         reader.fieldnames = names
         if missing := {"id", "kind"} - set(names):
             raise BadNetwork([f"line 1: no column {', '.join(sorted(missing))}"])
+        if again := twice(names):
+            raise BadNetwork([f"line 1: named twice: {', '.join(again)}"])
         if "wkt" not in names and not {"lat", "lon"} <= set(names):
             raise BadNetwork(["line 1: no column wkt, and no columns lat and lon"])
         unknown = set(names) - {*COLUMNS, "lat", "lon", ""}

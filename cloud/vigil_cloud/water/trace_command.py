@@ -16,6 +16,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from vigil_cloud.spreadsheets import surplus, twice
 from vigil_schemas.errors import VigilError
 from vigil_schemas.recordings.encodings import detect
 
@@ -147,6 +148,8 @@ def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | 
         reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
         if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
             raise BadObservations([f"there is no column {', '.join(missing)}"])
+        if again := twice(reader.fieldnames):
+            raise BadObservations([f"a column is there twice: {', '.join(again)}"])
         observed, zone, notes = _taken(reader, network)
     except csv.Error as error:  # a field without an end, for one
         raise BadObservations([f"line {reader.line_num + 1}: {error}"]) from error
@@ -197,6 +200,9 @@ def _taken(
     before: dict[str, float] = {}
     twice = blank = backward = 0
     for line, row in enumerate(rows, 2):
+        if surplus(row):
+            mistakes.append(f"line {line}: more cells than columns")
+            continue
         try:
             at, zone = _moment(row["time"] or "")
             value = float(row["value"] or "nan")

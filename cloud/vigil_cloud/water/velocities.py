@@ -13,6 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert
+from vigil_cloud.spreadsheets import surplus, twice
 from vigil_cloud.water.models import Reach, VelocityReading
 from vigil_schemas.errors import VigilError
 
@@ -59,6 +60,8 @@ def read(path: Path) -> list[Velocity]:
     try:
         if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
             raise BadVelocities([f"there is no column {', '.join(missing)}"])
+        if again := twice(reader.fieldnames or ()):
+            raise BadVelocities([f"a column is there twice: {', '.join(again)}"])
         return _taken(reader)
     except csv.Error as error:
         raise BadVelocities([f"line {reader.line_num + 1}: {error}"]) from error
@@ -68,6 +71,9 @@ def _taken(rows: Iterable[Mapping[str, str | None]]) -> list[Velocity]:
     found: list[Velocity] = []
     mistakes: list[str] = []
     for line, row in enumerate(rows, 2):
+        if surplus(row):
+            mistakes.append(f"line {line}: more cells than columns")
+            continue
         try:
             at = datetime.fromisoformat(row["time"] or "")
             velocity = float(row["velocity_m_s"] or "nan")

@@ -10,6 +10,8 @@ vi.stubGlobal("navigator", {});
 vi.mock("../src/lib/problem", () => ({ keptWords: () => Promise.resolve("") }));
 
 const { outbox } = await import("../src/lib/offline/outbox.svelte");
+const { openWithoutNetwork } = await import("../src/lib/offline/app");
+const { sendPhotograph } = await import("../src/domains/water/site/sending");
 
 const ORIGIN = "https://city.example";
 const source = readFileSync(new URL("../public/offline.js", import.meta.url), "utf8");
@@ -147,4 +149,39 @@ test("what was written later of the same subject does not overtake", async () =>
   ]);
   outbox.close();
   vi.useRealTimers();
+});
+
+test("a photograph that the browser has lost is refused, and holds up nothing", async () => {
+  const sent: string[] = [];
+  outbox.sends("lost", sendPhotograph);
+  outbox.sends("noted", ({ key }) => {
+    sent.push(key);
+    return Promise.resolve();
+  });
+  const unreadable = () => Promise.reject(new DOMException("gone", "NotReadableError"));
+  const file = Object.assign(new Blob(["x"]), { arrayBuffer: unreadable });
+  const entry = { subject: "case-1", label: "", file: null };
+  await outbox.open("ana");
+  await outbox.add({ ...entry, key: "picture", kind: "lost", body: { text: "" }, file });
+  await outbox.add({ ...entry, key: "words", kind: "noted", body: {} });
+
+  expect(sent).toEqual(["words"]);
+  expect(outbox.entries.map(({ key, refused }) => [key, refused?.code])).toEqual([
+    ["picture", "upload-unreadable"],
+  ]);
+  outbox.close();
+});
+
+test("a worker's scripts never come from the browser's own cache", async () => {
+  const asked: unknown[] = [];
+  const register = (path: string, options?: object) => {
+    asked.push([path, options]);
+    return Promise.resolve();
+  };
+  const serviceWorker = { register, ready: Promise.resolve({ active: null }) };
+  vi.stubGlobal("localStorage", { setItem: () => undefined });
+  vi.stubGlobal("navigator", { serviceWorker });
+  expect(await openWithoutNetwork({ username: "ana" })).toBe(false);
+  expect(asked).toEqual([["/offline.js", { updateViaCache: "none" }]]);
+  vi.stubGlobal("navigator", {});
 });

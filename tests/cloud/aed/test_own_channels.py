@@ -13,7 +13,9 @@ from aed_town import callouts, press, ready, rounds
 from cloud_city import City
 from servers import eventually
 from vigil_cloud.aed import live, summons
+from vigil_cloud.aed.models import AedSite
 from vigil_cloud.aed.own_channels import UNREADABLE, given_up, next_try
+from vigil_cloud.devices.models import Device
 from vigil_cloud.notify.models import Channel
 from webhook import Hook, channel
 
@@ -46,6 +48,23 @@ def test_a_channel_that_cannot_be_opened_is_told_as_that(town: City, hook: Hook)
     assert found["bo"] == "sent", "another one took it"
     assert found["cy"].startswith("no channel of their own")
     assert len(hook.received) == 1
+
+
+def test_a_place_that_breaks_lines_or_turns_letters_does_not_in_the_title(
+    town: City, hook: Hook
+) -> None:
+    """mlrun/mlrun#9457: people type names, and a title is one line of a mail's header."""
+    name = "Hall\r\nBcc: x\u202e"
+    with town.services.engine.begin() as connection:
+        for table in (Device, AedSite):
+            connection.execute(update(table).values(name=name, name_zh=name))
+    ready(town, "ann", 0.001)
+    channel(town, hook.url, name="ann's phone", username="ann")
+    press(town)
+    rounds(town)
+    (message,) = hook.received
+    assert "Hall Bcc: x" in message["title"]
+    assert message["title"].isprintable()
 
 
 def test_what_one_was_told_is_written_down_while_another_waits(town: City, hook: Hook) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -272,6 +272,28 @@ def test_what_is_no_geojson_of_points_is_refused(text: str) -> None:
 def test_what_is_no_csv_of_aeds_is_refused(text: str) -> None:
     with pytest.raises(BadImport):
         from_csv(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # Of two columns of one name the last would count, and nobody would know.
+        ("ref,name,lat,lon,phone,phone\na,Hall,23.48,120.44,05-1,05-2\n", "named twice: phone"),
+        # A comma that nobody quoted moves what follows into the next column.
+        ("ref,lat,lon,name\na,23.48,120.44,Hall, east door\n", "line 2: more cells"),
+    ],
+)
+def test_a_table_that_can_be_read_in_two_ways_is_refused(text: str, said: str) -> None:
+    with pytest.raises(BadImport, match=said):
+        from_csv(text)
+
+
+def test_a_column_is_known_however_its_name_is_typed() -> None:
+    """A date that is left out in silence is a defibrillator whose battery nobody changes."""
+    head = "\ufeffRef, Name , lat, lon, Battery_Until\n"
+    (one,) = from_csv(head + "a,Hall,23.48,120.44,2027-01-31,\n")
+    assert (one.ref, one.fields["name"]) == ("a", "Hall")
+    assert one.fields["battery_until"] == date(2027, 1, 31)
 
 
 OSM = """{"type": "FeatureCollection", "features": [

@@ -56,6 +56,15 @@ def test_repeated_looks_within_ten_minutes_are_one_line(home: City) -> None:
     assert line["stop"] == isoformat_utc(began)
 
 
+def test_a_look_after_the_clock_was_set_back_is_another(home: City) -> None:
+    """Else everything that is looked at until the clock has caught up would be one look."""
+    footprints(home)
+    home.later(hours=-1)
+    footprints(home)
+
+    assert [line["count"] for line in told(home)] == [1, 1]
+
+
 def test_a_look_after_a_while_is_another(home: City) -> None:
     footprints(home)
     home.later(minutes=11)

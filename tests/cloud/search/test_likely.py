@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cloud.search.conftest import LOOKS, Missing, lines, sighting
 from cloud_city import GATEWAY, NAME
+from vigil_cloud.database import clock as stored
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.whereabouts import Scope
@@ -78,6 +79,20 @@ def test_a_map_is_drawn_once_and_again_when_something_is_known(missing: Missing)
     assert near["contours"][0]["area_km2"] < areas[0], "she was heard just now"
     missing.city.later(minutes=6)
     assert drawn(missing) == 1, "time moves people"
+
+
+def test_a_map_is_drawn_anew_after_the_clock_was_set_back(missing: Missing) -> None:
+    """Else it would stand still until the clock has caught up, whatever is heard."""
+    reported(missing)
+    missing.city.later(hours=6)
+    assert drawn(missing) == 1
+    before, step = missing.city.time, timedelta(hours=-6)
+    missing.city.later(hours=-6)
+    with writing(missing.city.services.sessions) as session:
+        stored.move(session, step, before)
+    missing.city.later(seconds=30)
+    missing.city.send(sighting(missing.city), "station-2")
+    assert drawn(missing) == 1
 
 
 def test_the_map_of_a_search_without_news_is_drawn_less_and_less_often(missing: Missing) -> None:

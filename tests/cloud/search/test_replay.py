@@ -155,6 +155,12 @@ def test_rings_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("stations.csv", STATIONS + "a,23,120,9,yesterday,\n", "yesterday"),
         ("checkins.csv", "time,person,station\n", "no check-in"),
         ("checkins.csv", "time,person\n", "no column station"),
+        ("checkins.csv", "time,person,station,time\n", "a column twice: time"),
+        (
+            "checkins.csv",
+            "time,person,station\n2026-03-01T08:00:00Z,a,temple,gate\n",
+            "line 2: more cells",
+        ),
         ("checkins.csv", "time,person,station\n2026-03-01T08:00:00Z,a\n", "a cell is missing"),
         ("checkins.csv", "time,person,station\n2026-03-01T08:00:00Z,a,bar\n", "named 'bar'"),
         (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -140,6 +142,60 @@ def test_a_report_every_nine_minutes_does_not_silence_those_that_follow(missing:
     with city.services.sessions() as session:
         history = select(AlertHistory.comment).where(AlertHistory.action == "told-again")
         assert session.scalars(history).all() == ["tip 1", "tip 3", "tip 5"]
+
+
+def test_a_form_that_is_sent_twice_is_one_report(missing: Missing) -> None:
+    """osTicket/osTicket#2004: pressed again because the answer is slow. Two sightings would count
+    for twice as much on the map."""
+    city = missing.city
+    case, path = linked(missing)
+    page = city.anonymous().get(path + "?lang=en").text
+    (form,) = re.findall(r'name="form" value="([^"]+)"', page)
+    for _ in range(2):
+        sent = tell(city, path, form=form)
+        assert sent.status_code == 303
+        assert "Thank you" in city.anonymous().get(sent.headers["location"]).text
+    assert len(missing.map("family", case)["entries"]) == 1
+
+    # Somebody else who says the same in the same words has seen them as well.
+    (other,) = re.findall(
+        r'name="form" value="([^"]+)"', city.anonymous().get(path + "?lang=en").text
+    )
+    assert other != form
+    assert tell(city, path, form=other).status_code == 303
+    assert len(missing.map("family", case)["entries"]) == 2
+
+
+def test_two_presses_at_once_are_one_report(missing: Missing) -> None:
+    city = missing.city
+    case, path = linked(missing)
+    gate, found = threading.Barrier(2), []
+
+    def press() -> None:
+        client = city.anonymous()
+        gate.wait()
+        said = {"where": "At the bus stop", "age": "15", "form": "of-one-page"}
+        found.append(client.post(path, data=said, follow_redirects=False).status_code)
+
+    threads = [threading.Thread(target=press) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [303, 303]
+    assert len(missing.map("family", case)["entries"]) == 1
+
+
+def test_a_clock_that_is_set_back_silences_no_report(missing: Missing) -> None:
+    city = missing.city
+    _, path = linked(missing)
+    city.later(hours=6)
+    assert tell(city, path).status_code == 303
+    city.later(hours=-6)
+    assert tell(city, path).status_code == 303
+    with city.services.sessions() as session:
+        history = select(AlertHistory.comment).where(AlertHistory.action == "told-again")
+        assert session.scalars(history).all() == ["tip 1", "tip 2"]
 
 
 @pytest.mark.parametrize(

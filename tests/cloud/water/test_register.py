@@ -82,6 +82,7 @@ def test_an_owner_who_is_a_person_is_sealed_and_shown_to_those_who_inspect(city:
         ("id,kind,lat,lon,colour\n", "csv", "line 1: unknown columns: colour"),
         ("id,kind,wkt\nr1,reach,CIRCLE (1)\n", "csv", "line 2: wkt is no POINT"),
         ("id,kind,wkt\n", "csv", "there is nothing in it"),
+        ("id,kind,wkt,Name,name\n", "csv", "line 1: named twice: name"),
         ("{}", "geojson", "no GeoJSON FeatureCollection"),
         ('{"features": [3]}', "geojson", "feature 1: no feature"),
         (collection(r1={"to": "a"}), "geojson", "begins and ends at the same node"),

@@ -339,6 +339,8 @@ def test_outcomes_count_where_one_outfall_was_named(city: City) -> None:
         ("time,reach,velocity_m_s\n2026-02-28T00:00:00Z,r9,1\n", "no reach 'r9'"),
         ("time,reach,velocity_m_s\n2027-02-28T00:00:00Z,r1,1\n", "lies ahead"),
         ("time,reach,velocity_m_s\n", "no velocity in it"),
+        ("time,reach,velocity_m_s,reach\n", "there twice: reach"),
+        ("time,reach,velocity_m_s\n2026-02-28T00:00:00Z,r1,0,4\n", "line 2: more cells"),
     ],
 )
 def test_velocities_that_are_none_are_refused_whole(

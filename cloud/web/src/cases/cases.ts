@@ -2,6 +2,7 @@
 
 import { answer, api, Problem } from "../lib/api/client";
 import type { Case } from "../lib/api/model";
+import { contentOf } from "../lib/upload";
 
 /** Of one try: sent again after a broken connection, the server does nothing more. */
 export function newKey(): string {
@@ -83,6 +84,7 @@ export async function addPhotograph(
 ): Promise<Case> {
   const refused = tooLarge(picture);
   if (refused) throw refused;
+  const content = await contentOf(picture);
   return answer(
     api.POST("/api/v1/cases/{case_id}/photographs", {
       params: {
@@ -94,7 +96,7 @@ export async function addPhotograph(
         },
       },
       headers: { "Content-Type": picture.type || "image/jpeg" },
-      body: picture as never,
+      body: content as never,
       bodySerializer: (body) => body as never,
     }),
   );

@@ -74,7 +74,7 @@ class Push {
   }
 
   async #subscribe(username: string, key: string): Promise<void> {
-    await navigator.serviceWorker.register("/offline.js");
+    await navigator.serviceWorker.register("/offline.js", { updateViaCache: "none" });
     const { pushManager } = await navigator.serviceWorker.ready;
     let made = await pushManager.getSubscription();
     if (made !== null && !isOf(made, key)) {

@@ -23,7 +23,7 @@ function loaded(): string[] {
 export async function openWithoutNetwork({ username }: Writer): Promise<boolean> {
   localStorage.setItem(STORED_AS, JSON.stringify({ username }));
   if (!("serviceWorker" in navigator)) return false;
-  await navigator.serviceWorker.register("/offline.js");
+  await navigator.serviceWorker.register("/offline.js", { updateViaCache: "none" });
   const { active } = await navigator.serviceWorker.ready;
   if (!active) return false;
   const { port1, port2 } = new MessageChannel();
