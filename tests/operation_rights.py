@@ -564,6 +564,7 @@ TABLE = [
     Row("DELETE /api/v1/session", ALL),
     Row("DELETE /api/v1/sessions", ALL),
     Row("GET /api/v1/enrolment/export", ENROL),
+    Row("GET /api/v1/enrolment/not-called", ENROL),
     Row("POST /api/v1/enrolment/import", ENROL),
     Row("GET /api/v1/registers", ADMINISTER),
     Row("GET /api/v1/registers/{register}", ADMINISTER),

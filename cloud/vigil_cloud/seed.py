@@ -4,7 +4,8 @@ Sections (all optional): ``[[account]] username, password, roles, display_name, 
 language, districts``; districts and homes: ``seed_homes``; ``[[gateway]] id, token``;
 ``[[person]] key, name, guardians``; ``[[tag]] tag, person``; ``[[consent]] person, account,
 expires | expires_days, scopes`` (of ``last_place``, ``footprint``, ``live``, ``alerts``; the first
-two where it names none) ``, footprint_from`` (a time, or ``now``); ``[[channel]] name, url,
+two where it names none) ``, footprint_from`` (a time, or ``now``): guardians are told of nothing
+without one that names ``alerts``, and the log says whom of them; ``[[channel]] name, url,
 account | role, domains, minimum, escalate_after_s, language, devices`` (a home's own channel: told
 of these devices and of what hangs on their gateway) ``, follow_ups`` (``all-clear``, ``closed``:
 what it is told further of an alert that it was told of) ``, hook_secret`` (of a web hook: its
@@ -39,6 +40,7 @@ from vigil_cloud.domain.registry import domains
 from vigil_cloud.domain.seeding import SEEDER, BadSeed, Section
 from vigil_cloud.identity import consents, districts, person_keys, persons
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.guardian_consents import not_called
 from vigil_cloud.identity.household_schema import DistrictId
 from vigil_cloud.identity.models import Account, Consent
 from vigil_cloud.identity.personal_records import lock_all
@@ -229,6 +231,8 @@ def apply(services: Services, seed: Seed, folder: Path = Path()) -> None:
         for wanted in seed.consent:
             if wanted.person not in gone:
                 _consent(session, wanted, now)
+        for one in not_called(session, now, [person.key for person in seed.person]):
+            _log.warning("guardian-not-called", person=one.person, account=one.account)
         for channel in seed.channel:
             _channel(session, cipher, channel)
     sync(services.sessions, cipher, services.settings)
@@ -311,7 +315,6 @@ def _consent(session: Session, wanted: SeedConsent, now: datetime) -> None:
         if "scopes" not in wanted.model_fields_set:
             # A file of before there were scopes meant everything: whoever wrote it is told.
             _log.warning("consent-without-scopes", person=wanted.person, opens=sorted(DEFAULT))
-        begin = now if wanted.footprint_from == "now" else wanted.footprint_from
         consents.grant(
             session,
             person_key=wanted.person,
@@ -319,7 +322,7 @@ def _consent(session: Session, wanted: SeedConsent, now: datetime) -> None:
             by=SEEDER,
             expires=expires,
             now=now,
-            wanted=consents.Wanted(wanted.scopes, begin),
+            wanted=consents.Wanted.of(wanted.scopes, wanted.footprint_from, now),
         )
         session.flush()
 

@@ -215,6 +215,25 @@ def test_a_cell_that_is_a_formula_is_written_as_text(city: City) -> None:
     assert bring(city, "districts", text).json()["changed"] == []
 
 
+def test_a_new_guardian_is_opened_what_the_entry_names(city: City) -> None:
+    city.account("son", Role.FAMILY)
+    (may,) = [
+        one for one in get(city, "/people")["register"]["columns"] if one["name"] == "guardians_may"
+    ]
+    assert may["beforehand"] == may["options"] == ["last_place", "footprint", "live", "alerts"]
+    silent = put(city, "people", "p9", new=True, name="Lin", guardians=["family"])
+    assert silent.status_code == 200, silent.text
+    assert rows(city, "people")["p9"]["not_called"] == ["family"]
+    named: dict[str, Any] = {"guardians": ["family", "son"], "guardians_may": ["alerts", "live"]}
+    assert put(city, "people", "p9", **named).status_code == 200
+    told = rows(city, "people")["p9"]
+    assert (told["not_called"], told.get("guardians_may")) == (["family"], None)
+    (mine,) = city.client("son").get("/api/v1/people/mine").json()["people"]
+    assert [one["scope"] for one in mine["scopes"]] == ["live", "alerts"]
+    refused = put(city, "people", "p9", guardians=["family"], guardians_may=["everything"])
+    assert refused.json()["code"] == "bad-entry"
+
+
 def test_people_are_shown_by_name_and_tag_and_never_by_place(city: City) -> None:
     city.one_of_each()
     told = rows(city, "people")["p1"]

@@ -155,6 +155,22 @@ def test_a_consent_opens_what_the_file_names(
     assert ("consent-without-scopes" in {one["event"] for one in told}) == (not said)
 
 
+@pytest.mark.parametrize("scopes", ["", 'scopes = ["live"]', 'scopes = ["alerts"]', None])
+def test_guardians_who_are_not_called_are_told_of(
+    city: City, tmp_path: Path, scopes: str | None
+) -> None:
+    file = tmp_path / "seed.toml"
+    text = '[[person]]\nkey = "p1"\nname = "Wang"\nguardians = ["family"]\n'
+    if scopes is not None:
+        text += f'[[consent]]\nperson = "p1"\naccount = "family"\nexpires_days = 3\n{scopes}\n'
+    file.write_text(text, "utf-8")
+    with capture_logs() as told:
+        seed.apply(city.services, seed.read(file))
+    lines = [one for one in told if one["event"] == "guardian-not-called"]
+    right = [] if scopes and "alerts" in scopes else [("p1", "family")]
+    assert [(one["person"], one["account"]) for one in lines] == right
+
+
 @pytest.mark.parametrize("said", ['scopes = ["all"]', "scopes = []", 'footprint_from = "noon"'])
 def test_scopes_that_are_none_are_refused(said: str, tmp_path: Path) -> None:
     file = tmp_path / "seed.toml"

@@ -26,7 +26,7 @@ Staff = Annotated[Reader, Depends(require(*MAY_ENROL))]
 def list_people(_administrator: Administrator, services: ServicesDependency) -> EnrolledList:
     """Everybody who is enrolled, under their pseudonyms: no names, tags or places."""
     with services.sessions() as session:
-        named = enrolment.people(session, Cipher(services.settings.secret))
+        named = enrolment.people(session, Cipher(services.settings.secret), services.now())
     shown = set(Enrolled.model_fields)
     return EnrolledList(
         people=[Enrolled.model_validate(one.model_dump(include=shown)) for one in named]

@@ -56,7 +56,7 @@ def _person_list(options: argparse.Namespace) -> int:
     from vigil_cloud.identity.cipher import Cipher
 
     with opened(options) as services, services.sessions() as session:
-        for person in people(session, Cipher(services.settings.secret)):
+        for person in people(session, Cipher(services.settings.secret), services.now()):
             print(person.model_dump_json())
     return 0
 

@@ -15,6 +15,7 @@ from vigil_cloud.checkin.schema import Named
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.identity import audit, consents, persons
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.guardian_consents import not_called
 from vigil_cloud.identity.persons import BadEnrolment
 from vigil_schemas.checkin import CarriedId
 
@@ -39,11 +40,14 @@ def take_tag(session: Session, tag: str, *, by: str, now: datetime) -> None:
     )
 
 
-def people(session: Session, cipher: Cipher) -> list[Named]:
+def people(session: Session, cipher: Cipher, now: datetime) -> list[Named]:
     """Everybody who is enrolled, by key. Who there is, and not where they are."""
     tags: dict[str, list[str]] = {}
     for tag in session.scalars(select(Tag).order_by(Tag.tag)):
         tags.setdefault(tag.person_key, []).append(tag.tag)
+    silent: dict[str, list[str]] = {}
+    for one in not_called(session, now):
+        silent.setdefault(one.person, []).append(one.account)
     return [
         Named(
             key=row.key,
@@ -52,6 +56,7 @@ def people(session: Session, cipher: Cipher) -> list[Named]:
             tags=len(tags.get(row.key, [])),
             carries=tags.get(row.key, []),
             guardians=consents.guardians_of(session, row.key),
+            not_called=silent.get(row.key, []),
         )
         for row in persons.everybody(session)
     ]

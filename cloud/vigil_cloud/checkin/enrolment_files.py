@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Final
@@ -27,9 +27,11 @@ from vigil_cloud.checkin.models import Amulet, Tag
 from vigil_cloud.identity import audit, consents, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.errors import UnknownAccount
+from vigil_cloud.identity.guardian_consents import NotCalled, make_guardian, not_called
 from vigil_cloud.identity.persons import BadEnrolment
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_schemas.errors import VigilError
 
 LARGEST: Final = 1024 * 1024
@@ -75,6 +77,8 @@ class Done:
     tags: int = 0
     guardians: int = 0
     stock: int = 0
+    not_called: list[NotCalled] = field(default_factory=list)
+    """Guardians of its persons who hear no alert, also those whom it does not make."""
     mistakes: list[Mistake] = field(default_factory=list)
 
 
@@ -110,16 +114,26 @@ def read(content: bytes) -> list[Row]:
     return [_row(line, names, cells) for line, cells in filled[1:]]
 
 
-def apply(session: Session, cipher: Cipher, rows: Sequence[Row], *, by: str, now: datetime) -> Done:
-    """Everything that the lines ask for. Where there is a mistake, the caller rolls back."""
+def apply(
+    session: Session,
+    cipher: Cipher,
+    rows: Sequence[Row],
+    *,
+    by: str,
+    now: datetime,
+    guardians_may: Collection[Scope] = (),
+) -> Done:
+    """Everything that the lines ask for. Where there is a mistake, the caller rolls back.
+    ``guardians_may``: what guardians whom it makes see and are told of."""
     done = Done()
     for row in rows:
         try:
             with session.begin_nested():
-                _apply_row(session, cipher, row, done, by=by, now=now)
+                _apply_row(session, cipher, row, done, by=by, now=now, may=guardians_may)
         except VigilError as error:
             if len(done.mistakes) < MOST_MISTAKES:
                 done.mistakes.append(Mistake(row.line, str(error)))
+    done.not_called = not_called(session, now, [row.person for row in rows])
     return done
 
 
@@ -129,7 +143,7 @@ def written(session: Session, cipher: Cipher, *, by: str, now: datetime) -> str:
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(COLUMNS[:4])
-    for one in enrolment.people(session, cipher):
+    for one in enrolment.people(session, cipher, now):
         guardians = ";".join(one.guardians)
         for tag in one.carries or [""]:
             table.writerow([_safe(cell) for cell in (one.key, one.name, tag, guardians)])
@@ -168,8 +182,15 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> Row:
     )
 
 
-def _apply_row(
-    session: Session, cipher: Cipher, row: Row, done: Done, *, by: str, now: datetime
+def _apply_row(  # noqa: PLR0913 - a line, and how it is taken, all by name
+    session: Session,
+    cipher: Cipher,
+    row: Row,
+    done: Done,
+    *,
+    by: str,
+    now: datetime,
+    may: Collection[Scope],
 ) -> None:
     if not row.person:
         _into_stock(session, cipher, row, by=by, now=now)
@@ -183,7 +204,9 @@ def _apply_row(
     elif row.name and row.name != persons.name_of(session, cipher, row.person):
         raise BadEnrolment(f"person {row.person!r} is enrolled under another name")
     given = _give(session, row, by=by, now=now)
-    decides = [_guardian(session, row.person, name, by=by, now=now) for name in row.guardians]
+    decides = [
+        _guardian(session, row.person, name, by=by, now=now, may=may) for name in row.guardians
+    ]
     done.persons += new
     done.tags += given
     done.guardians += sum(decides)
@@ -212,7 +235,9 @@ def _give(session: Session, row: Row, *, by: str, now: datetime) -> bool:
     return True
 
 
-def _guardian(session: Session, person: str, username: str, *, by: str, now: datetime) -> bool:
+def _guardian(
+    session: Session, person: str, username: str, *, by: str, now: datetime, may: Collection[Scope]
+) -> bool:
     if username in consents.guardians_of(session, person):
         return False
     try:
@@ -221,8 +246,7 @@ def _guardian(session: Session, person: str, username: str, *, by: str, now: dat
         raise BadEnrolment(f"guardian {username!r}: there is no such account") from error
     if Role.FAMILY.value not in account.roles:
         raise BadEnrolment(f"guardian {username!r}: the account has not the role family")
-    consents.add_guardian(session, person_key=person, account=account, by=by, now=now)
-    return True
+    return make_guardian(session, person_key=person, account=account, by=by, now=now, scopes=may)
 
 
 def _safe(cell: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -15,12 +16,15 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency, require
+from vigil_cloud.identity.guardian_consents import NotCalled, not_called
 from vigil_cloud.identity.reader import Reader
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.parameters import Truth
 from vigil_cloud.services import Services
 
 router = APIRouter(prefix="/enrolment", tags=["people"])
 Staff = Annotated[Reader, Depends(require(*MAY_ENROL))]
+MOST_SHOWN: Final = 200
 _TEXT = {"schema": {"type": "string"}}
 
 
@@ -29,6 +33,23 @@ class RowMistake(BaseModel):
 
     line: int
     text: str
+
+
+class GuardianNotCalled(BaseModel):
+    """A guardian who hears no alert about whom they guard: no consent opens alerts to them."""
+
+    person: str
+    account: str
+
+
+class GuardiansNotCalled(BaseModel):
+    """By person."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    count: int
+    guardians: list[GuardianNotCalled]
+    """The first 200."""
 
 
 class EnrolmentDone(BaseModel):
@@ -45,6 +66,8 @@ class EnrolmentDone(BaseModel):
     guardians: int
     stock: int
     """Amulets of the stock that it names."""
+    not_called: GuardiansNotCalled
+    """Of the file's persons."""
     mistakes: list[RowMistake]
 
 
@@ -78,24 +101,47 @@ async def import_enrolment(
     staff: Staff,
     services: ServicesDependency,
     dry_run: Annotated[Truth, Query()] = False,
+    guardians_may: Annotated[list[Scope] | None, Query(max_length=4)] = None,
 ) -> EnrolmentDone:
     """A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. A file only
-    adds. `dry_run`: only look."""
+    adds. `dry_run`: only look. `guardians_may`: what guardians whom it makes see and are told of,
+    for a year; without, nothing is opened to them."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
         if len(received) > LARGEST:
             raise BadEnrolmentFile(f"More than {LARGEST} bytes.")
-    return await run_in_threadpool(_take, services, staff, bytes(received), dry_run)
+    may = guardians_may or []
+    return await run_in_threadpool(_take, services, staff, bytes(received), dry_run, may)
 
 
-def _take(services: Services, staff: Reader, content: bytes, dry_run: bool) -> EnrolmentDone:
+@router.get("/not-called", operation_id="list_guardians_not_called")
+def list_guardians_not_called(_staff: Staff, services: ServicesDependency) -> GuardiansNotCalled:
+    """Guardians to whom no consent opens alerts: nobody calls them when something happens."""
+    with services.sessions() as session:
+        return _told(not_called(session, services.now()))
+
+
+def _told(found: Sequence[NotCalled]) -> GuardiansNotCalled:
+    return GuardiansNotCalled(
+        count=len(found),
+        guardians=[
+            GuardianNotCalled(person=one.person, account=one.account) for one in found[:MOST_SHOWN]
+        ],
+    )
+
+
+def _take(
+    services: Services, staff: Reader, content: bytes, dry_run: bool, may: Sequence[Scope]
+) -> EnrolmentDone:
     rows = enrolment_files.read(content)
     cipher, now = Cipher(services.settings.secret), services.now()
     found = Done()
     try:
         with writing(services.sessions) as session:
-            found = enrolment_files.apply(session, cipher, rows, by=staff.username, now=now)
+            found = enrolment_files.apply(
+                session, cipher, rows, by=staff.username, now=now, guardians_may=may
+            )
             if dry_run or found.mistakes:
                 raise _Undone
             detail = {"persons": found.persons, "tags": found.tags, "stock": found.stock}
@@ -116,5 +162,6 @@ def _take(services: Services, staff: Reader, content: bytes, dry_run: bool) -> E
         tags=found.tags,
         guardians=found.guardians,
         stock=found.stock,
+        not_called=_told(found.not_called),
         mistakes=[RowMistake(line=one.line, text=one.text) for one in found.mistakes],
     )

@@ -196,7 +196,8 @@ def join(
     cipher, now = Cipher(services.settings.secret), services.now()
     wanted = None
     if body.enrol is not None:
-        wanted = Enrolment(body.enrol.name, _agreed(body.enrol), body.enrol.amulet)
+        said = body.enrol
+        wanted = Enrolment(said.name, _agreed(said), said.amulet, frozenset(said.own))
     with services.sessions() as session:
         before = invitations.joined_before(session, cipher, body.token, reader, wanted)
         if before is not None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from vigil_cloud.checkin.invitations import Capacity, State
 from vigil_cloud.identity.schema import Username
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.parameters import NAME, ONE_LINE
 from vigil_schemas.checkin import CarriedId
 from vigil_schemas.types import UtcDatetime
@@ -123,6 +124,9 @@ class EnrolPerson(Agreement):
     name: Name
     amulet: Annotated[str, StringConstraints(max_length=300, pattern=NO_NUL)] = ""
     """As scanned or typed; empty: later."""
+    own: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(max_length=4)] = []
+    """What whoever enrols is to see and be told of, for a year: ``last_place``, ``footprint``,
+    ``live``, ``alerts``. Empty: nothing is shown to them, and they are not called."""
 
 
 class Join(_Body):

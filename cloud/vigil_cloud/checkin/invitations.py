@@ -27,11 +27,13 @@ from vigil_cloud.checkin import amulets, notice
 from vigil_cloud.checkin.models import Invitation, PurposeConsent
 from vigil_cloud.identity import audit, consents, persons
 from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.guardian_consents import make_guardian
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import add_account, find_account, set_roles
 from vigil_cloud.identity.sessions import digest, same_secret
+from vigil_cloud.identity.whereabouts import Scope
 
 Capacity = Literal["self", "representative"]
 State = Literal["open", "used", "revoked", "over"]
@@ -107,6 +109,8 @@ class Enrolment:
     agreed: Agreed
     amulet: str = ""
     """What was scanned or typed; empty: later."""
+    own: frozenset[Scope] = frozenset()
+    """What whoever enrols is to see and be told of."""
 
 
 def invite_relative(
@@ -328,7 +332,7 @@ def _enrol(
     by = account.username
     audit.append(session, at=now, account=by, action="person.enrolled", subject=key, person_key=key)
     agree(session, key, wanted.agreed, by=by, now=now)
-    consents.add_guardian(session, person_key=key, account=account, by=by, now=now)
+    make_guardian(session, person_key=key, account=account, by=by, now=now, scopes=wanted.own)
     if wanted.amulet:
         amulets.register(session, cipher, wanted.amulet, key, by=by, now=now)
     return key

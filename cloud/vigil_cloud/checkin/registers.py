@@ -7,7 +7,9 @@ from typing import Final
 
 from vigil_cloud.checkin import enrolment
 from vigil_cloud.identity import audit, consents, persons
+from vigil_cloud.identity.guardian_consents import CHOSEN_BEFOREHAND, make_guardian
 from vigil_cloud.identity.service import account_named
+from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.registers.port import Act, BadEntry, Column, Entry, Register
 from vigil_schemas.types import isoformat_utc
 
@@ -18,10 +20,11 @@ def _people(act: Act) -> Sequence[Entry]:
             "person": one.key,
             "name": one.name,
             "guardians": list(one.guardians),
+            "not_called": list(one.not_called),
             "tags": list(one.carries),
             "created": isoformat_utc(one.created),
         }
-        for one in enrolment.people(act.session, act.cipher)
+        for one in enrolment.people(act.session, act.cipher, act.now)
     ]
 
 
@@ -45,8 +48,9 @@ def _noted(act: Act, key: str, action: str) -> None:
 
 
 def _guardians(act: Act, key: str, entry: Entry) -> None:
-    """Whoever is named is one from now on, whoever is not is none any more."""
-    wanted = entry.get("guardians")
+    """Whoever is named is one from now on, whoever is not is none any more. Who is new sees and is
+    told of what the entry says beside."""
+    wanted, said = entry.get("guardians"), entry.get("guardians_may")
     if not isinstance(wanted, list):
         return
     before = consents.guardians_of(act.session, key)
@@ -55,8 +59,13 @@ def _guardians(act: Act, key: str, entry: Entry) -> None:
         if username not in before:
             if "family" not in account.roles:
                 raise BadEntry("guardians", f"the account {username!r} has not the role family")
-            consents.add_guardian(
-                act.session, person_key=key, account=account, by=act.by, now=act.now
+            make_guardian(
+                act.session,
+                person_key=key,
+                account=account,
+                by=act.by,
+                now=act.now,
+                scopes=[Scope(one) for one in said] if isinstance(said, list) else [],
             )
     for username in sorted(set(before) - set(wanted)):
         account = account_named(act.session, username)
@@ -74,6 +83,22 @@ PEOPLE: Final = Register(
         Column(name="person", title="Key", title_zh="代號", required=True, fixed=True),
         Column(name="name", title="Name", title_zh="姓名", required=True, longest=120),
         Column(name="guardians", title="Guardians", title_zh="監護人", kind="words"),
+        Column(
+            name="guardians_may",
+            title="New guardians see and are told of",
+            title_zh="新監護人可查看與被通知的內容",
+            kind="words",
+            secret=True,  # their consents say it, until when and what was taken back
+            options=CHOSEN_BEFOREHAND,
+            beforehand=CHOSEN_BEFOREHAND,
+        ),
+        Column(
+            name="not_called",
+            title="Guardians who are not called (no consent to alerts)",
+            title_zh="不會被通知的監護人（沒有通知的同意）",
+            kind="words",
+            shown=True,
+        ),
         Column(name="tags", title="Tags", title_zh="標籤", kind="words", shown=True),
         Column(name="created", title="Since", title_zh="登錄於", kind="time", shown=True),
     ),

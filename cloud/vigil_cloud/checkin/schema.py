@@ -19,6 +19,8 @@ class Enrolled(BaseModel):
     tags: int
     """How many they carry."""
     guardians: list[str]
+    not_called: list[str]
+    """Those of the guardians who hear no alert: no consent opens alerts to them."""
 
 
 class Named(Enrolled):

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from vigil_cloud.identity.consents import Wanted
 
 SCOPES: Final = ("last_place", "footprint", "live", "alerts")
+_NONE: Final = "none"
 _SCOPES: Final = (
     "what it opens, with commas between: last_place, footprint, live (open pages follow), alerts"
+)
+_OWN: Final = (
+    "what the guardian sees and is told of, with commas between: last_place, footprint, live (open"
+    f" pages follow), alerts; or {_NONE}. Default: all four, for whoever is no guardian yet"
 )
 
 
@@ -22,13 +30,13 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     """Add ``guardian list|add|remove`` and ``consent list|grant|narrow|revoke``."""
     guardian = add_subject(commands, "guardian", "who decides for a person")
     add_command(guardian, "list", _guardians, "user names", common).add_argument("person")
-    for name, run, text in (
-        ("add", _add, "let an account decide for a person"),
-        ("remove", _remove, "the account decides no more"),
-    ):
-        action = add_command(guardian, name, run, text, common)
+    make = add_command(guardian, "add", _add, "let an account decide for a person", common)
+    remove = add_command(guardian, "remove", _remove, "the account decides no more", common)
+    for action in (make, remove):
         action.add_argument("person")
         action.add_argument("account")
+    make.add_argument("--scopes", type=_own_scopes, help=_OWN)
+    make.add_argument("--days", type=float, default=365.0, help="default: 365; at most 366")
     consent = add_subject(commands, "consent", "who may know where a person is")
     add_command(consent, "list", _consents, "of one person", common).add_argument("person")
     grant = add_command(consent, "grant", _grant, "let a relative know", common)
@@ -43,7 +51,7 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     narrow.add_argument("person")
     narrow.add_argument("number", type=int, help="from `consent list`")
     narrow.add_argument("--scopes", type=_scopes, required=True, help=_SCOPES)
-    for action in (grant, narrow):
+    for action in (make, grant, narrow):
         action.add_argument(
             "--footprint-from",
             type=_moment,
@@ -58,23 +66,51 @@ def _guardians(options: argparse.Namespace) -> int:
     from vigil_cloud.identity.consents import guardians_of
 
     with opened(options) as services, services.sessions() as session:
+        silent = _not_called(session, options.person, services.now())
         for username in guardians_of(session, options.person):
-            print(json.dumps({"person": options.person, "guardian": username}))
+            said = {"person": options.person, "guardian": username}
+            print(json.dumps({**said, "called": username not in silent}))
     return 0
 
 
 def _add(options: argparse.Namespace) -> int:
     from vigil_cloud.database.engine import writing
-    from vigil_cloud.identity.consents import add_guardian
+    from vigil_cloud.identity.consents import add_guardian, grant, guarded_by, taken_back
     from vigil_cloud.identity.persons import require_enrolled
     from vigil_cloud.identity.service import account_named
 
+    told: dict[str, Any] = {"person": options.person, "guardian": options.account}
     with opened(options) as services, writing(services.sessions) as session:
         require_enrolled(session, options.person)
         account = account_named(session, options.account)
         now = services.now()
+        named = options.scopes is not None
+        before = options.person in guarded_by(session, account.id)
+        if not named:
+            options.scopes = list(SCOPES)
+        wanted = _wanted(options, now)
         add_guardian(session, person_key=options.person, account=account, by=OPERATOR, now=now)
-    print(json.dumps({"person": options.person, "guardian": options.account}))
+        # What an operator names is opened. What they do not, only to whoever is new, and nothing
+        # that was taken back or that the account could not be shown.
+        usual = not before and "family" in account.roles
+        usual = usual and not taken_back(
+            session, options.person, account.id, account.username, wanted
+        )
+        if wanted.scopes and (named or usual):
+            grant(
+                session,
+                person_key=options.person,
+                account=account,
+                by=OPERATOR,
+                expires=now + timedelta(days=options.days),
+                now=now,
+                wanted=wanted,
+            )
+            told |= wanted.said()
+        else:
+            told |= {"scopes": []}
+        _tell_not_called(session, options, options.account, now)
+    print(json.dumps(told))
     return 0
 
 
@@ -130,6 +166,7 @@ def _grant(options: argparse.Namespace) -> int:
         )
         session.flush()
         number = consent.id
+        _tell_not_called(session, options, options.account, now)
     given = {"person": options.person, "account": options.account, "number": number}
     print(json.dumps({**given, **wanted.said()}))
     return 0
@@ -151,6 +188,7 @@ def _narrow(options: argparse.Namespace) -> int:
             now=now,
         )
         number = consent.id
+        _tell_not_called(session, options, None, now)
     print(json.dumps({"person": options.person, "number": number, **wanted.said()}))
     return 0
 
@@ -159,8 +197,31 @@ def _wanted(options: argparse.Namespace, now: datetime) -> Wanted:
     from vigil_cloud.identity.consents import Wanted
     from vigil_cloud.identity.whereabouts import Scope
 
-    begin = now if options.footprint_from == "now" else options.footprint_from
-    return Wanted(frozenset(Scope(one) for one in options.scopes), begin)
+    return Wanted.of([Scope(one) for one in options.scopes], options.footprint_from, now)
+
+
+def _own_scopes(text: str) -> list[str]:
+    return [] if text.strip() == _NONE else _scopes(text)
+
+
+def _not_called(session: Session, person: str, now: datetime) -> set[str]:
+    from vigil_cloud.identity.guardian_consents import not_called
+
+    return {one.account for one in not_called(session, now, [person])}
+
+
+def _tell_not_called(
+    session: Session, options: argparse.Namespace, account: str | None, now: datetime
+) -> None:
+    """Say which guardians of the person (or whether this one) no alert reaches."""
+    for username in sorted(_not_called(session, options.person, now)):
+        if account in {None, username}:
+            print(
+                f"vigil-cloud: {username} guards {options.person} and will not be called: no"
+                f" consent opens alerts (vigil-cloud consent grant {options.person} {username}"
+                f" --scopes {','.join(SCOPES)})",
+                file=sys.stderr,
+            )
 
 
 def _scopes(text: str) -> list[str]:
@@ -190,5 +251,6 @@ def _revoke(options: argparse.Namespace) -> int:
     with opened(options) as services, writing(services.sessions) as session:
         now = services.now()
         revoke(session, person_key=options.person, consent_id=options.number, by=OPERATOR, now=now)
+        _tell_not_called(session, options, None, now)
     print(json.dumps({"person": options.person, "revoked": options.number}))
     return 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, Self
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -52,6 +53,13 @@ class Wanted:
     scopes: frozenset[Scope] = DEFAULT
     footprint_from: datetime | None = None
 
+    @classmethod
+    def of(
+        cls, scopes: Collection[Scope], begin: datetime | Literal["now"] | None, now: datetime
+    ) -> Self:
+        """As somebody says it: ``now`` is the moment from which it counts."""
+        return cls(frozenset(scopes), now if begin == "now" else begin)
+
     def covers(self, scope: Scope, other: Wanted) -> bool:
         """Whether it opens this scope as far as the other does."""
         if scope not in self.scopes or scope is not Scope.FOOTPRINT or self.footprint_from is None:
@@ -96,10 +104,11 @@ def require_guardian(session: Session, reader: Reader, person_key: str) -> None:
 
 def add_guardian(
     session: Session, *, person_key: str, account: Account, by: str, now: datetime
-) -> None:
-    """Let an account decide for a person. Idempotent."""
+) -> bool:
+    """Let an account decide for a person; whether it did not before. It opens nothing: see
+    ``guardian_consents``."""
     if person_key in guarded_by(session, account.id):
-        return
+        return False
     session.add(Guardian(person_key=person_key, account_id=account.id))
     audit.append(
         session,
@@ -109,6 +118,7 @@ def add_guardian(
         subject=account.username,
         person_key=person_key,
     )
+    return True
 
 
 def guardians_of(session: Session, person_key: str) -> list[str]:
@@ -207,12 +217,18 @@ def require_not_taken_back(
     session: Session, *, person_key: str, reader: Reader, wanted: Wanted
 ) -> None:
     """For a consent that a guardian gives to themselves. Raises ``SecondGuardianNeeded`` where
-    something of it was taken back from them, by whomever, and nobody else has given them as much
-    of it since."""
+    ``taken_back`` says so."""
+    if taken_back(session, person_key, reader.account_id, reader.username, wanted):
+        raise SecondGuardianNeeded("Your consent was taken back: somebody else has to give it.")
+
+
+def taken_back(
+    session: Session, person_key: str, account_id: int, username: str, wanted: Wanted
+) -> bool:
+    """Whether something of it was taken back from the account, by whomever, and nobody else has
+    given it as much of it since."""
     theirs = session.scalars(
-        select(Consent).where(
-            Consent.person_key == person_key, Consent.account_id == reader.account_id
-        )
+        select(Consent).where(Consent.person_key == person_key, Consent.account_id == account_id)
     ).all()
     for scope in wanted.scopes:
         taken = max(
@@ -220,12 +236,11 @@ def require_not_taken_back(
             default=None,
         )
         if taken is not None and not any(
-            one.granted >= taken
-            and one.granted_by != reader.username
-            and opens(one).covers(scope, wanted)
+            one.granted >= taken and one.granted_by != username and opens(one).covers(scope, wanted)
             for one in theirs
         ):
-            raise SecondGuardianNeeded("Your consent was taken back: somebody else has to give it.")
+            return True
+    return False
 
 
 def note_refused(session: Session, *, person_key: str, reader: Reader, now: datetime) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
@@ -91,7 +89,7 @@ def grant_consent(
     (guardian). Whose own consent was taken back gets it from another guardian or an
     administrator."""
     now = services.now()
-    wanted = _wanted(body.scopes, body.footprint_from, now)
+    wanted = consents.Wanted.of(body.scopes, body.footprint_from, now)
     try:
         with writing(services.sessions) as session:
             consents.require_guardian(session, reader, key)
@@ -135,7 +133,7 @@ def narrow_consent(
             session,
             person_key=key,
             consent_id=consent,
-            wanted=_wanted(body.scopes, body.footprint_from, now),
+            wanted=consents.Wanted.of(body.scopes, body.footprint_from, now),
             by=reader.username,
             now=now,
         )
@@ -176,9 +174,3 @@ def _consent(consent: Consent, username: str) -> ConsentEntry:
         scopes=[scope for scope in Scope if scope in opens.scopes],
         footprint_from=opens.footprint_from,
     )
-
-
-def _wanted(
-    scopes: Collection[Scope], begin: datetime | Literal["now"] | None, now: datetime
-) -> consents.Wanted:
-    return consents.Wanted(frozenset(scopes), now if begin == "now" else begin)

@@ -62,6 +62,8 @@ class Column:
     """Written and never shown again; empty in a change: as it is."""
     options: tuple[str, ...] = ()
     """Of a choice, and of words that are of a list."""
+    beforehand: tuple[str, ...] = ()
+    """Words that a form has chosen already; whoever sends none of them has chosen none."""
     longest: int = LONGEST_CELL
     """Characters of a text, as the table and the other ways in have it."""
 

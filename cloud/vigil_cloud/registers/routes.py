@@ -87,6 +87,7 @@ def _described(one: Register) -> RegisterEntry:
                 shown=column.shown,
                 secret=column.secret,
                 options=list(column.options),
+                beforehand=list(column.beforehand),
             )
             for column in one.columns
         ],

@@ -29,6 +29,8 @@ class ColumnEntry(BaseModel):
     secret: bool
     """Written, and never shown again."""
     options: list[str]
+    beforehand: list[str]
+    """Words that a form has chosen already."""
 
 
 class RegisterEntry(BaseModel):

@@ -1,8 +1,15 @@
 import { expect, test } from "vitest";
-import { bodyOf, chosen, usual } from "../src/domains/checkin/family/choice";
+import { bodyOf, chosen, own, usual } from "../src/domains/checkin/family/choice";
 
 test("nothing chosen is the last place and the whole footprint", () => {
   expect(bodyOf(usual())).toEqual({ scopes: ["last_place", "footprint"], footprint_from: null });
+});
+
+test("a guardian is offered everything, to be called and shown it as it happens", () => {
+  expect(bodyOf(own())).toEqual({
+    scopes: ["last_place", "footprint", "live", "alerts"],
+    footprint_from: null,
+  });
 });
 
 test("a day begins at the city's midnight", () => {

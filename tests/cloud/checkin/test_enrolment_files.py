@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from cloud_city import TAG, City
 from vigil_cloud.checkin import enrolment_files
 from vigil_cloud.checkin.models import Amulet, Tag
-from vigil_cloud.identity.models import AuditEntry, Guardian, Person
+from vigil_cloud.identity.models import AuditEntry, Consent, Guardian, Person
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.identity.whereabouts import Scope
 
 OTHER = "ibeacon:0123456789abcdef0123456789abcdef:1:8"
 SPARE = "ibeacon:0123456789abcdef0123456789abcdef:1:9"
@@ -118,3 +119,25 @@ def test_what_is_taken_out_can_be_put_in_again_and_its_guardians_see_who_did(off
     assert {row.name for row in rows} >= {"陳阿公", "=林阿嬤"}
     again = put(office, answer.content)
     assert (again["done"], again["persons"], again["tags"], again["guardians"]) == (True, 0, 0, 0)
+
+
+@pytest.mark.parametrize("may", [[], ["last_place", "footprint", "live", "alerts"], ["alerts"]])
+def test_new_guardians_are_opened_what_whoever_imports_names(office: City, may: list[str]) -> None:
+    silent = [{"person": "p2", "account": one} for one in ("daughter", "son")]
+    right = {"count": 0, "guardians": []} if may else {"count": 2, "guardians": silent}
+    assert put(office, FILE, dry_run="true", guardians_may=may)["not_called"] == right
+    with office.services.sessions() as session:
+        assert session.scalars(select(Consent)).all() == []
+
+    assert put(office, FILE, guardians_may=may)["not_called"] == right
+    (mine,) = office.client("daughter").get("/api/v1/people/mine").json()["people"]
+    assert [one["scope"] for one in mine["scopes"]] == may
+    # Once more with everything: nobody is new, so nothing is opened.
+    again = put(office, FILE.replace("AB3DE-FGH7J", ""), guardians_may=list(Scope))
+    assert (again["guardians"], again["not_called"]) == (0, right)
+
+
+def test_what_is_no_scope_is_refused(office: City) -> None:
+    before = counts(office)
+    assert put(office, FILE, guardians_may=["alerts", "everything"])["status"] == 422
+    assert counts(office) == before

@@ -3,9 +3,7 @@
 import type { Scope } from "./api/model";
 import { stamp } from "./format";
 import { speech, t } from "./i18n/index.svelte";
-
-/** In the order in which they are said. */
-export const SCOPES: readonly Scope[] = ["last_place", "footprint", "live", "alerts"];
+import { SCOPES } from "./scopeNames";
 
 export function scopeWords(scopes: readonly Scope[], from: string | null): string {
   return SCOPES.filter((scope) => scopes.includes(scope))

@@ -48,8 +48,6 @@ export const en = {
   "personRule.title": "What you are told of",
   "personRule.hint":
     "Whoever has a consent to messages is told of what you set here, and of nothing else. Places stay on this page all the same.",
-  "personRule.notTold":
-    "You yourself are told of none of this: no consent of yours opens messages. Give yourself one under “Who may see”, with messages ticked.",
   "personRule.none": "No rule is set: nobody is told of anything.",
   "personRule.new": "Set a rule",
   "personRule.kind": "Tell when",
@@ -127,6 +125,9 @@ export const en = {
   "family.noConsentHint": "You have no valid consent. A guardian can give it.",
   "family.noConsentGuardian":
     "As a guardian you too need a consent: you can give it to yourself here.",
+  "family.notCalled": "You will not be called",
+  "family.notCalledHint":
+    "You answer for {name}, but no consent opens messages to you: when something happens you hear nothing.",
   "family.maySee": "You may see: {what}.",
   "family.notLive":
     "Your consent does not open live pages: load this page again to see what is new.",
@@ -183,6 +184,10 @@ export const en = {
   "consent.narrowFor": "What {account} may see from now on",
   "consent.narrowHint": "It counts at once, on open pages too. To show more, give another consent.",
   "consent.keep": "Keep it as it is",
+  "consent.new": "Let somebody see",
+  "consent.own": "Choose what you see and are told of",
+  "consent.ownScopes": "What you see and are told of",
+  "consent.uncalled": "Without messages a guardian is not called when something happens.",
   "param.tags_seen": "Tags seen",
   "param.adverts": "Adverts received",
   "nav.stations": "Stations",
@@ -227,6 +232,11 @@ export const en = {
   "enrolment.taken":
     "Imported: {persons} persons, {tags} tags, {guardians} guardians, {stock} amulets for the stock.",
   "enrolment.wrong": "Nothing was written. These lines have to be corrected:",
+  "enrolment.guardiansMay": "What guardians whom the file names newly see and are told of",
+  "enrolment.notCalled": "Guardians who will not be called: {count}",
+  "enrolment.notCalledHint":
+    "No consent opens messages to them. They choose it on their family page; an administrator: vigil-cloud consent grant.",
+  "enrolment.notCalledOne": "{account}, for {person}",
   "enrolment.line": "Line {line}: {text}",
   "enrolment.export": "Take the list out (CSV)",
   "enrolment.exportHint": "With names: the guardian of each person sees that you took it.",
@@ -351,8 +361,6 @@ export const zhTW: Record<keyof typeof en, string> = {
   "rule.rule": "規則",
   "personRule.title": "通知設定",
   "personRule.hint": "取得通知同意的家人只會收到這裡設定的通知；位置仍可在本頁查看。",
-  "personRule.notTold":
-    "您自己不會收到這些通知：您的同意不包含通知。請在「誰可以查看」勾選「相關通知」後給予自己。",
   "personRule.none": "尚未設定任何規則：不會通知任何人。",
   "personRule.new": "設定通知規則",
   "personRule.kind": "何時通知",
@@ -426,6 +434,9 @@ export const zhTW: Record<keyof typeof en, string> = {
   "family.noConsent": "您目前無法查看足跡",
   "family.noConsentHint": "您沒有有效的同意，可請監護人給予。",
   "family.noConsentGuardian": "監護人也需要同意才能查看，您可以在這裡給予自己。",
+  "family.notCalled": "有狀況時不會通知您",
+  "family.notCalledHint":
+    "您是{name}的監護人，但沒有包含通知的同意，發生狀況時您不會收到任何消息。",
   "family.maySee": "您可以查看：{what}。",
   "family.notLive": "您的同意不包含即時更新，請重新載入本頁查看最新狀況。",
   "family.noFootprint": "您目前無法查看到過的地方",
@@ -480,6 +491,10 @@ export const zhTW: Record<keyof typeof en, string> = {
   "consent.narrowFor": "{account} 今後可查看的內容",
   "consent.narrowHint": "立即生效，已開啟的頁面也一樣。要放寬範圍，請另外給予同意。",
   "consent.keep": "維持原狀",
+  "consent.new": "新增同意",
+  "consent.own": "選擇您要查看與被通知的內容",
+  "consent.ownScopes": "您要查看與被通知的內容",
+  "consent.uncalled": "監護人未勾選「相關通知」時，發生狀況不會收到通知。",
   "param.tags_seen": "偵測到的標籤",
   "param.adverts": "收到的廣播",
   "nav.stations": "站點",
@@ -523,6 +538,11 @@ export const zhTW: Record<keyof typeof en, string> = {
   "enrolment.taken":
     "已匯入：{persons} 人、{tags} 個標籤、{guardians} 位監護人，庫存平安符 {stock} 個。",
   "enrolment.wrong": "沒有寫入任何資料。請更正以下各列：",
+  "enrolment.guardiansMay": "檔案新增的監護人可查看與被通知的內容",
+  "enrolment.notCalled": "有狀況時不會通知的監護人：{count} 位",
+  "enrolment.notCalledHint":
+    "沒有讓他們收到通知的同意。監護人可在家人頁面自行選擇；管理員可用 vigil-cloud consent grant。",
+  "enrolment.notCalledOne": "{account}（個案 {person}）",
   "enrolment.line": "第 {line} 列：{text}",
   "enrolment.export": "匯出名冊（CSV）",
   "enrolment.exportHint": "內含姓名：每位當事人的監護人都會看到是您匯出的。",

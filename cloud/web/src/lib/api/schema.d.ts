@@ -1669,9 +1669,30 @@ export interface paths {
         /**
          * Import Enrolment
          * @description A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. A file only
-         *     adds. `dry_run`: only look.
+         *     adds. `dry_run`: only look. `guardians_may`: what guardians whom it makes see and are told of,
+         *     for a year; without, nothing is opened to them.
          */
         post: operations["import_enrolment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/enrolment/not-called": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Guardians Not Called
+         * @description Guardians to whom no consent opens alerts: nobody calls them when something happens.
+         */
+        get: operations["list_guardians_not_called"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -7652,6 +7673,8 @@ export interface components {
          * @description One column of a register.
          */
         ColumnEntry: {
+            /** Beforehand */
+            beforehand: string[];
             /** Fixed */
             fixed: boolean;
             /**
@@ -8914,6 +8937,13 @@ export interface components {
              * @description The version that was shown.
              */
             notice: string;
+            /**
+             * Own
+             * @description What whoever enrols is to see and be told of, for a year: ``last_place``, ``footprint``,
+             *     ``live``, ``alerts``. Empty: nothing is shown to them, and they are not called.
+             * @default []
+             */
+            own: components["schemas"]["Scope"][];
         };
         /**
          * Enrolled
@@ -8926,6 +8956,8 @@ export interface components {
             guardians: string[];
             /** Key */
             key: string;
+            /** Not Called */
+            not_called: string[];
             /** Tags */
             tags: number;
         };
@@ -8948,6 +8980,8 @@ export interface components {
             guardians: number;
             /** Mistakes */
             mistakes: components["schemas"]["RowMistake"][];
+            /** @description Of the file's persons. */
+            not_called: components["schemas"]["GuardiansNotCalled"];
             /**
              * Persons
              * @description Enrolled by it.
@@ -10554,6 +10588,29 @@ export interface components {
              * @default 300
              */
             radius_m: number;
+        };
+        /**
+         * GuardianNotCalled
+         * @description A guardian who hears no alert about whom they guard: no consent opens alerts to them.
+         */
+        GuardianNotCalled: {
+            /** Account */
+            account: string;
+            /** Person */
+            person: string;
+        };
+        /**
+         * GuardiansNotCalled
+         * @description By person.
+         */
+        GuardiansNotCalled: {
+            /** Count */
+            count: number;
+            /**
+             * Guardians
+             * @description The first 200.
+             */
+            guardians: components["schemas"]["GuardianNotCalled"][];
         };
         /**
          * HandOver
@@ -19681,6 +19738,7 @@ export interface operations {
         parameters: {
             query?: {
                 dry_run?: boolean;
+                guardians_may?: components["schemas"]["Scope"][] | null;
             };
             header?: never;
             path?: never;
@@ -19699,6 +19757,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnrolmentDone"];
+                };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_guardians_not_called: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuardiansNotCalled"];
                 };
             };
             /** @description A problem document */

@@ -1,6 +1,7 @@
 /** What a guardian chooses for a consent. */
 
 import type { Consent, Scope } from "../../../lib/api/model";
+import { SCOPES } from "../../../lib/scopeNames";
 
 export const BEGINNINGS = ["all", "now", "date"] as const;
 
@@ -14,6 +15,12 @@ export interface Choice {
 /** What is chosen where nobody chooses: the last place and where they have been. */
 export function usual(): Choice {
   return { scopes: ["last_place", "footprint"], from: "all", date: "" };
+}
+
+/** What a guardian is offered for themselves, all of it chosen: whoever answers for a person is
+ * called, unless somebody unticks it. */
+export function own(): Choice {
+  return { scopes: [...SCOPES], from: "all", date: "" };
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
