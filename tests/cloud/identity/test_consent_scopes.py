@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from city_stream import Stream, stream
 from cloud_city import NAME, NOON, City, exceedance, visit
 from vigil_cloud.identity.audit import lines_about
+from vigil_cloud.identity.models import Consent
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.whereabouts import (
@@ -392,8 +393,17 @@ def test_only_the_guardian_narrows_and_of_this_person(guarded: City) -> None:
     for who in ("aunt", "uncle", "administrator", "police"):
         answer = guarded.client(who).put(f"{CONSENTS}/{consent}/scopes", json=less)
         assert (answer.status_code, answer.json()["code"]) == (403, "no-consent"), who
-    foreign = guarded.client("family").put(f"{CONSENTS}/{other}/scopes", json=less)
-    assert foreign.status_code == 404
+    family = guarded.client("family")
+    for unknown in (other, 4711):
+        answers = [
+            family.put(f"{CONSENTS}/{unknown}/scopes", json=less),
+            family.delete(f"{CONSENTS}/{unknown}"),
+        ]
+        assert {(one.status_code, one.json()["detail"]) for one in answers} == {
+            (404, "This person has no such consent.")
+        }
+    with guarded.services.sessions() as session:
+        assert session.get_one(Consent, other).revoked is None
 
 
 def test_what_was_narrowed_nobody_gives_to_themselves_again(guarded: City) -> None:
