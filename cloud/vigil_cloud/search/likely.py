@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
@@ -19,12 +19,16 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.models import Guardian
+from vigil_cloud.identity.reader import granted_by
+from vigil_cloud.identity.whereabouts import Opening, Scope
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn
 from vigil_cloud.jobs.work import ATTEMPTS, SOON, WorkKind, enqueue
 from vigil_cloud.search import checkins, service
 from vigil_cloud.search.models import CityStreets, Search, SearchEntry, SearchHit, SearchLikely
 from vigil_cloud.services import Services
+from vigil_schemas.types import isoformat_utc
 
 if TYPE_CHECKING:
     from vigil_cloud.search.clues import Brought
@@ -49,6 +53,9 @@ _REPORT_M: Final = 150.0
 _MOVING: Final = "on-the-move "
 _MOST_MOVING: Final = 50
 _SIGNS_APART: Final = timedelta(minutes=10)
+_WHOLE: Final = Opening(None)
+_MOST_CUT: Final = 3
+"""Maps for guardians who may see less than the whole: each costs a second of the one worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,9 @@ class Asked:
     at_s: float
     lines: Sequence[Sequence[tuple[float, float]]] | None
     brought: Sequence[Brought]
+    cuts: Mapping[str, Asked] = field(default_factory=dict)
+    """For guardians whose footprint begins within the history, by that moment: what a map of it
+    alone is drawn from. ``cut_of`` names it."""
 
 
 def likely_job() -> Job:
@@ -128,15 +138,53 @@ def load(services: Services, payload: Mapping[str, Any]) -> Asked | None:
         search = session.get(Search, payload["case"])
         if search is None or search.ended is not None:
             return None
-        return _known(session, search, now)
+        lines = streets(session)
+        asked = _known(session, search, now, _WHOLE, lines)
+        if asked is None:
+            return None
+        parts = {
+            since: _known(session, search, now, Opening(since), lines)
+            for since in _beginnings(session, search, now)
+        }
+        cuts = {cut_of(since): part for since, part in parts.items() if part is not None}
+        return replace(asked, cuts=cuts)
 
 
-def _known(session: Session, search: Search, now: datetime) -> Asked | None:
+def cut_of(since: datetime) -> str:
+    """By what the map of a footprint that begins then is found among those that were drawn."""
+    return isoformat_utc(since)
+
+
+def _beginnings(session: Session, search: Search, now: datetime) -> list[datetime]:
+    """From when on guardians may see the footprint who may not see all that the map rests on: the
+    case is theirs, and they are shown what can be said by what is open to them."""
+    guards = session.scalars(
+        select(Guardian.account_id).where(Guardian.person_key == search.person_key)
+    ).all()
+    if not guards:
+        return []
+    held = granted_by(session, [search.person_key], now, guards).get(search.person_key, {})
+    openings = [one.of(Scope.FOOTPRINT) for one in held.values()]
+    found = {one.since for one in openings if one is not None and one.since is not None}
+    return sorted(since for since in found if since > now - HISTORY)[:_MOST_CUT]
+
+
+def _known(
+    session: Session,
+    search: Search,
+    now: datetime,
+    shown: Opening = _WHOLE,
+    lines: Sequence[Sequence[tuple[float, float]]] | None = None,
+) -> Asked | None:
+    """What somebody may know to whom the footprint is open like this; hits and what people brought
+    are open to whoever sees the case."""
     from vigil_cloud.search.replay_files import Listed, Seen
 
     stations = [_listed(one) for one in checkins.stations(session)]
     names = {one.name for one in stations}
-    visits = checkins.footprint(session, search.person_key, now - HISTORY, now, now)
+    visits = checkins.opened(
+        checkins.footprint(session, search.person_key, now - HISTORY, now, now), shown
+    )
     signs = [
         (at, one.device)
         for one in visits
@@ -166,7 +214,7 @@ def _known(session: Session, search: Search, now: datetime) -> Asked | None:
     seen = [Seen(at.timestamp(), name) for at, name in sorted(signs) if name in names and at <= now]
     if not seen:
         return None
-    return Asked(stations, seen, now.timestamp(), streets(session), _brought(session, search, now))
+    return Asked(stations, seen, now.timestamp(), lines, _brought(session, search, now, shown))
 
 
 def _on_the_move(
@@ -212,7 +260,7 @@ def by_phones(session: Session, search: Search, now: datetime) -> Sequence[check
     return checkins.phone_sightings(session, search.person_key, since, now)
 
 
-def _brought(session: Session, search: Search, now: datetime) -> list[Brought]:
+def _brought(session: Session, search: Search, now: datetime, shown: Opening) -> list[Brought]:
     from vigil_cloud.search.clues import Brought
 
     rows = session.scalars(select(SearchEntry).where(SearchEntry.case_id == search.case_id))
@@ -221,6 +269,7 @@ def _brought(session: Session, search: Search, now: datetime) -> list[Brought]:
             "seen", one.at.timestamp(), WORTH["phone"], one.latitude, one.longitude, one.within_m
         )
         for one in by_phones(session, search, now)
+        if shown.reaches(one.at)
     ]
     return heard + [
         Brought(
@@ -237,9 +286,13 @@ def _brought(session: Session, search: Search, now: datetime) -> list[Brought]:
 
 
 def compute(asked: Asked | None) -> dict[str, Any] | None:
-    """``Drawn``, as JSON: in a process of its own."""
+    """``Drawn``, as JSON, and under ``cuts`` those of a part: in a process of its own."""
     if asked is None:
         return None
+    return {**_drawn(asked), "cuts": {since: _drawn(one) for since, one in asked.cuts.items()}}
+
+
+def _drawn(asked: Asked) -> dict[str, Any]:
     from vigil_cloud.search import planning, probability_map
     from vigil_cloud.search.clues import Searched
     from vigil_cloud.search.ground import BadStreets

@@ -17,7 +17,7 @@ from vigil_cloud.identity.consents import guarded_by
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.whereabouts import Opening, Scope, opened_to
 from vigil_cloud.search import checkins, exports, tips
-from vigil_cloud.search.likely import HISTORY, WORTH, by_phones
+from vigil_cloud.search.likely import HISTORY, WORTH, by_phones, cut_of
 from vigil_cloud.search.models import Search, SearchEntry, SearchHit, SearchLikely
 from vigil_cloud.search.rings import URBAN
 from vigil_cloud.search.schema import (
@@ -51,12 +51,6 @@ def shows(desk: Desk, case: CaseRow, search: Search) -> Opening | None:
     return opened_to(desk.reader, search.person_key, Scope.FOOTPRINT)
 
 
-def shows_likely(desk: Desk, shown: Opening | None) -> bool:
-    """Whether what is drawn from the footprint is shown: it is drawn from the whole of it, so that
-    whoever may see a part would see more."""
-    return shown is not None and shown.reaches(desk.now - HISTORY)
-
-
 def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
     """``address``: where people reach this city. The caller has asked whether the reader sees the
     case, and writes the look down."""
@@ -79,7 +73,7 @@ def draw(desk: Desk, case: CaseRow, search: Search, address: str) -> SearchMap:
         last_seen=search.last_seen,
         last_place=last,
         rings=[RingEntry(share=r.share, radius_m=r.radius_m) for r in URBAN] if last else [],
-        likely=likely_of(desk, search) if shows_likely(desk, shown) else None,
+        likely=likely_of(desk, search, shown),
         footprint=visits,
         footprint_withheld=shown is None,
         footprint_since=None if shown is None else shown.since,
@@ -108,11 +102,18 @@ def _newest(desk: Desk, search: Search) -> list[checkins.VisitEntry]:
     return [] if found is None else [found]
 
 
-def likely_of(desk: Desk, search: Search) -> Likely | None:
-    """As it was drawn last, with the stations' names. ``None``: nothing is known yet."""
+def likely_of(desk: Desk, search: Search, shown: Opening | None) -> Likely | None:
+    """As it was drawn last, with the stations' names. Whoever is shown a part of the footprint is
+    shown what was drawn of that part alone: the map of the whole would tell of places that are not
+    theirs to see. ``None``: nothing is open, known or drawn yet."""
     row = desk.session.get(SearchLikely, search.case_id)
-    if row is None or not row.drawn:
+    if shown is None or row is None or not row.drawn:
         return None
+    drawn, since = row.drawn, None
+    if shown.since is not None and not shown.reaches(row.at - HISTORY):
+        drawn, since = row.drawn.get("cuts", {}).get(cut_of(shown.since)), shown.since
+        if drawn is None:
+            return None
     named = {one.device: one for one in checkins.stations(desk.session)}
     following = [
         {
@@ -123,17 +124,18 @@ def likely_of(desk: Desk, search: Search) -> Likely | None:
             "longitude": named[one["device"]].longitude,
             "probability": one["probability"],
         }
-        for one in row.drawn["next_stations"]
+        for one in drawn["next_stations"]
         if one["device"] in named
     ]
     return Likely.model_validate(
         {
             "at": row.at,
-            "since": datetime.fromtimestamp(row.drawn["since_s"], UTC),
-            "contours": row.drawn["contours"],
+            "since": datetime.fromtimestamp(drawn["since_s"], UTC),
+            "footprint_since": since,
+            "contours": drawn["contours"],
             "next_stations": following,
-            "segments": row.drawn["segments"],
-            "notes": row.drawn["notes"],
+            "segments": drawn["segments"],
+            "notes": drawn["notes"],
         }
     )
 

@@ -22,7 +22,7 @@ from vigil_cloud.parameters import Truth, Whole
 from vigil_cloud.qr_code import address_of, drawn
 from vigil_cloud.search import exports, service, statistics, tips
 from vigil_cloud.search.errors import NoSearchMap
-from vigil_cloud.search.map import draw, likely_of, planned, sheet_of, shows, shows_likely
+from vigil_cloud.search.map import draw, likely_of, planned, sheet_of, shows
 from vigil_cloud.search.models import Search
 from vigil_cloud.search.schema import (
     AddEntry,
@@ -171,7 +171,7 @@ def export_search_map(
 def _likely(desk: Desk, case_id: str) -> tuple[CaseRow, Likely]:
     """Raises ``NoSearchMap`` where there is none for this reader, and what ``require`` raises."""
     case, search = service.require(desk, case_id)
-    found = likely_of(desk, search) if shows_likely(desk, shows(desk, case, search)) else None
+    found = likely_of(desk, search, shows(desk, case, search))
     if found is None:
         raise NoSearchMap
     return case, found

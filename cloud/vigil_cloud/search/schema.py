@@ -209,6 +209,8 @@ class Likely(_Answer):
     """For which moment."""
     since: UtcDatetime
     """Of the last sign that it begins with."""
+    footprint_since: UtcDatetime | None
+    """It is drawn from no older check-ins, as the reader's consent opens none; null: from all."""
     contours: list[Contour]
     next_stations: list[NextStation]
     """The likeliest first."""
@@ -263,7 +265,8 @@ class SearchMap(_Answer):
     rings: list[RingEntry]
     """Around the last place."""
     likely: Likely | None
-    """null: withheld like the footprint, or not drawn yet."""
+    """null: withheld like the footprint, or not drawn yet. To a guardian whose footprint begins
+    later, what is drawn of that part alone."""
     footprint: list[VisitEntry]
     """Of the last seven days, oldest first."""
     footprint_withheld: bool

@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from cloud.search.conftest import LOOKS, Missing, lines, sighting
 from cloud_city import GATEWAY, NAME
+from vigil_cloud.checkin.models import Visit
 from vigil_cloud.database import clock as stored
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.erasure import erase
+from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.jobs import work
 from vigil_cloud.search import likely, planning, probability_map
@@ -238,6 +241,102 @@ def test_a_guardian_sees_of_a_search_what_their_own_consent_opens(missing: Missi
     mine = missing.map("family", case)
     assert (len(mine["footprint"]), mine["footprint_since"]) == (2, None)
     assert mine["likely"] is not None
+
+
+def test_a_guardian_whose_footprint_begins_later_is_shown_a_map_of_that_alone(
+    missing: Missing,
+) -> None:
+    city = missing.city
+    missing.was_at("station-1", timedelta(hours=9), "visit-before")
+    missing.was_at("station-2", timedelta(hours=2), "visit-after")
+    begin = city.time - timedelta(hours=3)
+    city.consent("family", scopes={Scope.FOOTPRINT}, footprint_from=begin)
+    case = missing.report()["case_id"]
+    missing.access("police", case)
+    assert missing.map("family", case)["likely"] is None
+    drawn(missing)
+
+    whole, mine = (missing.map(who, case)["likely"] for who in ("police", "family"))
+    assert (whole["footprint_since"], mine["footprint_since"]) == (None, isoformat_utc(begin))
+    assert whole["contours"] != mine["contours"], "their habits are not in it"
+    for path in ("plan", "export.geojson"):
+        answer = city.client("family").get(f"/api/v1/search/cases/{case}/{path}")
+        assert answer.status_code == 200, path
+    shares = [one["properties"]["probability"] for one in answer.json()["features"][:3]]
+    shapes = [one["geometry"]["coordinates"] for one in answer.json()["features"][:3]]
+    assert shares == [0.5, 0.8, 0.95]
+    assert shapes == [one["polygons"] for one in mine["contours"]], "not those of the whole"
+
+    # What was before leaves no trace: drawn again without it, the map is the same.
+    with writing(city.services.sessions) as session:
+        gone = delete(Visit).where(Visit.last_seen < begin)
+        assert session.execute(gone.returning(Visit.id)).all()
+    loaded = likely.load(city.services, {"case": case})
+    assert loaded is not None
+    without = likely.compute(loaded)
+    assert without is not None
+    for name in ("contours", "segments", "notes"):
+        assert without[name] == without["cuts"][likely.cut_of(begin)][name]
+    assert [one["polygons"] for one in without["contours"]] == shapes
+
+
+def test_a_part_of_the_map_is_drawn_of_what_is_open_and_for_guardians_alone(
+    missing: Missing,
+) -> None:
+    city = missing.city
+    for hours, station in ((9, "station-1"), (2, "station-2")):
+        missing.was_at(station, timedelta(hours=hours), f"visit-{hours}-hours")
+    case = missing.report()["case_id"]
+    begin = city.time - timedelta(hours=3)
+    city.consent("stranger", scopes={Scope.FOOTPRINT}, footprint_from=begin)
+    loaded = likely.load(city.services, {"case": case})
+    assert loaded is not None
+    assert (loaded.cuts, {one.station for one in loaded.seen}) == ({}, {"station-1", "station-2"})
+
+    city.guardian("stranger")
+    city.consent("family", scopes={Scope.FOOTPRINT}, footprint_from=city.time)
+    loaded = likely.load(city.services, {"case": case})
+    assert loaded is not None
+    assert set(loaded.cuts) == {likely.cut_of(begin)}, "of nothing known nothing is drawn"
+    (part,) = loaded.cuts.values()
+    assert {one.station for one in part.seen} == {"station-2"}
+    assert min(one.at_s for one in part.seen) >= begin.timestamp()
+
+    for number in range(3):
+        city.account(f"uncle-{number}", Role.FAMILY)
+        city.guardian(f"uncle-{number}")
+        since = begin + timedelta(minutes=1 + number)
+        city.consent(f"uncle-{number}", scopes={Scope.FOOTPRINT}, footprint_from=since)
+    loaded = likely.load(city.services, {"case": case})
+    assert loaded is not None
+    assert set(loaded.cuts) == {
+        likely.cut_of(begin + timedelta(minutes=minutes)) for minutes in range(3)
+    }
+
+
+def test_who_is_shown_less_from_now_on_sees_no_map_of_before(missing: Missing) -> None:
+    city = missing.city
+    case = reported(missing)
+    consent = city.consent("family", scopes={Scope.FOOTPRINT})
+    drawn(missing)
+    assert missing.map("family", case)["likely"] is not None
+    less = {"scopes": ["footprint"], "footprint_from": "now"}
+    path = f"/api/v1/people/p1/consents/{consent}/scopes"
+    assert city.client("family").put(path, json=less).status_code == 200
+    assert missing.map("family", case)["likely"] is None, "at once"
+
+    narrowed = city.time
+    city.later(minutes=6)
+    city.send(sighting(city), "station-2")
+    drawn(missing)
+    mine = missing.map("family", case)["likely"]
+    assert mine["footprint_since"] == isoformat_utc(narrowed)
+    assert mine["since"] == isoformat_utc(city.time), "it begins with the hit"
+    # Whoever is shown less still is not shown that one.
+    later = city.client("family").get("/api/v1/people/p1/consents").json()["consents"][0]["id"]
+    path = f"/api/v1/people/p1/consents/{later}/scopes"
+    assert city.client("family").put(path, json=less).status_code == 200
+    assert missing.map("family", case)["likely"] is None
 
 
 def test_it_is_destroyed_with_the_person(missing: Missing) -> None:

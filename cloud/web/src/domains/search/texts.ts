@@ -45,7 +45,7 @@ export const en = {
   "search.footprintNone": "No station heard them in these days.",
   "search.footprintWithheld": "The footprint needs the person's consent.",
   "search.footprintSince":
-    "Your consent opens the footprint since {time}. What is older, and what is drawn from it, is not shown.",
+    "Your consent opens the footprint since {time}. What is older is not shown.",
   "search.stations": "Stations around",
   "search.station": "{name}, {distance}",
   "search.offline": "offline",
@@ -92,6 +92,10 @@ export const en = {
   "search.likely": "Where they probably are",
   "search.likelyHint":
     "An estimate from check-ins, stations that heard nothing, habits and people. Drawn {time}, from the last sign {since}.",
+  "search.likelyCut":
+    "Drawn from where they have been since {time} alone, as your consent opens no more: it does not know their habits. The police see the whole map. To see it as well, give yourself a consent to all that is kept on the family page; what was taken back from you, another guardian or the health bureau has to open.",
+  "search.likelyCutNone":
+    "Your consent opens where they have been since {time}. A map of that alone is drawn within minutes, once anything is known since then. The police see the whole map. To see it as well, give yourself a consent to all that is kept on the family page; what was taken back from you, another guardian or the health bureau has to open.",
   "search.likelyNone":
     "Nothing says where they were yet. The map is drawn as soon as a station or a report does.",
   "search.contour": "{share} % within {area} km²",
@@ -164,7 +168,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "search.footprint": "近七日足跡",
   "search.footprintNone": "這幾天沒有站點偵測到。",
   "search.footprintWithheld": "足跡需要當事人同意才能查看。",
-  "search.footprintSince": "您的同意僅包含 {time} 起的足跡；更早的足跡及據以推算的結果不顯示。",
+  "search.footprintSince": "您的同意僅包含 {time} 起的足跡；更早的足跡不顯示。",
   "search.stations": "附近站點",
   "search.station": "{name}，{distance}",
   "search.offline": "離線",
@@ -209,6 +213,10 @@ export const zhTW: Record<keyof typeof en, string> = {
   "search.likely": "可能的位置",
   "search.likelyHint":
     "依打卡、未偵測到的站點、生活習慣與民眾回報推估。{time} 更新，起自最後訊號 {since}。",
+  "search.likelyCut":
+    "僅依 {time} 起的足跡推估（您的同意只包含這些），不含平時的生活習慣。警方可看到完整的推估。若您也要查看，請在家人頁面給予自己包含全部足跡的同意；曾被撤回者，請洽其他監護人或衛生局。",
+  "search.likelyCutNone":
+    "您的同意僅包含 {time} 起的足跡。其後一有位置資料，數分鐘內即以此推估。警方可看到完整的推估。若您也要查看，請在家人頁面給予自己包含全部足跡的同意；曾被撤回者，請洽其他監護人或衛生局。",
   "search.likelyNone": "目前沒有位置資料，站點或通報一有位置就會推估。",
   "search.contour": "{share}%：{area} 平方公里內",
   "search.next": "接下來可能偵測到的站點",

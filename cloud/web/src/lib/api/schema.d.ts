@@ -11764,6 +11764,11 @@ export interface components {
             /** Contours */
             contours: components["schemas"]["Contour"][];
             /**
+             * Footprint Since
+             * @description It is drawn from no older check-ins, as the reader's consent opens none; null: from all.
+             */
+            footprint_since: string | null;
+            /**
              * Next Stations
              * @description The likeliest first.
              */
@@ -14570,7 +14575,10 @@ export interface components {
              * @description As reported.
              */
             last_seen: string | null;
-            /** @description null: withheld like the footprint, or not drawn yet. */
+            /**
+             * @description null: withheld like the footprint, or not drawn yet. To a guardian whose footprint begins
+             *     later, what is drawn of that part alone.
+             */
             likely: components["schemas"]["Likely"] | null;
             /**
              * Link
