@@ -16,6 +16,7 @@ import numpy.typing as npt
 from vigil_edge.noise.meter.levels import level_db
 from vigil_edge.noise.meter.thirds import NOMINAL, ThirdOctaves
 from vigil_edge.noise.meter.weighting import Samples
+from vigil_edge.noise.pictures.case_folder import put
 from vigil_edge.noise.sound.pcm import channel_units
 from vigil_edge.noise.sound.wav import open_wav
 
@@ -108,14 +109,18 @@ def spectrogram(sound: Sound) -> tuple[npt.NDArray[np.uint8], str] | None:
     return picture, json.dumps(facts, indent=1)
 
 
-def write(folder: Path, channel: int, pascal_per_unit: float) -> list[str]:
-    """All of it beside ``audio.wav``; returns the names. Raises ``VigilError``, ``OSError``."""
-    sound = read(folder / "audio.wav", channel, pascal_per_unit)
-    (folder / OCTAVES).write_text(octaves(sound), "utf-8")
+def measure(folder: Path) -> list[str]:
+    """All of it beside ``audio.wav``, by the calibration in ``case.json``; returns the names.
+    Raises ``VigilError``, ``OSError``."""
+    calibration = json.loads((folder / "case.json").read_text("utf-8"))["calibration"]
+    channel, scale = int(calibration["channel"]), float(calibration["pascal_per_unit"])
+    sound = read(folder / "audio.wav", channel, scale)
+    put(folder / OCTAVES, octaves(sound).encode())
     drawn = spectrogram(sound)
     if drawn is None:
         return [OCTAVES]
     picture, facts = drawn
-    cv2.imwrite(str(folder / SPECTROGRAM), picture, [cv2.IMWRITE_PNG_COMPRESSION, 6])
-    (folder / SPECTROGRAM_FACTS).write_text(facts, "utf-8")
+    png = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1]
+    put(folder / SPECTROGRAM, png.tobytes())
+    put(folder / SPECTROGRAM_FACTS, facts.encode())
     return [OCTAVES, SPECTROGRAM, SPECTROGRAM_FACTS]

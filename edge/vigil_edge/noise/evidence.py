@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from vigil_edge.device.seam import PipelineContext
 from vigil_edge.evidence.stamp import MEDIA_REPLY
+from vigil_edge.noise import case_process
 from vigil_edge.noise.case import FINDINGS, Case, Findings
 from vigil_edge.noise.event import announcement
 from vigil_edge.noise.listening import Recorded
@@ -69,6 +70,9 @@ CONTENTS: Final[dict[str, tuple[EvidenceRole, str]]] = {
     STAMP_NAME: ("timestamp", MEDIA_REPLY),
 }
 """What of a case's folder is sealed, where it is there."""
+
+
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,7 @@ class Spool:
         for role, seen in {"overview": _NOTHING_SEEN, **shots}.items():
             _write_pictures(part, FRAMES[role], seen, loudest_s)
         (part / "case.json").write_text(case.model_dump_json())
-        for path in part.iterdir():
-            _sync(path)
+        _all_to_disk(part)
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
         _sync(self.directory)
@@ -240,12 +243,26 @@ def _with_findings(context: PipelineContext, folder: Path, case: Case) -> Case:
 
 
 async def _encoded(context: PipelineContext, folder: Path) -> bool:
-    """Have somebody look at the folder; without findings and pictures the case is still a case."""
-    words = [sys.executable, "-m", "vigil_edge.noise.casework", str(folder)]
+    """Have somebody look at the folder; without findings and pictures the case is still a case.
+
+    What is found and the films are made at once, so what ends the process (a codec that crashes, a
+    lack of memory) ends both: then everything is done once more, one by one, the findings first.
+    """
+    if await _looked_at(context, folder):
+        return True
+    if (folder / FINDINGS).is_file():
+        return False
+    context.count("case-looked-at-again")
+    return await _looked_at(context, folder, one_by_one=True)
+
+
+async def _looked_at(context: PipelineContext, folder: Path, *, one_by_one: bool = False) -> bool:
     films = 2 if (folder / f"{FRAMES['plate']}.json").is_file() else 1
-    quiet = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
     return await context.work(
-        words, priority=ENCODING_PRIORITY, within_s=films * ENCODE_WITHIN_S, environment=quiet
+        case_process.words(folder, one_by_one=one_by_one),
+        priority=ENCODING_PRIORITY,
+        within_s=films * ENCODE_WITHIN_S,
+        environment=case_process.ENVIRONMENT,
     )
 
 
@@ -337,6 +354,17 @@ def _ledger(recorded: Recorded) -> str:
 
 def _as_told(case: Case) -> dict[str, Any]:
     return case.exceedance.model_dump(mode="json", exclude_none=True)
+
+
+def _all_to_disk(folder: Path) -> None:
+    """Whatever is in it, with one wait for the disk: its hundreds of pictures one by one would take
+    a card seconds, and each that is missing after a power failure is missing in the film."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if _LIBC.syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), "the disk did not take a case", str(folder))
+    finally:
+        os.close(descriptor)
 
 
 def _sync(path: Path) -> None:

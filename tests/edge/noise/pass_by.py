@@ -11,10 +11,10 @@ from pathlib import Path
 
 from vigil_edge.noise.bearing.array import ArraySettings
 from vigil_edge.noise.case import FINDINGS, Case, Findings
-from vigil_edge.noise.casework import look
 from vigil_edge.noise.event import Place, exceedance
 from vigil_edge.noise.evidence import Spool
 from vigil_edge.noise.listening import Listener, Recorded
+from vigil_edge.noise.looking import hear, look
 from vigil_edge.noise.pictures.frame import Frame, Shots
 from vigil_edge.noise.pictures.settings import ViewSettings
 from vigil_edge.noise.sound.pcm import PcmFormat
@@ -96,15 +96,23 @@ def pictures(
     ]
 
 
-def case_folder(
-    folder: Path,
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a gateway keeps of a passage, before it is on disk."""
+
+    case: Case
+    sound: Recorded
+    shots: dict[CameraRole, Shots]
+
+
+def passed(
     vehicles: Sequence[Passing],
     *,
     view: bool = True,
     array: bool = True,
     plate_view: View | None = None,
-) -> Path:
-    """The case on disk, before anybody looked at it. ``plate_view``: of a second camera."""
+) -> Kept:
+    """``plate_view``: of a second camera."""
     kept = recorded(vehicles)
     event = exceedance(Place("gw-1", "mic-1", 86.0, calibrated=True), kept)
     case = Case(
@@ -120,12 +128,25 @@ def case_folder(
     shots: dict[CameraRole, Shots] = {"overview": Shots(pictures(vehicles, kept), FPS)}
     if plate_view is not None:
         shots["plate"] = Shots(pictures(vehicles, kept, plate_view), FPS)
-    return Spool(folder).write(case, kept, shots)
+    return Kept(case, kept, shots)
+
+
+def case_folder(
+    folder: Path,
+    vehicles: Sequence[Passing],
+    *,
+    view: bool = True,
+    array: bool = True,
+    plate_view: View | None = None,
+) -> Path:
+    """The case on disk, before anybody looked at it. ``plate_view``: of a second camera."""
+    kept = passed(vehicles, view=view, array=array, plate_view=plate_view)
+    return Spool(folder).write(kept.case, kept.sound, kept.shots)
 
 
 def looked_at(folder: Path) -> Findings:
     """What is found in a case folder."""
-    look(folder)
+    look(folder, hear(folder))
     return Findings.model_validate_json((folder / FINDINGS).read_bytes())
 
 

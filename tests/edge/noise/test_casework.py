@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from edge.noise.conftest import NotebookContext
 from edge.noise.pass_by import CAR, SCOOTER, Passing, case_folder, looked_at
-from vigil_edge.noise.case import Findings
+from vigil_edge.noise import casework, evidence
+from vigil_edge.noise.case import FINDINGS, Findings
+from vigil_edge.noise.case_process import ONE_BY_ONE
 from vigil_edge.noise.rivals import own_part
 
 
@@ -92,3 +99,60 @@ def test_without_an_array_two_vehicles_are_not_told_apart(both: Path) -> None:
     assert found.plates == []
     assert found.plate_reading is not None
     assert found.plate_reading.abstained == "not-attributed"
+
+
+def _again(folder: Path, where: Path) -> Path:
+    """The same case, before anybody looked at it."""
+    copy = where / folder.name
+    shutil.copytree(folder, copy)
+    for name in (FINDINGS, "bearing.json", "votes.json"):
+        (copy / name).unlink()
+    return copy
+
+
+def test_on_one_processor_what_is_found_comes_before_the_films(
+    alone: tuple[Path, Findings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway too slow for the video keeps findings and pictures; and one film that cannot be
+    made costs neither its copies nor what is measured of the sound."""
+    folder = _again(alone[0], tmp_path)
+    there: list[set[str]] = []
+
+    def out_of_time(*_: object) -> list[str]:
+        there.append({path.name for path in folder.iterdir()})
+        raise TimeoutError
+
+    monkeypatch.setattr(casework, "write_original", out_of_time)
+    with pytest.raises(ExceptionGroup) as told:
+        casework.work(folder, 1)
+    assert [type(one) for one in told.value.exceptions] == [TimeoutError]
+    (before,) = there
+    assert {FINDINGS, "votes.json", "frame.jpg", "thumbnail.jpg", "plate.jpg"} <= before
+    assert not {name for name in before if name.endswith((".webm", ".part", ".csv"))}
+    after = {path.name for path in folder.iterdir()}
+    assert {"blurred.webm", "overlay.webm", "octaves.csv", "spectrogram.png"} <= after
+    assert "video.webm" not in after
+
+
+async def test_what_takes_the_process_with_it_costs_no_finding(
+    alone: tuple[Path, Findings],
+    tmp_path: Path,
+    context: NotebookContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A codec that crashes while the vehicle is still looked for: once more, one by one."""
+    folder = _again(alone[0], tmp_path)
+    work, asked = context.work, []
+
+    async def crashing(words: Sequence[str], **how: Any) -> bool:
+        asked.append(words)
+        crash = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+        return await work(crash if len(asked) == 1 else words, **how)
+
+    monkeypatch.setattr(context, "work", crashing)
+    assert await evidence._encoded(context, folder)
+    assert [words[-1] == ONE_BY_ONE for words in asked] == [False, True]
+    assert context.counters["case-looked-at-again"] == 1
+    found = Findings.model_validate_json((folder / FINDINGS).read_bytes())
+    assert [one.text for one in found.plates] == ["MKJ8527"]
+    assert (folder / "video.webm").is_file()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -15,7 +17,8 @@ from pydantic import ValidationError
 from edge.noise.live_camera import noise_camera, pcm
 from edge.noise.pass_by import SCOOTER, Passing, case_folder, looked_at
 from vigil_edge.noise.case import Findings
-from vigil_edge.noise.evidence import _write_pictures
+from vigil_edge.noise.casework import work
+from vigil_edge.noise.evidence import CONTENTS, _write_pictures
 from vigil_edge.noise.pairing import ALIGNED_S, UNALIGNED_S, paired
 from vigil_edge.noise.pictures.frame import Dated, Frame, Shots
 from vigil_edge.noise.pictures.reading import film_of
@@ -184,6 +187,37 @@ def test_the_plate_is_read_in_the_plate_cameras_pictures(folder: Path, found: Fi
     assert (reading.camera, reading.fell_back, reading.abstained) == ("plate", None, None)
     assert [one.text for one in found.plates] == ["MKJ8527"]
     assert json.loads((folder / "votes.json").read_text())["camera"] == "plate"
+
+
+def _film(path: Path) -> bytes:
+    """Digest of a film's pictures: the file itself bears a number of its own each time."""
+    film, digest, count = cv2.VideoCapture(str(path)), hashlib.sha256(), 0
+    while (read := film.read())[0]:
+        digest.update(read[1].tobytes())
+        count += 1
+    assert count > 10
+    return digest.digest()
+
+
+def test_what_is_sealed_is_the_same_on_one_processor_and_on_two(
+    folder: Path, tmp_path: Path
+) -> None:
+    made = []
+    for at_once in (1, 2):
+        copy = tmp_path / f"{at_once}" / folder.name
+        shutil.copytree(folder, copy)
+        work(copy, at_once)
+        there = [name for name in CONTENTS if (copy / name).is_file()]
+        made.append(
+            {
+                name: _film(copy / name) if name.endswith(".webm") else (copy / name).read_bytes()
+                for name in there
+            }
+        )
+        assert not list(copy.glob("*.part"))
+    one, two = made
+    assert set(one) == set(two) == set(CONTENTS) - {"SHA256SUMS", "SHA256SUMS.tsr"}
+    assert [name for name in one if one[name] != two[name]] == []
 
 
 def _without_plate_pictures(folder: Path) -> None:

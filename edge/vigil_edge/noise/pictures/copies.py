@@ -4,7 +4,7 @@ recognised (of a plate camera's film as well), and a thumbnail of that kind."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Final, cast
@@ -12,7 +12,9 @@ from typing import Final, cast
 import cv2
 
 from vigil_edge.noise.pictures.blurred import GRID, PLATE_GRID, blurred
+from vigil_edge.noise.pictures.case_folder import put
 from vigil_edge.noise.pictures.drawn import Overlay, Trace
+from vigil_edge.noise.pictures.reading import Film, pictures_of
 from vigil_edge.noise.pictures.video import write_video
 from vigil_edge.noise.plate.candidates import Picture, Plate
 from vigil_schemas.evidence import CameraRole
@@ -29,9 +31,6 @@ BEARING: Final = "bearing.json"
 _OVERLAY_WIDTH: Final = 960
 _BLURRED_WIDTH: Final = 480
 _THUMBNAIL_WIDTH: Final = 480
-
-Moments = Callable[[], Iterator[tuple[Picture, float]]]
-"""Pictures with their moments, seconds since 1970, from the beginning each time."""
 
 
 def trace_of(folder: Path) -> Trace | None:
@@ -59,12 +58,12 @@ def write_thumbnail(folder: Path, picture: Picture, keep: Plate | None, camera: 
     """``thumbnail.jpg``; ``keep``: the plate of the vehicle in question, in this picture.
     ``camera``: whose picture it is."""
     small = _at_most(blurred(picture, keep, cells=_CELLS[camera]), _THUMBNAIL_WIDTH)
-    cv2.imwrite(str(folder / THUMBNAIL), small, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    put(
+        folder / THUMBNAIL, cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+    )
 
 
-def write_blurred(
-    folder: Path, pictures: Moments, fps: float, camera: CameraRole = "overview"
-) -> list[str]:
+def write_blurred(folder: Path, film: Film, camera: CameraRole = "overview") -> list[str]:
     """The copy of one camera's film in which nobody can be recognised; returns its name, nothing
     where there is no picture or no curve to draw."""
     trace = trace_of(folder)
@@ -73,21 +72,22 @@ def write_blurred(
     overlay, cells = Overlay(trace), _CELLS[camera]
     coarse = (
         (overlay.drawn(blurred(_at_most(picture, _BLURRED_WIDTH), cells=cells), at), at)
-        for picture, at in pictures()
+        for picture, at in pictures_of(film.frames, _BLURRED_WIDTH)
     )
-    return _named(folder, BLURRED[camera], coarse, fps)
+    return _named(folder, BLURRED[camera], coarse, film.fps)
 
 
-def write_overlay(folder: Path, pictures: Moments, fps: float) -> list[str]:
+def write_overlay(folder: Path, film: Film) -> list[str]:
     """The sharp copy with level, bearing and time in it; returns as ``write_blurred``."""
     trace = trace_of(folder)
     if trace is None:
         return []
     overlay = Overlay(trace)
     sharp = (
-        (overlay.drawn(_at_most(picture, _OVERLAY_WIDTH), at), at) for picture, at in pictures()
+        (overlay.drawn(_at_most(picture, _OVERLAY_WIDTH), at), at)
+        for picture, at in pictures_of(film.frames, _OVERLAY_WIDTH)
     )
-    return _named(folder, OVERLAY, sharp, fps)
+    return _named(folder, OVERLAY, sharp, film.fps)
 
 
 def _named(

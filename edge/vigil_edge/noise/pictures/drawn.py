@@ -64,8 +64,7 @@ class Overlay:
         height, width = out.shape[:2]
         strip = self._strip(width, max(24, int(_STRIP * height)))
         rows = slice(height - len(strip), height)
-        dark = (out[rows] * _DARK).astype(np.uint8)
-        out[rows] = np.maximum(dark, strip)
+        out[rows] = cv2.max(cv2.convertScaleAbs(out[rows], alpha=_DARK), strip)
         x = round((at_s - self.trace.start_s) / self._span_s * (width - 1))
         if 0 <= x < width:
             cv2.line(out, (x, height - len(strip)), (x, height - 1), _YELLOW, 1)

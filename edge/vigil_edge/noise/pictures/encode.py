@@ -1,4 +1,5 @@
-"""Makes what a case's package holds of its folder: pictures, videos, third octaves, spectrogram.
+"""Makes the pictures and the films that a case's package holds of its folder; the films' copies are
+made in ``copies``.
 
 Pictures are read one after another: a case of a large camera needs no more memory
 than a few of them.
@@ -7,26 +8,18 @@ than a few of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import cv2
 
-from vigil_edge.noise import analysis
-from vigil_edge.noise.pictures.case_folder import SHOWN
-from vigil_edge.noise.pictures.copies import (
-    THUMBNAIL,
-    write_blurred,
-    write_overlay,
-    write_thumbnail,
-)
+from vigil_edge.noise.pictures.case_folder import SHOWN, put
+from vigil_edge.noise.pictures.copies import THUMBNAIL, write_thumbnail
 from vigil_edge.noise.pictures.reading import (
     Film,
     Frames,
-    film_of,
-    plate_film_of,
+    pictures_of,
     read_grey,
     read_picture,
     spread,
@@ -46,61 +39,43 @@ PLATE: Final = "plate.jpg"
 FindPlate = Callable[["Frames", float], "BestPlate | None"]
 
 
-def measure(folder: Path) -> list[str]:
-    """Third octaves and spectrogram of ``audio.wav``, by the calibration in ``case.json``;
-    returns the names."""
-    case = json.loads((folder / "case.json").read_text("utf-8"))
-    calibration = case["calibration"]
-    return analysis.write(
-        folder, int(calibration["channel"]), float(calibration["pascal_per_unit"])
-    )
+def write_original(folder: Path, film: Film, camera: CameraRole = "overview") -> list[str]:
+    """One camera's film as it saw the passage: ``video.webm`` or ``plate-video.webm``; returns its
+    name, nothing where there is no picture. Frames that are no pictures are left out."""
+    name = VIDEO[camera]
+    return [name] if write_video(folder / name, pictures_of(film.frames), film.fps) else []
 
 
-def encode(folder: Path, find: FindPlate | None = None) -> list[str]:
-    """Write ``frame.jpg``, ``thumbnail.jpg``, ``video.webm`` and its copies, if one is found
-    ``plate.jpg``, and of a plate camera ``plate-video.webm`` and its blurred copy; returns the
-    names.
+def write_stills(
+    folder: Path, film: Film, near: Film | None = None, find: FindPlate | None = None
+) -> list[str]:
+    """``frame.jpg``, ``thumbnail.jpg`` and, if one is found, ``plate.jpg``, and in ``cameras.json``
+    which of two cameras each came from; returns the names. Where the overview (``film``) delivered
+    nothing, the plate camera's pictures (``near``) show at least who was there.
 
     ``find``: the plate among the frames near the loudest moment; ``best_plate`` where it is not
-    given. Frames that are no pictures are left out.
+    given.
     """
-    film, near = film_of(folder), plate_film_of(folder)
-    # The pictures first: should time run out on a slow gateway, it is the video that is missing.
-    # And the originals before their copies, the blurred ones before the sharp one.
-    written = _stills(folder, film, near, find or best_plate)
-    films: list[tuple[CameraRole, Film]] = [("overview", film)]
-    if near is not None:
-        films.append(("plate", near))
-    for camera, one in films:
-        if write_video(folder / VIDEO[camera], _pictures(one.frames), one.fps):
-            written.append(VIDEO[camera])
-    for camera, one in films:
-        written += write_blurred(folder, partial(_pictures, one.frames), one.fps, camera)
-    return written + write_overlay(folder, partial(_pictures, film.frames), film.fps)
-
-
-def _stills(folder: Path, film: Film, near: Film | None, find: FindPlate) -> list[str]:
-    """``frame.jpg``, ``thumbnail.jpg`` and ``plate.jpg``, and in ``cameras.json`` which of two
-    cameras each came from. Where the overview delivered nothing, the plate camera's pictures show
-    at least who was there."""
     shown: CameraRole = "overview"
     nearest = _nearest(film.frames, film.loudest_s)
     if nearest is None and near is not None:
         shown, nearest = "plate", _nearest(near.frames, near.loudest_s)
     if nearest is None:
         return []
-    (folder / "frame.jpg").write_bytes(nearest.read_bytes())
+    put(folder / "frame.jpg", nearest.read_bytes())
     taken_by: dict[str, CameraRole] = {"frame.jpg": shown}
-    found = find(film.frames, film.loudest_s) if shown == "overview" else None
+    look = find or best_plate
+    found = look(film.frames, film.loudest_s) if shown == "overview" else None
     taken_by[THUMBNAIL] = _thumbnail(folder, (shown, nearest), found)
     if found is not None:
         crop = found.plate.crop(found.picture)
         factor = max(1.0, 320.0 / crop.shape[1])
         larger = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(folder / PLATE), larger, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        jpeg = cv2.imencode(".jpg", larger, [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+        put(folder / PLATE, jpeg.tobytes())
         taken_by[PLATE] = found.camera
     if near is not None:
-        (folder / SHOWN).write_text(json.dumps(taken_by))
+        put(folder / SHOWN, json.dumps(taken_by).encode())
     return list(taken_by)
 
 
@@ -189,11 +164,3 @@ def _near(frames: Frames, loudest_s: float) -> Frames:
     """At most ``PLATE_FRAMES`` within ``PLATE_WITHIN_S``, evenly thinned out if there are more."""
     near = [frame for frame in frames if abs(frame[1] - loudest_s) <= PLATE_WITHIN_S]
     return near[:: -(-len(near) // PLATE_FRAMES) or 1]
-
-
-def _pictures(frames: Frames) -> Iterator[tuple[Picture, float]]:
-    """Pictures with their moments; frames that are none are left out."""
-    for path, time_s in frames:
-        picture = read_picture(path)
-        if picture is not None:
-            yield picture, time_s

@@ -7,6 +7,7 @@ Pictures are read one after another: a case of a large camera needs no more memo
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,6 +21,13 @@ from vigil_schemas.evidence import CameraRole
 
 STREET_FRAMES: Final = 9
 """Spread over the whole passage: a vehicle covers no place in half of them."""
+
+_REDUCED: Final = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8),
+    (4, cv2.IMREAD_REDUCED_COLOR_4),
+    (2, cv2.IMREAD_REDUCED_COLOR_2),
+)
+"""How many times smaller a JPEG is decoded, for less than decoding it whole."""
 
 Frames = list[tuple[Path, float]]
 """JPEG files and their moments in seconds."""
@@ -68,6 +76,25 @@ def spread(frames: Frames) -> Frames:
 def read_picture(path: Path) -> Picture | None:
     """In colour; None for what is no picture."""
     return cast("Picture | None", decoded(path, cv2.IMREAD_COLOR))
+
+
+def pictures_of(frames: Frames, least_width: int | None = None) -> Iterator[tuple[Picture, float]]:
+    """Pictures with their moments; frames that are none are left out.
+
+    ``least_width``: they need be no wider, and are decoded smaller where that leaves so much.
+    """
+    how = cv2.IMREAD_COLOR if least_width is None else _as_small_as(least_width, frames)
+    for path, time_s in frames:
+        picture = decoded(path, how)
+        if picture is not None:
+            yield cast(Picture, picture), time_s
+
+
+def _as_small_as(least_width: int, frames: Frames) -> int:
+    """The flag for pictures as wide as the first that can be read."""
+    first = next((found for path, _ in frames if (found := read_grey(path)) is not None), None)
+    width = 0 if first is None else first.shape[1]
+    return next((how for times, how in _REDUCED if width >= times * least_width), cv2.IMREAD_COLOR)
 
 
 def read_grey(path: Path) -> Grey | None:

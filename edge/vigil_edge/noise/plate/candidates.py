@@ -31,6 +31,8 @@ _DOUBTFUL: Final = 0.1
 _CLOSER: Final = 2.0
 """Where no row scores more than that, a plate far away is looked for in a larger picture."""
 _MOST_ENLARGED: Final = 2.0
+_CONTRAST: Final = 9
+"""Grey levels between strokes and the mean around them."""
 _LEAST_CHARACTERS: Final = 4
 _MOST_CHARACTERS: Final = 9
 _UNEVEN: Final = 0.5
@@ -98,13 +100,17 @@ def candidates(grey: Grey, scale: float | None = None) -> list[Plate]:
 
 def _candidates(grey: npt.NDArray[Any]) -> Iterator[Plate]:
     for window in (15, 31):
-        # Dark characters on a light ground, then the reverse.
-        for polarity in (cv2.THRESH_BINARY_INV, cv2.THRESH_BINARY):
-            strokes = cv2.adaptiveThreshold(
-                grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, polarity, window, 9 if polarity else -9
-            )
+        for strokes in _strokes(grey, window):
             for row in _rows(_pieces(strokes)):
                 yield _plate(row, grey, strokes)
+
+
+def _strokes(grey: npt.NDArray[Any], window: int) -> Iterator[npt.NDArray[Any]]:
+    """Dark characters on a light ground, then the reverse: what differs by ``_CONTRAST`` from the
+    mean around it (OpenCV's adaptive threshold of both kinds, with one mean for the two)."""
+    mean = cv2.boxFilter(grey, -1, (window, window), borderType=cv2.BORDER_REPLICATE)
+    yield cv2.threshold(cv2.subtract(mean, grey), _CONTRAST - 1, 255, cv2.THRESH_BINARY)[1]
+    yield cv2.threshold(cv2.subtract(grey, mean), _CONTRAST, 255, cv2.THRESH_BINARY)[1]
 
 
 def _unscaled(plate: Plate, scale: float) -> Plate:
@@ -126,21 +132,24 @@ def _pieces(strokes: npt.NDArray[Any]) -> list[_Piece]:
         & (filled >= 0.18)
     )
     boxes = np.stack([x, y, width, height], axis=1)[keep]
-    return [_Piece(*map(float, box)) for box in boxes[np.argsort(boxes[:, 0])]]
+    # Lists of floats: rows are sought by comparing pieces one with another, thousands of times.
+    return [_Piece(*box) for box in boxes[np.argsort(boxes[:, 0])].astype(np.float64).tolist()]
 
 
 def _rows(pieces: list[_Piece]) -> list[list[_Piece]]:
     """Chains of pieces, left to right, that may be one line of characters."""
     rows: list[list[_Piece]] = []
     used: set[int] = set()
-    for begin in range(len(pieces)):
+    for begin, first in enumerate(pieces):
         if begin in used:
             continue
-        row = [begin]
+        row, last = [begin], first
         for index in range(begin + 1, len(pieces)):
-            if _follows(pieces[row[-1]], pieces[index]):
+            piece = pieces[index]
+            if _follows(last, piece):
                 row.append(index)
-            elif pieces[index].x > pieces[row[-1]].x + 3 * pieces[row[-1]].height:
+                last = piece
+            elif piece.x > last.x + 3 * last.height:
                 break
         if _LEAST_CHARACTERS <= len(row) <= _MOST_CHARACTERS:
             used.update(row)
@@ -149,13 +158,15 @@ def _rows(pieces: list[_Piece]) -> list[list[_Piece]]:
 
 
 def _follows(left: _Piece, right: _Piece) -> bool:
-    height = max(left.height, right.height)
-    (left_x, left_y), (right_x, right_y) = left.middle, right.middle
+    """What most often says no is asked first."""
+    height = left.height if left.height > right.height else right.height
+    if not left.height > 0.75 * height < right.height:
+        return False
+    aside = right.x + right.width / 2 - (left.x + left.width / 2)
     return (
-        min(left.height, right.height) > 0.75 * height
-        and 0.25 * height < right_x - left_x < 1.7 * height
+        0.25 * height < aside < 1.7 * height
         and right.x > left.x + 0.6 * left.width
-        and abs(right_y - left_y) < 0.25 * height
+        and abs(right.y + right.height / 2 - (left.y + left.height / 2)) < 0.25 * height
     )
 
 
@@ -168,8 +179,9 @@ def _plate(row: list[_Piece], grey: npt.NDArray[Any], strokes: npt.NDArray[Any])
     heights = np.array([p.height for p in row])
     even_height = math.exp(-float(heights.std() / height) * 8)
     middles = np.array([p.middle for p in row])
-    slope = np.polyfit(middles[:, 0], middles[:, 1], 1)
-    off_line = float(np.abs(np.polyval(slope, middles[:, 0]) - middles[:, 1]).mean() / height)
+    along, across = (middles - middles.mean(axis=0)).T
+    slope = float(along @ across / (along @ along))
+    off_line = float(np.abs(slope * along - across).mean() / height)
     aspect = (right - left) / height
     shape = math.exp(-(((aspect - 5.0) / 2.5) ** 2))
     inside = slice(int(top), int(bottom) + 1), slice(int(left), int(right) + 1)
@@ -183,7 +195,7 @@ def _plate(row: list[_Piece], grey: npt.NDArray[Any], strokes: npt.NDArray[Any])
         int(right - left + 2 * pad),
         int(bottom - top + 2 * pad),
         float(score),
-        float(slope[0]),
+        slope,
     )
 
 
