@@ -296,6 +296,7 @@ def test_the_command_prints_phases(tmp_path: Path, capsys: pytest.CaptureFixture
         ("volunteers.csv", "10,5,0,0,10", "5,10,0,0,10", ":2: accepted_day"),
         ("volunteers.csv", "bo,", "ann,", ":3: id"),
         ("volunteers.csv", ",answer_s", ",reply_s", ":1: answer_s"),
+        ("volunteers.csv", ",answer_s", ",answer_s,lon", ":1: lon"),
         ("volunteers.csv", "2025-01-01", "01/01/2025", ":5: certificate_until"),
         ("aeds.csv", "24:00", "25:00", ":2: closes"),
         ("aeds.csv", "24:00", "00:00", ":2: closes"),
