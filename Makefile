@@ -94,7 +94,7 @@ aarch64: setup ## The gateway's packages in a Debian of aarch64, used; needs roo
 	@PYTHONPATH=tests $(BIN)/python -m aarch64
 
 # Beside tests/faults: whatever has a long form of its own.
-LONG = tests/cloud/alerts/test_plans.py tests/cloud/capacity/test_small_disk.py tests/cloud/test_http.py \
+LONG = tests/cloud/alerts/test_plans.py tests/cloud/http/test_addresses.py tests/cloud/capacity/test_small_disk.py tests/cloud/test_http.py \
 	tests/cloud/notify/test_progress.py tests/cloud/notify/test_escalation_progress.py \
 	tests/cloud/identity/test_rights.py tests/cloud/smoke/test_floods.py \
 	tests/e2e/test_compose.py tests/e2e/test_demo.py tests/e2e/test_journeys.py \

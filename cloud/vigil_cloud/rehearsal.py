@@ -8,7 +8,7 @@ that people rely on: only demo settings and a database without a single account 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import Engine, event, inspect, select
@@ -28,6 +28,8 @@ ROUNDS: Final = 20
 the next."""
 WORK_A_STEP: Final = 20
 """Pieces of heavy work that one step begins; the others wait in their bounded queue."""
+BESIDE: Final = timedelta(minutes=2)
+"""Heavy work is computed beside the next step where that is no further away than this."""
 
 
 class RehearsalRefused(VigilError):
@@ -115,9 +117,11 @@ class Rehearsal:
     def step(self, to: datetime) -> None:
         """Move the clock, and do what is due then. Raises ``ClockGoesBack``.
 
-        Heavy work that a step begins is computed on another processor until the next one, and
-        ends by the clock of the step that began it: when it does is the same in every run."""
-        self._end_work()
+        Heavy work that a step begins is computed on another processor while the next one does what
+        is due, and ends there; before a longer leap (``BESIDE``) it ends by the clock of the step
+        that began it. When it does is the same in every run."""
+        if to - self._clock() > BESIDE:
+            self._end_work()
         self._clock.move(to)
         self.settle()
 

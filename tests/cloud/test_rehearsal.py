@@ -68,10 +68,17 @@ def test_a_step_does_what_is_due_by_its_time(city: City) -> None:
     assert rehearsed.turns > 0
 
 
-def test_heavy_work_of_a_step_ends_by_the_clock_that_began_it(
-    city: City, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("next_after", "stored_after"),
+    [
+        (timedelta(minutes=1), timedelta(minutes=1)),  # beside that step, and by its clock
+        (timedelta(hours=1), timedelta()),  # before such a leap
+    ],
+)
+def test_heavy_work_of_a_step_ends_with_the_next(
+    next_after: timedelta, stored_after: timedelta, city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Computed elsewhere until the next step; what is stored is the same in every run."""
+    """Computed elsewhere meanwhile; what is stored is the same in every run."""
     stored: list[tuple[int, bool, datetime]] = []
 
     def store(_session: Session, payload: Any, result: Any, now: datetime) -> None:
@@ -89,10 +96,11 @@ def test_heavy_work_of_a_step_ends_by_the_clock_that_began_it(
 
     rehearsed.step(began)
     assert stored == []
-    rehearsed.step(began + timedelta(hours=1))
+    rehearsed.step(began + next_after)
     rehearsed.close()
 
-    assert stored == [(9, True, began), (16, True, began)]
+    ended = began + stored_after
+    assert stored == [(9, True, ended), (16, True, ended)]
     assert rehearsed.computed == 2
 
 

@@ -149,7 +149,13 @@ def running(short: Path) -> Iterator[list[Running]]:
 
 @pytest.mark.parametrize(
     "stage",
-    ["building the city", "starting the cloud", "starting gateway"],  # in the night: two demos
+    [
+        *(
+            pytest.param(one, marks=pytest.mark.full)
+            for one in ("building the city", "starting the cloud")
+        ),
+        "the night begins",
+    ],
 )
 def test_ctrl_c_ends_every_process(stage: str, short: Path, running: list[Running]) -> None:
     running.append(demo_ := Running(short / "d", *LONG))
@@ -165,7 +171,7 @@ def test_ctrl_c_ends_every_process(stage: str, short: Path, running: list[Runnin
     ("which", "name"),
     [
         ("vigil-edge run", "gw-"),
-        ("vigil-sim play", "city"),
+        pytest.param("vigil-sim play", "city", marks=pytest.mark.full),
         pytest.param("vigil-cloud serve", "cloud", marks=pytest.mark.full),
     ],
 )
@@ -182,6 +188,7 @@ def test_a_part_that_dies_in_the_night_is_named(
     assert left_over(short) == []
 
 
+@pytest.mark.full
 def test_two_demos_at_once_keep_out_of_each_others_way(short: Path, running: list[Running]) -> None:
     """And in the night: Ctrl-C ends one and leaves the other alone; a second one there is no
     longer patient."""

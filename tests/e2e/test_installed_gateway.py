@@ -67,8 +67,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(
     params=[
         "water",
-        "checkin",
-        *(pytest.param(one, marks=pytest.mark.full) for one in ("smoke", "aed")),
+        *(pytest.param(one, marks=pytest.mark.full) for one in ("checkin", "smoke", "aed")),
     ]
 )
 def domain(request: pytest.FixtureRequest) -> str:

@@ -27,7 +27,9 @@ def check(folder: Path, size: bridges.Size, relational: str) -> None:
             postgres.stop()
 
 
-@pytest.mark.parametrize("relational", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    "relational", [pytest.param("sqlite", marks=pytest.mark.full), "postgresql"]
+)
 def test_alarms_of_two_bridges_each_told_once(tmp_path: Path, relational: str) -> None:
     check(tmp_path, bridges.SHORT, relational)
 

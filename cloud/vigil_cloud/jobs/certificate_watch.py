@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.certificates import issued
 from vigil_cloud.certificates.models import CertificateRow
-from vigil_cloud.devices.models import Gateway
 from vigil_cloud.jobs.trouble import Trouble
+from vigil_cloud.jobs.watched import WatchedGateway
 
 CERTIFICATE_ENDS: Final = timedelta(days=30)
 CERTIFICATE_ENDS_SOON: Final = timedelta(days=7)
@@ -72,7 +72,7 @@ class Signed:
         for row in session.execute(valid):
             self._ends[row.gateway].append(row.ends)
 
-    def unknown(self, gateway: Gateway, now: datetime) -> Iterator[Trouble]:
+    def unknown(self, gateway: WatchedGateway, now: datetime) -> Iterator[Trouble]:
         """A gateway that was enrolled here shows a certificate that is none of those: of after the
         backup that was restored. It gets in until that ends, and is never renewed.
 

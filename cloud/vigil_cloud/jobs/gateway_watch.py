@@ -7,23 +7,22 @@ nothing. What a silent gateway last said of itself is neither believed nor taken
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.alerts.platform import clear_platform, raise_platform, standing
 from vigil_cloud.alerts.platform_kinds import PlatformKind
 from vigil_cloud.alerts.work import SEVERITIES
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.models import Device, Gateway
+from vigil_cloud.devices.models import Device
 from vigil_cloud.domain.descriptor import LifeSafety
-from vigil_cloud.domain.registry import described, domains, lives_lost
+from vigil_cloud.domain.registry import described, lives_lost
+from vigil_cloud.jobs import watched
 from vigil_cloud.jobs.certificate_watch import (
     CERTIFICATE_ENDS,
     Signed,
@@ -31,6 +30,7 @@ from vigil_cloud.jobs.certificate_watch import (
     open_sessions,
 )
 from vigil_cloud.jobs.trouble import Trouble
+from vigil_cloud.jobs.watched import Hanging, WatchedGateway
 
 OF_THE_GATEWAY: Final[tuple[PlatformKind, ...]] = (
     "gateway-silent",
@@ -108,25 +108,25 @@ def watch(
 
 
 def of_gateway(
-    gateway: Gateway, devices: Sequence[Device], limits: Limits, now: datetime
+    gateway: WatchedGateway, hangs: Hanging, limits: Limits, now: datetime
 ) -> Iterator[Trouble]:
     """What is wrong with one gateway and the devices that hang on it."""
     if _planned(gateway.out_of_service_until, now):
         return
-    lost = lives_lost({device.domain for device in devices if device.described})
-    yield from _conflicts(gateway, devices, now)
-    yield from _unknown(gateway, devices)
+    yield from _conflicts(gateway, hangs, now)
+    yield from _unknown(gateway, hangs.named)
+    lost = lives_lost(hangs.described)
     if silent(gateway, limits, now):
         yield _silent(gateway, lost)
         return
     yield from _health(gateway, limits, now, lives=bool(lost))
-    for device in devices:
+    for device in hangs.named:
         trouble = source_failed(device, limits, now)
         if trouble is not None:
             yield trouble
 
 
-def silent(gateway: Gateway, limits: Limits, now: datetime) -> bool:
+def silent(gateway: WatchedGateway, limits: Limits, now: datetime) -> bool:
     """Whether it has not been heard of for too long; one that never spoke is not missed yet."""
     return gateway.last_seen is not None and now - gateway.last_seen > limits.offline_after
 
@@ -162,15 +162,14 @@ def _look(
     session: Session, limits: Limits, now: datetime
 ) -> tuple[list[Trouble], set[tuple[str, str, str]]]:
     """What is wrong, and what cannot be known now: silent gateways' own words."""
-    devices: dict[str, list[Device]] = defaultdict(list)
-    for device in session.scalars(_that_matter()):
-        devices[device.gateway].append(device)
+    hanging = watched.hanging(session)
+    nothing = Hanging()
     wrong: list[Trouble] = []
     mute: set[str] = set()
     signed = Signed(session, now)
-    for gateway in session.scalars(select(Gateway).order_by(Gateway.gateway)):
+    for gateway in watched.gateways(session):
         try:
-            wrong += of_gateway(gateway, devices[gateway.gateway], limits, now)
+            wrong += of_gateway(gateway, hanging.get(gateway.gateway, nothing), limits, now)
             if not silent(gateway, limits, now):
                 wrong += signed.unknown(gateway, now)
         except Exception:  # noqa: BLE001 - what one gateway says must not hide what is wrong with the others
@@ -184,26 +183,6 @@ def _look(
         if row.gateway in mute
     }
     return wrong, unknown
-
-
-def _that_matter() -> Select[Device]:
-    """Of each gateway one device of each domain, and all those of which something is said by
-    name: a city has tens of thousands of smoke alarms, and this is asked every few seconds."""
-    one_each = select(func.min(Device.device)).group_by(
-        Device.gateway, Device.domain, Device.described
-    )
-    known = [one.name for one in domains()]
-    return (
-        select(Device)
-        .where(
-            or_(
-                Device.device.in_(one_each),
-                Device.state == "failed",
-                Device.domain.not_in(known),
-            )
-        )
-        .order_by(Device.device)
-    )
 
 
 def _raise(session: Session, troubles: Sequence[Trouble], now: datetime) -> bool:
@@ -226,7 +205,7 @@ def _raise(session: Session, troubles: Sequence[Trouble], now: datetime) -> bool
     return changed
 
 
-def _silent(gateway: Gateway, lost: Sequence[LifeSafety]) -> Trouble:
+def _silent(gateway: WatchedGateway, lost: Sequence[LifeSafety]) -> Trouble:
     name = gateway.gateway
     told = ": " + ", ".join(one.lost for one in lost) if lost else ""
     told_zh = "：" + "、".join(one.lost_zh for one in lost) if lost else ""
@@ -241,13 +220,13 @@ def _silent(gateway: Gateway, lost: Sequence[LifeSafety]) -> Trouble:
     )
 
 
-def _conflicts(gateway: Gateway, devices: Sequence[Device], now: datetime) -> Iterator[Trouble]:
+def _conflicts(gateway: WatchedGateway, hangs: Hanging, now: datetime) -> Iterator[Trouble]:
     name = gateway.gateway
     twice = gateway.second_box_seen is not None and now - gateway.second_box_seen < SECOND_BOX
     if not gateway.conflicts and not twice:
         return
     told = ", ".join(gateway.conflicts)
-    lives = bool(lives_lost({device.domain for device in devices}))
+    lives = bool(lives_lost(hangs.domains))
     yield Trouble(
         "device-conflict",
         name,
@@ -263,7 +242,7 @@ def _conflicts(gateway: Gateway, devices: Sequence[Device], now: datetime) -> It
     )
 
 
-def _unknown(gateway: Gateway, devices: Sequence[Device]) -> Iterator[Trouble]:
+def _unknown(gateway: WatchedGateway, devices: Sequence[Device]) -> Iterator[Trouble]:
     """Devices of its birth whose domain nobody described here: all that they send is refused."""
     found = [one for one in devices if one.described and described(one.domain) is None]
     if not found:
@@ -280,7 +259,9 @@ def _unknown(gateway: Gateway, devices: Sequence[Device]) -> Iterator[Trouble]:
     )
 
 
-def _health(gateway: Gateway, limits: Limits, now: datetime, *, lives: bool) -> Iterator[Trouble]:
+def _health(
+    gateway: WatchedGateway, limits: Limits, now: datetime, *, lives: bool
+) -> Iterator[Trouble]:
     name, health = gateway.gateway, gateway.health
     clock = _clock(gateway)
     if clock is not None:
@@ -307,7 +288,7 @@ def _health(gateway: Gateway, limits: Limits, now: datetime, *, lives: bool) -> 
         yield ending
 
 
-def _clock(gateway: Gateway) -> Trouble | None:
+def _clock(gateway: WatchedGateway) -> Trouble | None:
     """Wrong by its own word, by what the cloud told it, or by what it sends."""
     name, health = gateway.gateway, gateway.health or {}
     offset = health.get("clock_offset_s")

@@ -144,13 +144,20 @@ _TAKE: Final = (
 )
 
 
-def take(sessions: sessionmaker[Session], found: Due, holder: str, now: datetime) -> Lease | None:
-    """``None`` where another was faster."""
-    asked = {"of": found.name, "held": found.token, "seen": found.leased_until}
+def take(
+    sessions: sessionmaker[Session], found: Collection[Due], holder: str, now: datetime
+) -> list[Lease]:
+    """In one transaction; without those at which another was faster."""
+    if not found:
+        return []
+    values = {"by": holder, "until": now + LEASE, "now": now}
+    tokens = {}
     with writing(sessions) as session:
-        values = {"by": holder, "until": now + LEASE, "now": now}
-        token = session.connection().scalar(_TAKE, asked | values)
-    return None if token is None else Lease(found.name, token)
+        connection = session.connection()
+        for one in sorted(found, key=lambda due: due.name):  # of two that take, neither waits twice
+            asked = {"of": one.name, "held": one.token, "seen": one.leased_until}
+            tokens[one.name] = connection.scalar(_TAKE, asked | values)
+    return [Lease(one.name, token) for one in found if (token := tokens[one.name]) is not None]
 
 
 def renew(sessions: sessionmaker[Session], leases: Collection[Lease], now: datetime) -> set[Lease]:
@@ -173,29 +180,37 @@ def renew(sessions: sessionmaker[Session], leases: Collection[Lease], now: datet
     return set(leases) - held
 
 
-_ROW: Final = (
-    select(JobRow)
-    .where(JobRow.name == bindparam("of"), JobRow.token == bindparam("held"))
-    .with_for_update()
+_ROW: Final = select(_TABLE.c.period_s, _TABLE.c.due).where(_MINE).with_for_update()
+_DONE: Final = (
+    update(_TABLE)
+    .where(_MINE)
+    .values(
+        leased_until=None,
+        finished=bindparam("now", type_=UtcDateTime()),
+        runs=_TABLE.c.runs + 1,
+        due=bindparam("next", type_=UtcDateTime()),
+    )
 )
+_WELL: Final = _DONE.values(succeeded=bindparam("now", type_=UtcDateTime()), failures=0, error=None)
+_FAILED: Final = _DONE.values(failures=_TABLE.c.failures + 1, error=bindparam("said"))
 _HELD: Final = select(_TABLE.c.token).where(_MINE).with_for_update()
 
 
 def finish(sessions: sessionmaker[Session], lease: Lease, error: str | None, now: datetime) -> bool:
     """Write down how the turn ended and when the next is due; ``False`` where the lease was
     another's by then."""
+    mine = {"of": lease.name, "held": lease.token}
     with writing(sessions) as session:
-        row = session.scalar(_ROW, {"of": lease.name, "held": lease.token})
+        connection = session.connection()
+        row = connection.execute(_ROW, mine).one_or_none()
         if row is None:
             return False
         period = timedelta(seconds=row.period_s)
-        row.leased_until, row.finished, row.runs = None, now, row.runs + 1
         if error is None:
-            row.succeeded, row.failures, row.error = now, 0, None
-            row.due = max(row.due + period, now)
+            connection.execute(_WELL, mine | {"now": now, "next": max(row.due + period, now)})
         else:
-            row.failures, row.error = row.failures + 1, error[:_ERROR]
-            row.due = now + min(period, RETRY)
+            later = {"now": now, "next": now + min(period, RETRY), "said": error[:_ERROR]}
+            connection.execute(_FAILED, mine | later)
     return True
 
 

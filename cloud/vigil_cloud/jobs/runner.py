@@ -132,15 +132,12 @@ class JobRunner:
                         found.append(one)  # noqa: PERF401 - those before an error count
             except SQLAlchemyError as error:  # those before it are begun all the same
                 away = error
-        started = []
-        for one in found:
-            lease = leases.take(services.sessions, one, self.holder, now)
-            if lease is not None:
-                self._start(lease)
-                started.append(one.name)
+        taken = leases.take(services.sessions, found, self.holder, now)
+        for lease in taken:
+            self._start(lease)
         if away is not None:
             raise away
-        return started
+        return [lease.name for lease in taken]
 
     def _waiting(self, session: Session, job: Job, now: datetime) -> bool:
         if job.waiting is None:

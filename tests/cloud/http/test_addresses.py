@@ -36,6 +36,11 @@ def addresses() -> Iterator[tuple[str, str]]:
             yield method, f"{API}{path}?{field.alias}={{}}"
 
 
+@pytest.mark.parametrize(
+    "either_city",
+    [pytest.param("sqlite", marks=pytest.mark.full), "postgresql"],  # the stricter of the two
+    indirect=True,
+)
 def test_no_address_fails_inside(either_city: City) -> None:
     either_city.account("everything", *Role)
     client = either_city.client("everything")
