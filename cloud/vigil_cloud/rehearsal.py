@@ -28,8 +28,9 @@ ROUNDS: Final = 20
 the next."""
 WORK_A_STEP: Final = 20
 """Pieces of heavy work that one step begins; the others wait in their bounded queue."""
-BESIDE: Final = timedelta(minutes=2)
-"""Heavy work is computed beside the next step where that is no further away than this."""
+BESIDE: Final = timedelta(minutes=15)
+"""Heavy work is computed beside the next step where that is no further away than this: so late it
+may be stored, by the city's clock."""
 
 
 class RehearsalRefused(VigilError):
