@@ -104,7 +104,7 @@ class Rehearsal:
         self._services = services
         self._clock = clock
         self._ingest = ingest
-        self._jobs = JobRunner(services, jobs(services, ingest=True))
+        self._jobs = JobRunner(services, jobs(services, ingest=True), apart=False)
         self._worker = Worker(services, work_kinds(), self._jobs.holder)
         self._begun: list[Begun] = []
         self._sender = NotificationSender(services)
@@ -138,11 +138,7 @@ class Rehearsal:
             if not turns and not delivered:
                 break
         self._end_work()
-        while len(self._begun) < WORK_A_STEP:
-            begun = self._worker.begin()
-            if begun is None:
-                break
-            self._begun.append(begun)
+        self._begun = self._worker.begin(WORK_A_STEP)
         self._jobs.supervise()
 
     def _end_work(self) -> None:

@@ -43,7 +43,7 @@ class JobsStuck(VigilError):
 
 
 class _Running:
-    """One turn on its own thread."""
+    """One turn, on its own thread where there are such."""
 
     def __init__(self, lease: Lease, job: Job) -> None:
         self.lease = lease
@@ -60,8 +60,12 @@ class _Running:
 class JobRunner:
     """One per process, whatever the process does besides."""
 
-    def __init__(self, services: Services, jobs: Sequence[Job], holder: str = "") -> None:
-        """``holder``: how this process is called where the lease is shown."""
+    def __init__(
+        self, services: Services, jobs: Sequence[Job], holder: str = "", *, apart: bool = True
+    ) -> None:
+        """``holder``: how this process is called where the lease is shown. ``apart``: each turn on
+        a thread of its own; else one after the other, within ``look``."""
+        self._apart = apart
         self.holder = holder or f"{machine()}/{os.getpid()}/{uuid.uuid4().hex[:6]}"
         self.jobs = {
             f"{job.name}@{machine()}" if job.each_machine else job.name: job for job in jobs
@@ -206,6 +210,10 @@ class JobRunner:
 
     def _start(self, lease: Lease) -> None:
         running = _Running(lease, self.jobs[lease.name])
+        if not self._apart:
+            self._running[lease.name] = running
+            self._turn(running)
+            return
         # A daemon: a store that hangs must not hold the process.
         running.thread = threading.Thread(
             target=self._turn, args=(running,), name=f"job-{lease.name}", daemon=True

@@ -78,7 +78,7 @@ _MOST_URGENT: Final = (
     select(WorkRow)
     .where(_IS_DUE)
     .order_by(WorkRow.priority, WorkRow.queued, WorkRow.id)
-    .limit(1)
+    .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
 _DONE: Final = (
@@ -210,20 +210,27 @@ def _waiting(session: Session, kind: str, keys: Collection[str]) -> list[_Waitin
 
 
 def take(
-    sessions: sessionmaker[Session], kinds: Mapping[str, WorkKind], holder: str, now: datetime
-) -> Piece | None:
-    """The most urgent piece that is due, the longest waiting first."""
+    sessions: sessionmaker[Session],
+    kinds: Mapping[str, WorkKind],
+    holder: str,
+    now: datetime,
+    most: int = 1,
+) -> list[Piece]:
+    """The most urgent pieces that are due, the longest waiting first; of one key one alone."""
     asked = {"kinds": list(kinds), "now": now}
     with sessions() as session:
         if session.connection().scalar(_ANY_DUE, asked) is None:
-            return None
+            return []
+    found: dict[tuple[str, str], Piece] = {}
     with writing(sessions) as session:
-        row = session.scalar(_MOST_URGENT, asked)
-        if row is None:
-            return None
-        row.attempts, row.token, row.holder = row.attempts + 1, row.token + 1, holder
-        row.leased_until = now + kinds[row.kind].longest + timedelta(seconds=30)
-        return Piece(row.id, row.kind, row.key, row.payload, row.token)
+        for row in session.scalars(_MOST_URGENT, {**asked, "most": most}).all():
+            if (row.kind, row.key) in found:  # each goes on from what the other has stored
+                continue
+            row.attempts, row.token, row.holder = row.attempts + 1, row.token + 1, holder
+            row.leased_until = now + kinds[row.kind].longest + timedelta(seconds=30)
+            piece = Piece(row.id, row.kind, row.key, row.payload, row.token)
+            found[row.kind, row.key] = piece
+    return list(found.values())
 
 
 def finish(

@@ -68,17 +68,19 @@ class Worker:
     def do_one(self) -> bool:
         """Do the most urgent piece; ``False`` where nothing is due."""
         begun = self.begin()
-        if begun is None:
-            return False
-        self.end(begun)
-        return True
+        for one in begun:
+            self.end(one)
+        return bool(begun)
 
-    def begin(self) -> Begun | None:
-        """Take the most urgent piece and have it computed; ``None`` where nothing is due. Whoever
-        begins it ends it, before its lease does."""
-        piece = work.take(self._services.sessions, self.kinds, self.holder, self._services.now())
-        if piece is None:
-            return None
+    def begin(self, most: int = 1) -> list[Begun]:
+        """Take the most urgent pieces and have them computed, one after the other; none where
+        nothing is due. Whoever begins them ends them, before their leases do."""
+        sessions, now = self._services.sessions, self._services.now()
+        return [
+            self._begun(piece) for piece in work.take(sessions, self.kinds, self.holder, now, most)
+        ]
+
+    def _begun(self, piece: Piece) -> Begun:
         kind = self.kinds[piece.kind]
         try:
             return Begun(kind, piece, self._start_computing(kind, piece))

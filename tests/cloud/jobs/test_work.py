@@ -188,15 +188,29 @@ def test_a_worker_that_is_stopped_leaves_its_piece_to_another(city: City) -> Non
     assert results(city) == ["3=9"]
 
 
+def test_several_are_taken_at_once_and_of_one_key_one(city: City) -> None:
+    for number in (3, 4, 5):
+        ask(city, kind(), number)
+    sessions, kinds = city.services.sessions, {"square": kind()}
+    (lost,) = work.take(sessions, kinds, "one", city.time)
+    ask(city, kind(), 3)  # under way: asked for once more
+    city.later(minutes=3)
+
+    taken = work.take(sessions, kinds, "two", city.time, 9)
+    left = work.take(sessions, kinds, "two", city.time, 9)
+
+    assert [one.key for one in taken] == ["3", "4", "5"]
+    assert taken[0].id == lost.id, "the first of its key"
+    assert [one.key for one in left] == ["3"]
+
+
 def test_who_lost_the_piece_stores_nothing(city: City) -> None:
     ask(city, kind(), 3)
     kinds = {"square": kind()}
-    first = work.take(city.services.sessions, kinds, "one", city.time)
-    assert first is not None
-    assert work.take(city.services.sessions, kinds, "two", city.time) is None
+    (first,) = work.take(city.services.sessions, kinds, "one", city.time)
+    assert work.take(city.services.sessions, kinds, "two", city.time) == []
     city.later(minutes=3)
-    second = work.take(city.services.sessions, kinds, "two", city.time)
-    assert second is not None
+    (second,) = work.take(city.services.sessions, kinds, "two", city.time)
 
     with pytest.raises(LeaseLost):
         work.finish(city.services.sessions, kind(), first, (9, 0), city.time)

@@ -42,7 +42,8 @@ def drawn(missing: Missing) -> int:
         for case_id in likely.due(session, missing.city.time):
             work.enqueue(session, likely.LIKELY, case_id, {"case": case_id}, now=missing.city.time)
     kinds = {likely.LIKELY.name: likely.LIKELY}
-    while piece := work.take(services.sessions, kinds, "here", missing.city.time):
+    while taken := work.take(services.sessions, kinds, "here", missing.city.time):
+        (piece,) = taken
         result = likely.compute(likely.load(services, piece.payload))
         work.finish(services.sessions, likely.LIKELY, piece, result, missing.city.time)
         count += 1
