@@ -122,7 +122,12 @@ class Device(Base):
     """
 
     __tablename__ = "devices"
-    __table_args__ = (Index("ix_devices_gateway_device", "gateway", "device"),)
+    __table_args__ = (
+        Index("ix_devices_gateway_device", "gateway", "device"),
+        # Asked every few seconds of a city's tens of thousands.
+        Index("ix_devices_kinds", "gateway", "domain", "described"),
+        Index("ix_devices_state", "state"),
+    )
 
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
     gateway: Mapped[str] = mapped_column(String(63))

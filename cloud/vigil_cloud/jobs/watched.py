@@ -7,12 +7,12 @@ seconds, nearly always to find nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.devices.models import Device, Gateway
@@ -73,8 +73,14 @@ def hanging(session: Session) -> dict[str, Hanging]:
         if is_described:
             described[gateway].add(domain)
     named: dict[str, list[Device]] = defaultdict(list)
-    known = [one.name for one in domains()]
-    wanted = select(Device).where(or_(Device.state == "failed", Device.domain.not_in(known)))
-    for device in session.scalars(wanted.order_by(Device.device)):
+    for device in sorted(_named(session, every.values()), key=lambda one: one.device):
         named[device.gateway].append(device)
     return {one: Hanging(every[one], described[one], named[one]) for one in list(every)}
+
+
+def _named(session: Session, kinds: Iterable[Collection[Domain]]) -> set[Device]:
+    found = set(session.scalars(select(Device).where(Device.state == "failed")))
+    known = {one.name for one in domains()}
+    if unknown := set().union(*kinds) - known:
+        found.update(session.scalars(select(Device).where(Device.domain.in_(unknown))))
+    return found
