@@ -7,6 +7,7 @@ import contextlib
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -64,6 +65,9 @@ class Reporter:
         self._due = asyncio.Event()
         self._changed: dict[str, SourceRecord] = {}
         self._any_changed = asyncio.Event()
+        self._keeping = asyncio.Lock()
+        self._kept: tuple[datetime, GatewayHealth, bool] | None = None
+        """The newest report, and what it says of the link."""
 
     def changed(self, record: SourceRecord) -> None:
         """A source has a new state or code."""
@@ -109,8 +113,10 @@ class Reporter:
                 self._any_changed.set()
 
     async def watch_clock(self) -> None:
-        """Notice when the wall clock is set, and how far it can be trusted."""
+        """Notice when the wall clock is set, and how far it can be trusted; and when the link comes
+        or goes: whoever stands before the box asks it, and not the cloud."""
         while True:
+            await self._keep_link()
             if self._clock.watch():
                 self._counters["clock-steps"] += 1
                 _log.warning("the clock was set", by_s=round(self._clock.last_step_s, 3))
@@ -151,9 +157,23 @@ class Reporter:
             _log.warning("health could not be measured", error=str(error))
             return
         now = self._clock.now()
-        with contextlib.suppress(OSError):  # told from the outbox above, should the disk be away
-            await asyncio.to_thread(keep, self._folder, now, health, linked=self.linked())
+        async with self._keeping:
+            await self._keep(now, health, linked=self.linked())
         await self._send(Outgoing(Lane.OBSERVATION, GatewayHealth.TYPE, self.gateway, now, health))
+
+    async def _keep(self, now: datetime, health: GatewayHealth, *, linked: bool) -> None:
+        self._kept = now, health, linked
+        with contextlib.suppress(OSError):  # told by the outbox, should the disk be away
+            await asyncio.to_thread(keep, self._folder, now, health, linked=linked)
+
+    async def _keep_link(self) -> None:
+        """The newest report says how the link is now, and is sent to nobody for that."""
+        async with self._keeping:
+            if self._kept is None:
+                return
+            now, health, linked = self._kept
+            if linked != self.linked():
+                await self._keep(now, health, linked=not linked)
 
     async def _send(self, outgoing: Outgoing) -> bool:
         try:

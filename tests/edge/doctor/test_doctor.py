@@ -169,7 +169,8 @@ def test_status_with_and_without_an_agent(
     tmp_path: Path, mosquitto: servers.Mosquitto, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with agent_on(mosquitto.port, tmp_path) as agent:
-        agent.configure(mosquitto.port, "")
+        # The next report is an hour away: that there is a link now is told all the same.
+        agent.configure(mosquitto.port, "[health]\ninterval_s = 3600\n")
         code, found = status_of(agent, capsys)
         assert (code, found["report"]) == (3, None)
         process = agent.start()
