@@ -170,7 +170,7 @@ def test_status_with_and_without_an_agent(
 ) -> None:
     with agent_on(mosquitto.port, tmp_path) as agent:
         # The next report is an hour away: that there is a link now is told all the same.
-        agent.configure(mosquitto.port, "[health]\ninterval_s = 3600\n")
+        agent.configure(mosquitto.port, "", interval_s=3600)
         code, found = status_of(agent, capsys)
         assert (code, found["report"]) == (3, None)
         process = agent.start()
