@@ -96,7 +96,9 @@ aarch64: setup ## The gateway's packages in a Debian of aarch64, used; needs roo
 # Beside tests/faults: whatever has a long form of its own.
 LONG = tests/cloud/alerts/test_plans.py tests/cloud/http/test_addresses.py tests/cloud/capacity/test_small_disk.py tests/cloud/test_http.py \
 	tests/cloud/notify/test_progress.py tests/cloud/notify/test_escalation_progress.py \
-	tests/cloud/identity/test_rights.py tests/cloud/smoke/test_floods.py \
+	tests/cloud/identity/test_rights.py tests/cloud/identity/test_matrix.py \
+	tests/cloud/identity/test_every_operation.py tests/edge/checkin/test_hostile_payloads.py \
+	tests/cloud/smoke/test_floods.py \
 	tests/e2e/test_compose.py tests/e2e/test_demo.py tests/e2e/test_journeys.py \
 	tests/e2e/test_installed_gateway.py tests/e2e/test_debian.py
 faults: setup ## The long forms: 100,000 readings with everything killed at least ten times, and the like

@@ -7,6 +7,7 @@ stated right fails here.
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import httpx
@@ -58,9 +59,20 @@ def named(row: Row) -> str:
     return f"{row.method} {row.address or row.path}"
 
 
+def asked(number: int, row: Row) -> list[str]:
+    """Everybody in the long form (``VIGIL_FULL=1``). Else whoever has the right, and of those who
+    have none every third, in turn: each of them is asked for a third of all operations, and each
+    operation by a third of them."""
+    if os.environ.get("VIGIL_FULL") == "1":
+        return sorted(ALL)
+    others = sorted(ALL - row.who)
+    return sorted({*row.who, *others[number % 3 :: 3]})
+
+
 def test_only_those_pass_who_have_the_right(city: City, prepared: dict[str, str]) -> None:
-    for row in TABLE:
-        passed = {who for who in sorted(ALL) if passes(city, prepared, row, who)}
+    for number, row in enumerate(TABLE):
+        whoever = asked(number, row)
+        passed = {who for who in whoever if passes(city, prepared, row, who)}
 
         assert passed == row.who, named(row)
 

@@ -8,6 +8,7 @@ account and every subject.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -116,8 +117,16 @@ class Who:
         return f"{self.role}-{self.area}-{self.relation}"
 
 
+FULL = os.environ.get("VIGIL_FULL") == "1"
+TIED = {Role.FAMILY, Role.HOST, Role.POLICE}
+"""The roles to which a relation opens anything. How each relation may be over, later or another's
+makes a difference to these alone; the others have each kind of them as it stands, and every one of
+them in the long form."""
+STANDING = ("none", "resident", "consent", "case")
 EVERYBODY = [
-    Who(role, area, relation) for role, area, relation in itertools.product(Role, AREAS, RELATIONS)
+    Who(role, area, relation)
+    for role, area, relation in itertools.product(Role, AREAS, RELATIONS)
+    if FULL or role in TIED or relation in STANDING
 ]
 
 

@@ -25,7 +25,7 @@ from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.jobs import work
-from vigil_cloud.search import likely, planning, probability_map
+from vigil_cloud.search import ground, likely, planning, probability_map
 from vigil_cloud.search.clues import Brought, Searched, Sighting, within
 from vigil_cloud.search.models import SearchHit, SearchLikely
 from vigil_cloud.search.replay_files import Listed, Seen
@@ -33,6 +33,14 @@ from vigil_schemas.types import isoformat_utc
 
 STEP = 0.002
 AREA = [[120.44, 23.47], [120.46, 23.47], [120.46, 23.49], [120.44, 23.49]]
+
+
+@pytest.fixture(autouse=True)
+def _coarse_ground(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lattice of a quarter of the points: what is asked here is the same on it, and a map is
+    drawn in a fraction of the second that it takes. One test has the whole of it."""
+    if request.node.name != test_a_map_is_drawn_once_and_again_when_something_is_known.__name__:
+        monkeypatch.setattr(ground, "_MOST_NODES", 1_500)
 
 
 def drawn(missing: Missing) -> int:
