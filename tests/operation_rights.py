@@ -228,6 +228,7 @@ TABLE = [
     Row("GET /api/v1/people/{key}/consents", GUARD),
     Row("POST /api/v1/people/{key}/consents", GUARD, {"account": "family", "expires": LATER}),
     Row("PUT /api/v1/people/{key}/consents/{consent}/scopes", GUARD, {"scopes": ["last_place"]}),
+    Row("POST /api/v1/people/{key}/consents/{consent}/renewal", GUARD),
     Row("DELETE /api/v1/people/{key}/consents/{consent}", GUARD),
     Row("POST /api/v1/people/{key}/invitations", GUARD, {"note": "my brother"}),
     Row("GET /api/v1/people/{key}/invitations", GUARD),

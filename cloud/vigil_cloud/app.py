@@ -137,7 +137,11 @@ def work_kinds() -> list[WorkKind]:
 def jobs(services: Services, *, ingest: bool) -> list[Job]:
     """What is done now and then, by one of all processes; ``ingest``: by one that has it."""
     return [
-        *platform_jobs(case_kinds(), timedelta(seconds=services.settings.offline_after_s)),
+        *platform_jobs(
+            case_kinds(),
+            timedelta(seconds=services.settings.offline_after_s),
+            [end for one in cloud_domains() for end in one.ends_soon],
+        ),
         *(ingest_jobs() if ingest else ()),
         retention_job(),
         *(job for one in cloud_domains() for job in one.jobs(services.settings)),

@@ -11,6 +11,7 @@ from vigil_cloud.cases.port import CaseKind, CaseKinds
 from vigil_cloud.config import Settings
 from vigil_cloud.domain.descriptor import Described
 from vigil_cloud.domain.registry import domains
+from vigil_cloud.identity.ends_soon import Source
 from vigil_cloud.jobs.port import Job
 from vigil_cloud.jobs.work import WorkKind
 from vigil_cloud.registers.port import Register
@@ -32,6 +33,8 @@ class CloudDomain(Described):
     """Addresses under ``/api/v1`` that take files of their own length limit by POST."""
     jobs: Callable[[Settings], Sequence[Job]] = _no_jobs
     """Periodic work, done by one of all processes."""
+    ends_soon: tuple[Source, ...] = ()
+    """Rights of people that end by themselves: they are told before."""
     work_kinds: tuple[WorkKind, ...] = ()
     """Heavy work that it asks for."""
     case_kinds: tuple[CaseKind, ...] = ()

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { svelte } from "@sveltejs/vite-plugin-svelte";
@@ -19,7 +19,11 @@ const compressed = (): Plugin => ({
   },
 });
 
+/** What `npm run atlas` has made; without it there is no atlas either. */
+const ATLAS = join(import.meta.dirname, "public", "atlas", "version.txt");
+
 export default defineConfig({
+  define: { __ATLAS__: JSON.stringify(existsSync(ATLAS) ? readFileSync(ATLAS, "utf8") : "") },
   plugins: [svelte(), compressed()],
   build: {
     outDir: "../vigil_cloud/static",

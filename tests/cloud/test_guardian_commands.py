@@ -37,23 +37,29 @@ def opened(operator: Operator) -> list[list[str]]:
     return [one["scopes"] for one in map(json.loads, lines) if one["revoked"] is None]
 
 
-def test_a_guardian_is_made_with_everything_named_and_once(operator: Operator) -> None:
-    first = operator.run("guardian", "add", "p1", "mei")
+def test_a_guardian_is_made_with_everything_that_is_named(operator: Operator) -> None:
+    first = operator.run("guardian", "add", "p1", "mei", "--scopes", "all")
     assert said(first)["scopes"] == ALL
+    assert said(first)["until"] > "2026"
     assert first.stderr == ""
     assert said(operator.run("guardian", "add", "p1", "mei"))["scopes"] == []
     assert opened(operator) == [ALL]
-    assert said(operator.run("guardian", "list", "p1"))["called"] is True
+    listed = said(operator.run("guardian", "list", "p1"))
+    assert (listed["called"], listed["called_in_30_days"]) == (True, True)
     listed = json.loads(operator.run("person", "list").stdout)
     assert (listed["guardians"], listed["not_called"]) == (["mei"], [])
 
 
-@pytest.mark.parametrize(("scopes", "opens"), [("none", []), ("last_place", [["last_place"]])])
+@pytest.mark.parametrize(
+    ("scopes", "opens"), [("", []), ("none", []), ("last_place", [["last_place"]])]
+)
 def test_who_is_not_called_is_told_with_what_mends_it(
     operator: Operator, scopes: str, opens: list[list[str]]
 ) -> None:
-    made = operator.run("guardian", "add", "p1", "mei", "--scopes", scopes)
-    assert made.returncode == 0
+    """Unnamed is not opened, as in a file and in a request."""
+    named = ["--scopes", scopes] if scopes else []
+    made = operator.run("guardian", "add", "p1", "mei", *named)
+    assert said(made)["scopes"] == (opens or [[]])[0]
     assert NOT_CALLED in made.stderr
     assert opened(operator) == opens
     assert said(operator.run("guardian", "list", "p1"))["called"] is False
@@ -78,6 +84,18 @@ def test_a_guardians_consent_without_alerts_is_told_of_and_a_relatives_is_not(
     assert again.stderr == "", "an operator opens again what was taken back, by naming it"
     number = str(max(one["number"] for one in consents(operator)))
     assert NOT_CALLED in operator.run("consent", "revoke", "p1", number).stderr
+
+
+def test_a_guardian_whose_consent_ends_within_a_month_is_listed(operator: Operator) -> None:
+    operator.run("guardian", "add", "p1", "mei", "--scopes", "all", "--days", "29")
+    listed = said(operator.run("guardian", "list", "p1"))
+    assert (listed["called"], listed["called_in_30_days"]) == (True, False)
+
+
+def test_a_beginning_without_a_footprint_makes_no_guardian(operator: Operator) -> None:
+    refused = operator.run("guardian", "add", "p1", "mei", "--footprint-from", "now")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert operator.run("guardian", "list", "p1").stdout == ""
 
 
 def consents(operator: Operator) -> list[dict[str, Any]]:

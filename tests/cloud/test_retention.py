@@ -422,6 +422,7 @@ REMOVED = {
     "gateway_epochs": "job outbox-marks-folded",
     "watermarks": "job outbox-marks-folded",
     "jobs": "supervision",
+    "ends_told": "job ends-told, two weeks after the end",
     "enrolment_codes": "with the next code, a week after its end",
     "login_attempts": "with each attempt",
     "reply_links": "job reply-links-forgotten",

@@ -12,6 +12,7 @@ from vigil_cloud.aed import live, patrol_photos, tagged
 from vigil_cloud.aed.call_routes import router as call_router
 from vigil_cloud.aed.calls import NOT_CALLED
 from vigil_cloud.aed.cases import call_case
+from vigil_cloud.aed.certificates_end import certificates_end
 from vigil_cloud.aed.cohort_routes import router as cohort_router
 from vigil_cloud.aed.damaged import READING
 from vigil_cloud.aed.detail import (
@@ -80,6 +81,7 @@ DOMAIN: Final = CloudDomain(
     owns_tag=tagged.is_of_a_site,
     handlers=(AedHandler(),),
     jobs=_jobs,
+    ends_soon=(certificates_end,),
     imports=("/aed/sites/import", "/aed/patrol-photos"),
     routers=(register_router, photo_router, volunteer_router, cohort_router, call_router),
     feed_kinds=(CALLS,),

@@ -18,7 +18,10 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import volunteers
 from vigil_cloud.aed.models import AedVolunteer
-from vigil_cloud.aed.own_channels import (
+from vigil_cloud.city_time import city_clock
+from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.models import Account
+from vigil_cloud.notify.own_channels import (
     AGAIN,
     NOWHERE,
     Addresses,
@@ -27,9 +30,6 @@ from vigil_cloud.aed.own_channels import (
     next_try,
     tell_all,
 )
-from vigil_cloud.city_time import city_clock
-from vigil_cloud.database.engine import writing
-from vigil_cloud.identity.models import Account
 from vigil_cloud.notify.text import NotificationText
 from vigil_cloud.notify.web_push.note import Note
 from vigil_cloud.services import Services

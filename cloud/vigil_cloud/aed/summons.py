@@ -17,7 +17,9 @@ from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
-from vigil_cloud.aed.own_channels import (
+from vigil_cloud.database.engine import writing
+from vigil_cloud.jobs.clock import jumped_ahead
+from vigil_cloud.notify.own_channels import (
     AT_ONCE,
     NOWHERE,
     Addresses,
@@ -25,8 +27,6 @@ from vigil_cloud.aed.own_channels import (
     next_try,
     tell_side_by_side,
 )
-from vigil_cloud.database.engine import writing
-from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.notify.text import NotificationText, one_line
 from vigil_cloud.notify.web_push.note import Action, Note
 from vigil_cloud.services import Services

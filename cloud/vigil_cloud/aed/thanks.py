@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.calls import GIVEN_BACK
 from vigil_cloud.aed.models import AedCallout, AedCallRow
-from vigil_cloud.aed.own_channels import (
+from vigil_cloud.database.engine import writing
+from vigil_cloud.notify.own_channels import (
     AGAIN,
     NOWHERE,
     Addresses,
@@ -27,7 +28,6 @@ from vigil_cloud.aed.own_channels import (
     next_try,
     tell_all,
 )
-from vigil_cloud.database.engine import writing
 from vigil_cloud.notify.text import NotificationText, one_line
 from vigil_cloud.notify.web_push.note import Note
 from vigil_cloud.services import Services

@@ -13,6 +13,7 @@ PlatformKind = Literal[
     "clock-wrong",
     "certificate-ends",
     "certificate-unknown",
+    "register-entry-ends",
     "revoked-session-open",
     "alarm-refused",
     "quota",
@@ -78,6 +79,13 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         "Issue a new certificate and install it before this one ends; afterwards no connection is"
         " made any more.",
         "請在到期前簽發並安裝新憑證；到期後將無法再建立連線。",
+    ),
+    "register-entry-ends": Remedy(
+        "Register what follows before the last day: the next certificate of the instrument (have it"
+        " verified, compared or calibrated in time), or the limit from then on. What is measured"
+        " afterwards is not valid, or held against no limit.",
+        "請於到期前登錄後續資料：儀器的新證書（請及時完成檢定、比對或校正），或其後適用的限值。"
+        "逾期後的量測結果無效，或無限值可據以判定。",
     ),
     "certificate-unknown": Remedy(
         "It was signed after the backup from which this city was restored, or by another"

@@ -7,7 +7,8 @@ from typing import Final
 
 from vigil_cloud.checkin import enrolment
 from vigil_cloud.identity import audit, consents, persons
-from vigil_cloud.identity.guardian_consents import CHOSEN_BEFOREHAND, make_guardian
+from vigil_cloud.identity.ends_soon import LONGEST
+from vigil_cloud.identity.guardian_consents import CHOSEN_BEFOREHAND, make_guardian, not_called
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.registers.port import Act, BadEntry, Column, Entry, Register
@@ -15,12 +16,16 @@ from vigil_schemas.types import isoformat_utc
 
 
 def _people(act: Act) -> Sequence[Entry]:
+    later: dict[str, list[str]] = {}
+    for silent in not_called(act.session, act.now + LONGEST):
+        later.setdefault(silent.person, []).append(silent.account)
     return [
         {
             "person": one.key,
             "name": one.name,
             "guardians": list(one.guardians),
             "not_called": list(one.not_called),
+            "not_called_soon": sorted({*later.get(one.key, ())} - {*one.not_called}),
             "tags": list(one.carries),
             "created": isoformat_utc(one.created),
         }
@@ -96,6 +101,13 @@ PEOPLE: Final = Register(
             name="not_called",
             title="Guardians who are not called (no consent to alerts)",
             title_zh="不會被通知的監護人（沒有通知的同意）",
+            kind="words",
+            shown=True,
+        ),
+        Column(
+            name="not_called_soon",
+            title="Guardians who are not called in a month (their consent ends)",
+            title_zh="一個月內將不再被通知的監護人（同意到期）",
             kind="words",
             shown=True,
         ),

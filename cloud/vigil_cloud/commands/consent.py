@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 SCOPES: Final = ("last_place", "footprint", "live", "alerts")
 _NONE: Final = "none"
+_ALL: Final = "all"
+_AHEAD_DAYS: Final = 30
 _SCOPES: Final = (
     "what it opens, with commas between: last_place, footprint, live (open pages follow), alerts"
 )
 _OWN: Final = (
     "what the guardian sees and is told of, with commas between: last_place, footprint, live (open"
-    f" pages follow), alerts; or {_NONE}. Default: all four, for whoever is no guardian yet"
+    f" pages follow), alerts; or {_ALL}, or {_NONE}. What is not named is not opened, as in files"
+    " and requests: without alerts nobody calls them"
 )
 
 
@@ -35,7 +38,7 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     for action in (make, remove):
         action.add_argument("person")
         action.add_argument("account")
-    make.add_argument("--scopes", type=_own_scopes, help=_OWN)
+    make.add_argument("--scopes", type=_own_scopes, default=[], help=_OWN)
     make.add_argument("--days", type=float, default=365.0, help="default: 365; at most 366")
     consent = add_subject(commands, "consent", "who may know where a person is")
     add_command(consent, "list", _consents, "of one person", common).add_argument("person")
@@ -66,37 +69,33 @@ def _guardians(options: argparse.Namespace) -> int:
     from vigil_cloud.identity.consents import guardians_of
 
     with opened(options) as services, services.sessions() as session:
-        silent = _not_called(session, options.person, services.now())
+        now = services.now()
+        silent = _not_called(session, options.person, now)
+        later = _not_called(session, options.person, now + timedelta(days=_AHEAD_DAYS))
         for username in guardians_of(session, options.person):
             said = {"person": options.person, "guardian": username}
-            print(json.dumps({**said, "called": username not in silent}))
+            ahead = {f"called_in_{_AHEAD_DAYS}_days": username not in later}
+            print(json.dumps({**said, "called": username not in silent, **ahead}))
     return 0
 
 
 def _add(options: argparse.Namespace) -> int:
     from vigil_cloud.database.engine import writing
-    from vigil_cloud.identity.consents import add_guardian, grant, guarded_by, taken_back
+    from vigil_cloud.identity.consents import BadConsent, add_guardian, grant
     from vigil_cloud.identity.persons import require_enrolled
     from vigil_cloud.identity.service import account_named
+    from vigil_schemas.types import isoformat_utc
 
+    if options.footprint_from is not None and not options.scopes:
+        raise BadConsent("A beginning is a footprint's: name that scope as well.")
     told: dict[str, Any] = {"person": options.person, "guardian": options.account}
     with opened(options) as services, writing(services.sessions) as session:
         require_enrolled(session, options.person)
         account = account_named(session, options.account)
         now = services.now()
-        named = options.scopes is not None
-        before = options.person in guarded_by(session, account.id)
-        if not named:
-            options.scopes = list(SCOPES)
         wanted = _wanted(options, now)
         add_guardian(session, person_key=options.person, account=account, by=OPERATOR, now=now)
-        # What an operator names is opened. What they do not, only to whoever is new, and nothing
-        # that was taken back or that the account could not be shown.
-        usual = not before and "family" in account.roles
-        usual = usual and not taken_back(
-            session, options.person, account.id, account.username, wanted
-        )
-        if wanted.scopes and (named or usual):
+        if wanted.scopes:  # what an operator names is opened, also what was taken back before
             grant(
                 session,
                 person_key=options.person,
@@ -106,9 +105,8 @@ def _add(options: argparse.Namespace) -> int:
                 now=now,
                 wanted=wanted,
             )
-            told |= wanted.said()
-        else:
-            told |= {"scopes": []}
+            told |= {"until": isoformat_utc(now + timedelta(days=options.days))}
+        told |= wanted.said()
         _tell_not_called(session, options, options.account, now)
     print(json.dumps(told))
     return 0
@@ -201,7 +199,8 @@ def _wanted(options: argparse.Namespace, now: datetime) -> Wanted:
 
 
 def _own_scopes(text: str) -> list[str]:
-    return [] if text.strip() == _NONE else _scopes(text)
+    known = {_NONE: [], _ALL: list(SCOPES)}
+    return known[text.strip()] if text.strip() in known else _scopes(text)
 
 
 def _not_called(session: Session, person: str, now: datetime) -> set[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse
@@ -18,6 +20,8 @@ from starlette.types import Scope
 from vigil_cloud.api_errors import NotFound
 
 _ASKED_ANEW: Final = {"Cache-Control": "no-cache"}
+_KEPT_FOR_GOOD: Final = "public, max-age=31536000, immutable"
+_ATLAS_VERSION: Final = "version.txt"
 STATIC: Final = Path(__file__).parents[1] / "static"
 _NOT_PAGES: Final = (
     "api/",
@@ -34,9 +38,24 @@ _NOT_PAGES: Final = (
 def install(app: FastAPI) -> None:
     """Serve what ``make setup`` has built into ``static``; without it say what to do."""
     # The build names an asset by its content: a browser need never ask for it again.
-    for folder, caching in (("assets", "public, max-age=31536000, immutable"), ("atlas", "")):
-        app.mount(f"/{folder}", _BuiltFiles(STATIC / folder, caching), name=folder)
+    assets = _BuiltFiles(STATIC / "assets", lambda _scope: _KEPT_FOR_GOOD)
+    app.mount("/assets", assets, name="assets")
+    app.mount("/atlas", _BuiltFiles(STATIC / "atlas", _atlas_kept), name="atlas")
     app.add_api_route("/{path:path}", page, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def _atlas_kept(scope: Scope) -> str:
+    """Files of the atlas keep their names. What was asked for as a file of the atlas that is here
+    (``?v=``) is kept for good; a page of the release before, or of the one after, that asks while
+    the server is upgraded gets ours and keeps nothing: names and borders of two must not meet."""
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("v", [""])[0]
+    return _KEPT_FOR_GOOD if asked and asked == _atlas_version() else _ASKED_ANEW["Cache-Control"]
+
+
+def _atlas_version() -> str:
+    with contextlib.suppress(FileNotFoundError):
+        return (STATIC / "atlas" / _ATLAS_VERSION).read_text("ascii").strip()
+    return ""
 
 
 class _BuiltFiles(StaticFiles):
@@ -46,7 +65,7 @@ class _BuiltFiles(StaticFiles):
     compressed: an answer that mixes secrets with what a stranger chose must not be (BREACH).
     """
 
-    def __init__(self, folder: Path, caching: str) -> None:
+    def __init__(self, folder: Path, caching: Callable[[Scope], str]) -> None:
         super().__init__(directory=folder, check_dir=False)
         self._caching = caching
 
@@ -68,8 +87,7 @@ class _BuiltFiles(StaticFiles):
             response.headers["Vary"] = "Accept-Encoding"
             if taken and response.status_code != HTTPStatus.NOT_MODIFIED:
                 response.headers["Content-Encoding"] = "gzip"
-        if self._caching:
-            response.headers["Cache-Control"] = self._caching
+        response.headers["Cache-Control"] = self._caching(scope)
         return response
 
 

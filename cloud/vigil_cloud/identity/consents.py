@@ -226,7 +226,7 @@ def taken_back(
     session: Session, person_key: str, account_id: int, username: str, wanted: Wanted
 ) -> bool:
     """Whether something of it was taken back from the account, by whomever, and nobody else has
-    given it as much of it since."""
+    given it as much of it since. What is left of one that was narrowed was not taken."""
     theirs = session.scalars(
         select(Consent).where(Consent.person_key == person_key, Consent.account_id == account_id)
     ).all()
@@ -236,11 +236,21 @@ def taken_back(
             default=None,
         )
         if taken is not None and not any(
-            one.granted >= taken and one.granted_by != username and opens(one).covers(scope, wanted)
+            one.granted >= taken
+            and (one.granted_by != username or _is_left_of_another(one, theirs))
+            and opens(one).covers(scope, wanted)
             for one in theirs
         ):
             return True
     return False
+
+
+def _is_left_of_another(one: Consent, theirs: Collection[Consent]) -> bool:
+    """Whether another was narrowed to it, as ``narrow`` writes both, and nobody took it back."""
+    return one.revoked is None and any(
+        (other.revoked, other.expires) == (one.granted, one.expires) and other.id < one.id
+        for other in theirs
+    )
 
 
 def note_refused(session: Session, *, person_key: str, reader: Reader, now: datetime) -> None:
@@ -259,7 +269,7 @@ def revoke(session: Session, *, person_key: str, consent_id: int, by: str, now: 
     """Takes effect with this transaction; again is no error. Where it was narrowed, what is left of
     it goes: whoever takes a consent back may look at a page from before that. Raises
     ``NotFound``."""
-    consent = _locked(session, person_key, consent_id)
+    consent = locked(session, person_key, consent_id)
     standing = _left_of(session, consent)
     if standing is None:
         return
@@ -275,7 +285,7 @@ def revoke(session: Session, *, person_key: str, consent_id: int, by: str, now: 
     )
 
 
-def _locked(session: Session, person_key: str, consent_id: int) -> Consent:
+def locked(session: Session, person_key: str, consent_id: int) -> Consent:
     """Whoever narrows it and whoever takes it back see what the other has done. Raises
     ``NotFound``."""
     audit.lock(session)  # before the row, as whoever removes an account or erases somebody
@@ -313,7 +323,7 @@ def narrow(
     """The consent opens only this from now on, until it ended anyway. What it opened before stays
     in the list as taken back: the new one has a row of its own. As it is already is no error.
     Raises ``NotFound``, and ``BadConsent`` for what is over or would open more."""
-    consent = _locked(session, person_key, consent_id)
+    consent = locked(session, person_key, consent_id)
     before = opens(consent)
     if consent.revoked is not None or consent.expires <= now:
         raise BadConsent("This consent is over.")

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import audit, consents, looks, persons
+from vigil_cloud.identity import audit, consents, looks, persons, renewals
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
 from vigil_cloud.identity.models import Account, Consent
@@ -37,11 +37,13 @@ def list_mine(reader: CurrentAccount, services: ServicesDependency) -> PersonLis
     with services.sessions() as session:
         guarded = consents.guarded_by(session, reader.account_id)
         held = consents.held_by(session, reader, services.now())
+        ending = renewals.ends_soon_for(session, reader, services.now())
         people = [
             PersonEntry(
                 key=key,
                 name=persons.name_of(session, cipher, key),
                 guardian=key in guarded,
+                ends_soon=ending.get(key),
                 consent_expires=max((one.until for one in held.get(key, ())), default=None),
                 scopes=[
                     HeldScope(scope=one.scope, until=one.until, since=one.since)
@@ -140,6 +142,37 @@ def narrow_consent(
         username = session.get_one(Account, narrowed.account_id).username
     services.changed.announce()
     return _consent(narrowed, username)
+
+
+@router.post("/{key}/consents/{consent}/renewal", status_code=201, operation_id="renew_consent")
+def renew_consent(
+    key: PersonKey,
+    consent: ConsentId,
+    reader: CurrentAccount,
+    services: ServicesDependency,
+) -> ConsentEntry:
+    """Let a consent go on from now with what it opens and for as long as it was given for, also
+    after it has ended (guardian). What was taken back is not renewed; whose own consent was taken
+    back gets it from another guardian or an administrator. Pressed twice is one renewal."""
+    now = services.now()
+    try:
+        with writing(services.sessions) as session:
+            consents.require_guardian(session, reader, key)
+            renewed = renewals.renew(
+                session,
+                person_key=key,
+                consent_id=consent,
+                by=reader.username,
+                by_id=reader.account_id,
+                now=now,
+            )
+            username = session.get_one(Account, renewed.account_id).username
+    except consents.SecondGuardianNeeded:
+        with writing(services.sessions) as session:
+            consents.note_refused(session, person_key=key, reader=reader, now=now)
+        raise
+    services.changed.announce()
+    return _consent(renewed, username)
 
 
 @router.delete("/{key}/consents/{consent}", status_code=204, operation_id="revoke_consent")

@@ -207,6 +207,9 @@ class PersonEntry(BaseModel):
     where they are."""
     scopes: list[HeldScope]
     """What the reader may see; what is not named is closed."""
+    ends_soon: UtcDatetime | None
+    """When the first of the reader's consents ends that closes something, from a month before.
+    Null: nothing ends soon."""
 
 
 class NewPerson(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +17,7 @@ from vigil_cloud.certificates.end import certificate_end
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import anybody_silent, sweep
 from vigil_cloud.emergency import service as emergency
+from vigil_cloud.identity.ends_soon import Source
 from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.models import TakenEvent
 from vigil_cloud.jobs import capacity
@@ -24,9 +26,10 @@ from vigil_cloud.jobs.certificate_watch import CERTIFICATE_ENDS
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
-from vigil_cloud.notify import reply_links, subscriptions, untold
+from vigil_cloud.notify import ends_told, reply_links, subscriptions, untold
 from vigil_cloud.notify.escalation import gaps, policies
 from vigil_cloud.notify.notification_sender import REMIND_EVERY, SYNC_EVERY, NotificationSender
+from vigil_cloud.notify.rights_end import PLATFORM_ENDS
 from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.services import Services
 
@@ -34,9 +37,12 @@ HOUR: Final = timedelta(hours=1)
 _log = structlog.get_logger(__name__)
 
 
-def platform_jobs(kinds: CaseKinds, offline_after: timedelta) -> list[Job]:
+def platform_jobs(
+    kinds: CaseKinds, offline_after: timedelta, ends_soon: Sequence[Source]
+) -> list[Job]:
     """What any process can do. ``kinds`` of cases; a gateway that is silent for longer than
-    ``offline_after`` is offline."""
+    ``offline_after`` is offline; ``ends_soon``: what of the domains ends and is told before."""
+    ending = [*PLATFORM_ENDS, *ends_soon]
 
     def tell_deadlines(session: Session, now: datetime) -> bool:
         return deadlines.tell(session, kinds, now)
@@ -57,6 +63,11 @@ def platform_jobs(kinds: CaseKinds, offline_after: timedelta) -> list[Job]:
         Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),
         Job("case-deadlines", timedelta(minutes=1), in_transaction(tell_deadlines)),
         Job("reply-links-forgotten", HOUR, in_transaction(reply_links.prune)),
+        Job(
+            "ends-told",
+            ends_told.EVERY,
+            lambda turn: ends_told.send_waiting(turn.services, turn.stopping, ending),
+        ),
         Job("browsers-forgotten", HOUR, in_transaction(subscriptions.prune)),
         Job(
             "shelves-ended",

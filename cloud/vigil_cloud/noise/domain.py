@@ -19,6 +19,7 @@ from vigil_cloud.noise.hours import LEVEL_HOURS, LevelHours
 from vigil_cloud.noise.models import Exceedance, LevelHour
 from vigil_cloud.noise.overruling_routes import router as overruling_router
 from vigil_cloud.noise.owner_routes import router as owner_router
+from vigil_cloud.noise.register_ends import ends_job
 from vigil_cloud.noise.register_routes import router as register_router
 from vigil_cloud.noise.review_routes import router as review_router
 from vigil_cloud.noise.routes import router
@@ -55,7 +56,7 @@ DOMAIN: Final = CloudDomain(
     details=(ExceedanceDetail,),
     handlers=(NoiseHandler(),),
     reading_handlers=_hours,
-    jobs=lambda _settings: (LEVEL_HOURS,),
+    jobs=lambda _settings: (LEVEL_HOURS, ends_job()),
     routers=(router, register_router, owner_router, review_router, overruling_router),
     seed=SEED,
     case_kinds=(exceedance_case(),),

@@ -199,6 +199,30 @@ class EscalationAnswer(Base):
     """``page``, ``link`` or ``webhook``."""
 
 
+class EndTold(Base):
+    """What an account was told last of a right that ends: see ``ends_told``."""
+
+    __tablename__ = "ends_told"
+    __table_args__ = (UniqueConstraint("what", "account_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    what: Mapped[str] = mapped_column(String(80))
+    """``EndsSoon.what``."""
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    ends: Mapped[datetime]
+    """As it was then; what ends at another moment is told anew."""
+    step: Mapped[str] = mapped_column(String(8))
+    """``ends_soon.Step``."""
+    at: Mapped[datetime]
+    told: Mapped[str] = mapped_column(String(200))
+    """How it went, as ``own_channels`` says it."""
+    tries: Mapped[int]
+    again: Mapped[datetime | None] = mapped_column(info=SCHEDULED)
+    """When it is sent again after it failed."""
+
+
 class PushKey(Base):
     """The one key that signs for push services (RFC 8292), made at its first use. Whoever had it
     replaced would end every browser's subscription."""

@@ -85,5 +85,6 @@ async function asset(request, url) {
 
 async function kept(url) {
   const cache = await caches.open(KEPT);
-  return (await cache.match(url)) ?? Response.error();
+  // A page asks once more for what did not come, under another query (lib/parts).
+  return (await cache.match(url, { ignoreSearch: true })) ?? Response.error();
 }

@@ -3,7 +3,8 @@
  * so that the map needs no network: counties and towns in one file, and the villages of each
  * county in a file that is fetched only when somebody looks at that county closely.
  */
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -114,3 +115,10 @@ for (const county of counties) {
   index.push({ code, box: rounded(box, 3) });
 }
 writeFileSync(join(OUT, "index.json"), JSON.stringify(index));
+
+// Which atlas this is: pages ask for its files under this word, and the server lets a browser keep
+// for good only what was asked for under the word of the atlas that it has.
+const digest = createHash("sha256");
+for (const name of readdirSync(OUT).sort())
+  digest.update(name).update(readFileSync(join(OUT, name)));
+writeFileSync(join(OUT, "version.txt"), digest.digest("hex").slice(0, 16));

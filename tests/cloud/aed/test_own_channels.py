@@ -14,9 +14,9 @@ from cloud_city import City
 from servers import eventually
 from vigil_cloud.aed import live, summons
 from vigil_cloud.aed.models import AedSite
-from vigil_cloud.aed.own_channels import UNREADABLE, given_up, next_try
 from vigil_cloud.devices.models import Device
 from vigil_cloud.notify.models import Channel
+from vigil_cloud.notify.own_channels import UNREADABLE, given_up, next_try
 from webhook import Hook, channel
 
 

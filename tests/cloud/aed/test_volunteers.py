@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import select
 
@@ -19,6 +22,7 @@ from aed_town import (
 )
 from cloud_city import City
 from vigil_cloud.aed import live, register, volunteers
+from vigil_cloud.aed.certificates_end import certificates_end
 from vigil_cloud.aed.models import AedCallout
 from vigil_cloud.aed.news import CALLS
 from vigil_cloud.database.engine import writing
@@ -27,6 +31,7 @@ from vigil_cloud.identity.models import Account, AuditEntry
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.jobs.port import Turn
+from vigil_cloud.notify import ends_told
 from webhook import Hook, channel
 
 
@@ -197,3 +202,15 @@ def test_only_who_leads_in_its_district_is_told_of_a_call(town: City) -> None:
     assert not told(Role.DISPATCHER, "south")
     assert not told(Role.VOLUNTEER)
     assert told(Role.VOLUNTEER, id=called)
+
+
+def test_a_volunteer_whose_certificate_ends_is_told_before(town: City, hook: Hook) -> None:
+    """Nobody was told before: the call of after that day went to others in silence."""
+    ready(town, "ann", 0.001, until="2026-03-20")
+    channel(town, hook.url, username="ann")
+    for day, count in ((1, 1), (10, 1), (14, 2), (19, 2), (20, 3), (21, 3)):
+        town.time = datetime(2026, 3, day, 4, 30, tzinfo=UTC)
+        ends_told.send_waiting(town.services, threading.Event(), [certificates_end])
+        assert len(hook.titles) == count, day
+    assert "Your first-aid certificate ends on 2026-03-21 00:00" in hook.titles[0]
+    assert "called no more" in hook.received[0]["message"]

@@ -65,6 +65,7 @@ def test_a_family_enrols_somebody_without_a_technician(stocked: City) -> None:
         "name": MOTHER,
         "guardian": True,
         "consent_expires": None,
+        "ends_soon": None,
         "scopes": [],
     }
     (worn,) = client.get(f"/api/v1/people/{key}/amulets").json()["amulets"]

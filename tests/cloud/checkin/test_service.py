@@ -114,6 +114,7 @@ def test_a_guardian_grants_sees_and_revokes(city: City) -> None:
             "name": NAME,
             "guardian": False,
             "consent_expires": expires,
+            "ends_soon": None,
             "scopes": [
                 {"scope": scope, "until": expires, "since": None}
                 for scope in ("last_place", "footprint")

@@ -3,6 +3,7 @@
 import type { Device } from "./api/model";
 import type codesFile from "./i18n/codes.json";
 import { speech, t } from "./i18n/index.svelte";
+import { part } from "./parts";
 
 type Texts = typeof codesFile;
 
@@ -13,7 +14,7 @@ class Codes {
 
   /** Resolves also where they do not come: the next text that is wanted asks again. */
   load(): Promise<void> {
-    this.#coming ??= import("./i18n/codes.json").then(
+    this.#coming ??= part(() => import("./i18n/codes.json")).then(
       (file) => void (this.texts = file.default),
       () => void (this.#coming = null),
     );

@@ -3,6 +3,7 @@
 
 import { Problem } from "../../lib/api/client";
 import { outbox } from "../../lib/offline/outbox.svelte";
+import { part } from "../../lib/parts";
 
 export const SITE = "water-site";
 export const NOTE = "case-note";
@@ -10,7 +11,7 @@ export const PHOTOGRAPH = "case-photograph";
 
 /** Without a network its file may not come either: then all entries wait, and none is refused. */
 const sending = () =>
-  import("./site/sending").catch(() => {
+  part(() => import("./site/sending"), "sendEntry").catch(() => {
     throw new Problem(0, "server-unreachable", "", "");
   });
 

@@ -3010,6 +3010,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/{key}/consents/{consent}/renewal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Consent
+         * @description Let a consent go on from now with what it opens and for as long as it was given for, also
+         *     after it has ended (guardian). What was taken back is not renewed; whose own consent was taken
+         *     back gets it from another guardian or an administrator. Pressed twice is one renewal.
+         */
+        post: operations["renew_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/people/{key}/consents/{consent}/scopes": {
         parameters: {
             query?: never;
@@ -12985,6 +13007,8 @@ export interface components {
         PersonEntry: {
             /** Consent Expires */
             consent_expires: string | null;
+            /** Ends Soon */
+            ends_soon: string | null;
             /** Guardian */
             guardian: boolean;
             /** Key */
@@ -22229,6 +22253,38 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renew_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: string;
+                consent: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentEntry"];
+                };
             };
             /** @description A problem document */
             default: {

@@ -8,6 +8,7 @@ export const en = {
   "app.notLoaded": "This page could not be loaded",
   "app.notLoadedHint":
     "There is no connection, or the pages were updated while this one was open. It is tried again by itself.",
+  "app.partNotLoaded": "This part could not be loaded.",
   "app.reload": "Load again",
   "app.close": "Close",
   "app.cancel": "Cancel",

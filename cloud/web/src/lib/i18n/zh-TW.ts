@@ -9,6 +9,7 @@ export const zhTW: Record<Key, string> = {
   "app.retry": "再試一次",
   "app.notLoaded": "無法載入此頁面",
   "app.notLoadedHint": "目前沒有連線，或網頁在開啟期間已經更新。系統會自動重試。",
+  "app.partNotLoaded": "無法載入此部分。",
   "app.reload": "重新載入",
   "app.close": "關閉",
   "app.cancel": "取消",

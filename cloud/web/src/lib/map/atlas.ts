@@ -5,6 +5,7 @@ import type { Map as MapLibre, GeoJSONSource } from "maplibre-gl";
 import { feature } from "topojson-client";
 import type { Topology } from "topojson-specification";
 import { type Box, overlaps } from "../geo";
+import { atlasAddress } from "./atlasAddress";
 
 const VILLAGES_FROM_ZOOM = 11;
 
@@ -13,7 +14,7 @@ const files = new Map<string, Promise<unknown>>();
 function file<T>(name: string): Promise<T> {
   let wanted = files.get(name);
   if (!wanted) {
-    wanted = fetch(`/atlas/${name}`).then((response) => {
+    wanted = fetch(atlasAddress(name)).then((response) => {
       if (!response.ok) throw new Error(`${name}: ${response.status}`);
       return response.json();
     });

@@ -1,6 +1,7 @@
 /** The map's library: larger than all else that a page loads, and asked for once. */
 
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import { part } from "../parts";
 
 type Library = typeof import("maplibre-gl");
 
@@ -10,7 +11,7 @@ let asked: Promise<Library> | null = null;
  * itself would ask for that only once it is here. */
 export function mapLibrary(): Promise<Library> {
   if (!asked) {
-    const coming = import("maplibre-gl").then((library) => {
+    const coming = part(() => import("maplibre-gl"), "Map").then((library) => {
       library.setWorkerUrl(workerUrl);
       return library;
     });

@@ -3,6 +3,7 @@
 import type { FeatureCollection } from "geojson";
 import type { ExpressionSpecification, LayerSpecification, StyleSpecification } from "maplibre-gl";
 import type { Language } from "../format";
+import { atlasAddress } from "./atlasAddress";
 import {
   SOURCE as STREETS,
   STREET_COLOURS,
@@ -51,7 +52,7 @@ export function paletteOf(element: Element): Palette {
 }
 
 /** Counties and towns, as points. */
-export const NAMES = "/atlas/names.json";
+export const NAMES = atlasAddress("names.json");
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 /** Seen on both grounds. */
 const AREA = "#2b7f74";

@@ -62,13 +62,18 @@ class Outbox {
   constructor() {
     addEventListener("online", () => void this.send());
     addEventListener("beforeunload", (event) => {
-      if (this.broken && this.entries.length > 0) event.preventDefault();
+      if (this.onlyHere) event.preventDefault();
     });
   }
 
   /** Whoever describes a kind of entry says how it is sent. */
   sends(kind: string, sender: Sender): void {
     this.#senders.set(kind, sender);
+  }
+
+  /** Something lies in this page alone: loaded anew, it would be lost. */
+  get onlyHere(): boolean {
+    return this.broken && this.entries.length > 0;
   }
 
   get waiting(): Entry[] {

@@ -1,4 +1,4 @@
-"""A volunteer's own channels (push, chat, mail, web hook), and one message through all of them."""
+"""Somebody's own channels (push, chat, mail, web hook), and one message through all of them."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def tell_side_by_side(
     known, in a transaction of its own: who dies meanwhile has told nobody twice. Returns how many.
     """
     failed: Exception | None = None
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="aed-telling") as pool:
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="telling") as pool:
         telling = {pool.submit(tell, one.addresses, one.text): one for one in some}
         for done in as_completed(telling):
             try:
@@ -146,7 +146,7 @@ def _outcome(done: Future[Told]) -> Told:
     try:
         return done.result()
     except Exception as error:  # noqa: BLE001 - as said
-        _log.exception("aed-message-not-sent")
+        _log.exception("message-not-sent")
         return Told(f"{AGAIN}: {type(error).__name__}")
 
 
