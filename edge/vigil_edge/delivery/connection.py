@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from vigil_edge.configuration.sections import CloudSettings
 from vigil_edge.mqtt import WatchedClient
+from vigil_edge.repeated import Repeated
 from vigil_schemas.errors import VigilError
 from vigil_schemas.topics import COMMAND, CONFIG, MAX_MESSAGE_BYTES, RECEIPT, STATUS, topic
 from vigil_schemas.types import Lane
@@ -58,6 +59,7 @@ class Connection:
         self._settings = settings
         self._gateway = gateway
         self._count = count
+        self._repeated = Repeated()
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[str] = self._loop.create_future()
         self._accepted: asyncio.Future[int] = self._loop.create_future()
@@ -186,11 +188,13 @@ class Connection:
         if code >= 0x80:
             # Stays in the outbox and is sent again later: an ACL can be mended.
             self._count(f"publish-{reason.lower().replace(' ', '-')}")
-            _log.warning(
-                "the broker refuses a message; check the ACL of this gateway",
-                reason=reason,
-                lane=lane.value if lane else STATUS,
-            )
+            to = lane.value if lane else STATUS
+            if self._repeated.due(f"{reason} {to}"):
+                _log.warning(
+                    "the broker refuses a message; check the ACL of this gateway",
+                    reason=reason,
+                    lane=to,
+                )
         self.wake.set()
 
     async def open(self) -> None:

@@ -14,6 +14,7 @@ from vigil_edge.delivery.feedback import Feedback
 from vigil_edge.delivery.outbox import Outbox, OutboxFailed
 from vigil_edge.delivery.outbox_store import Sendable
 from vigil_edge.delivery.window import Window
+from vigil_edge.repeated import Repeated
 from vigil_schemas.control import AnyReceipt
 from vigil_schemas.envelope import Source
 from vigil_schemas.types import Lane
@@ -42,6 +43,7 @@ class Lanes:
         self._feedback = feedback
         self._count = count
         self._monotonic = monotonic
+        self._repeated = Repeated(monotonic)
         self._unkept: dict[str, AnyReceipt] = {}
         """Receipts that a refusing disk did not take in, to be tried again."""
         self._unkept_due = 0.0
@@ -105,7 +107,8 @@ class Lanes:
             self._unkept[receipt.source] = receipt
             self._unkept_due = self._monotonic() + _UNKEPT_S
             self._count("receipt-not-kept")
-            _log.warning("a receipt could not be kept", error=str(error))
+            if self._repeated.due(error.code):
+                _log.warning("a receipt could not be kept", error=str(error))
         lane = self._lane(receipt)
         if lane is not None:
             now = self._monotonic()

@@ -14,6 +14,7 @@ import structlog
 from vigil_edge.position.fix import Fix, NoFix, Said, State
 from vigil_edge.position.following import follow
 from vigil_edge.position.settings import PositionSettings
+from vigil_edge.repeated import Repeated
 
 _log = structlog.get_logger("position")
 
@@ -46,6 +47,7 @@ class Receiver:
         self._at: tuple[datetime, float] | None = None
         """Of the fix: the wall clock, and the one for durations."""
         self._state: State = "no-receiver"
+        self._repeated = Repeated(monotonic)
         self.heard = asyncio.Event()
         """Set with each line that says anything of where it is."""
 
@@ -71,7 +73,7 @@ class Receiver:
 
     def lost(self, why: str) -> None:
         """It cannot be asked any more; what it said before grows old."""
-        if self._state != "no-receiver":
+        if self._state != "no-receiver" and self._repeated.due("receiver-lost"):
             _log.warning("receiver-lost", address=self._settings.address, error=why[:200])
         self._state = "no-receiver"
 

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -148,6 +150,19 @@ async def test_what_no_weather_can_be_is_no_reading(station: WeatherStation) -> 
         found, _degrees = reader.history.during(NOON, NOON)
         assert found is not None
         assert found.wind_m_s is None
+
+
+async def test_a_wrong_register_is_logged_once_whatever_it_reads(station: WeatherStation) -> None:
+    """Each reading is another value, and none of them weather."""
+    wrong = {"gust": {"register": 0, "type": "int16", "scale": 1000.0}}
+    with structlog.testing.capture_logs() as logs:
+        async with read(station, **wrong) as (reader, counters):
+            for metres in (10.0, 11.0, 12.0):
+                station.weather = Weather(gust_m_s=metres)
+                said = f"gust reads {10_000 * metres:g}:"
+                await until(partial(lambda words: words in str(reader.trouble), said))
+        assert counters[COUNTER] >= 3
+    assert len([each for each in logs if each["event"] == "no weather"]) == 1
 
 
 async def test_a_register_that_is_not_there_is_told(station: WeatherStation) -> None:

@@ -15,6 +15,7 @@ from vigil_edge.modbus.numbers import number, registers_of
 from vigil_edge.noise.errors import WeatherStationLost
 from vigil_edge.noise.weather.history import History, plausible, weighed
 from vigil_edge.noise.weather.settings import Quantity, StationValue, WeatherSettings
+from vigil_edge.repeated import Repeated
 from vigil_schemas.noise import NoiseExceedance
 
 _log = structlog.get_logger("noise")
@@ -55,6 +56,7 @@ class WeatherStation:
         self._settings = settings
         self._now = now
         self._count = count
+        self._repeated = Repeated()
 
     async def run(self) -> None:
         """Raises nothing but its cancellation: a station that fails is told and tried again."""
@@ -67,10 +69,11 @@ class WeatherStation:
                     pause_s = self._settings.interval_s
                     await asyncio.sleep(pause_s)
             except SourceError as error:
-                self._failed(str(error))
+                self._failed(str(error), error.code)
             except Exception as error:  # noqa: BLE001 - the microphone goes on; it is told as trouble
-                self._failed(f"{type(error).__name__}: {error}")
-                _log.error("the weather station's answer was not foreseen", exc_info=error)
+                kind = type(error).__name__
+                if self._failed(f"{kind}: {error}", kind):
+                    _log.error("the weather station's answer was not foreseen", exc_info=error)
             finally:
                 client.close()
             await asyncio.sleep(pause_s)
@@ -84,17 +87,19 @@ class WeatherStation:
     async def _read(self, client: ModbusClient) -> None:
         """One reading. What the station has not, or cannot be, is trouble; the rest counts."""
         read: dict[Quantity, float | None] = {}
-        wrong = []
+        wrong, kinds = [], []
         for name, value in self._settings.values.items():
             read[name] = found = await self._one(client, value)
             if found is None:
                 wrong.append(f"{name}: the station has no reading")
+                kinds.append(f"{name} missing")
             elif not plausible(name, found):
                 wrong.append(f"{name} reads {found:g}: look at register, type and scale")
+                kinds.append(f"{name} implausible")
                 read[name] = None
         self.history.add(self._now(), read)
         if wrong:
-            self._failed("; ".join(wrong))
+            self._failed("; ".join(wrong), "; ".join(kinds))
         else:
             self.trouble = None
 
@@ -105,8 +110,12 @@ class WeatherStation:
             return None
         return raw * value.scale + value.offset
 
-    def _failed(self, message: str) -> None:
+    def _failed(self, message: str, kind: str) -> bool:
+        """``kind``: without the values that were read, which differ each time. Whether it was
+        logged."""
         self._count(COUNTER)
-        if message != self.trouble:
-            _log.warning("no weather", station=self._settings.device, reason=message)
         self.trouble = message
+        due = self._repeated.due(kind)
+        if due:
+            _log.warning("no weather", station=self._settings.device, reason=message)
+        return due
