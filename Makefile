@@ -100,7 +100,9 @@ LONG = tests/cloud/alerts/test_plans.py tests/cloud/http/test_addresses.py tests
 	tests/cloud/identity/test_every_operation.py tests/edge/checkin/test_hostile_payloads.py \
 	tests/cloud/smoke/test_floods.py \
 	tests/e2e/test_compose.py tests/e2e/test_demo.py tests/e2e/test_journeys.py \
-	tests/e2e/test_installed_gateway.py tests/e2e/test_debian.py
+	tests/e2e/test_installed_gateway.py tests/e2e/test_debian.py \
+	tests/edge/noise/test_align.py tests/edge/noise/test_two_cameras.py \
+	tests/edge/noise/test_two_vehicles.py
 faults: setup ## The long forms: 100,000 readings with everything killed at least ten times, and the like
 	@VIGIL_FULL=1 $(BIN)/python -m pytest tests/faults $(LONG) -s $(ARGS)
 

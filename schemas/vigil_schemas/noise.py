@@ -124,6 +124,12 @@ class VehicleFinding(Model):
     """Vehicles that were followed in the pictures."""
     rival_deg: Annotated[float, Field(ge=0, le=180)] | None = None
     """How far from the best track the nearest other one stood while it was loud."""
+    pictures_within_s: Annotated[float, Field(ge=0, le=20)] | None = None
+    """By how much the pictures may have been taken earlier or later than is said; absent of
+    gateways that did not ask."""
+    rival_off_s: Annotated[float, Field(ge=-20, le=20)] | None = None
+    """Of ``several``: had the pictures been taken so much earlier (negative: later) than is said,
+    which nobody can exclude, another track would be the one, or within 10° of it."""
     abstained: (
         Literal[
             "no-camera",
@@ -141,7 +147,8 @@ class VehicleFinding(Model):
     """``no-view``: the settings do not say how the camera looks. ``no-bearing``: the sound told no
     direction (low signal-to-noise ratio, or several sources). ``no-match``: no track was where the
     sound came from (hidden, or outside the picture). ``several``: two tracks stood within 10°, one
-    that the picture's edge cuts off included. ``several-heard``: a quarter of the bearings pointed
+    that the picture's edge cuts off included, or would with the pictures taken at other moments
+    that are possible (``rival_off_s``). ``several-heard``: a quarter of the bearings pointed
     elsewhere than to the best track, to a source that no picture shows."""
 
 
@@ -187,6 +194,9 @@ class PlateReading(Model):
     one."""
     fell_back: FellBack | None = None
     """Why the plate camera's pictures gave no plate, so that those of the overview were read."""
+    apart_s: Annotated[float, Field(ge=0, le=20)] | None = None
+    """So far the moments of the two cameras' pictures may lie apart: within it no other vehicle may
+    be the loud one; absent where there is one camera."""
 
 
 class AudioLedger(Model):

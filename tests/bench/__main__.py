@@ -20,6 +20,7 @@ BENCHES = (
     "audio_clock",
     "picture_times",
     "noise_align",
+    "right_vehicle",
     "two_cameras",
     "water_replay",
     "water_alarms",

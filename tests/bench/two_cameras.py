@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,12 +26,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.noise.conftest import NotebookContext
 from edge.noise.pass_by import CAR, SCOOTER, Kept, Passing, case_folder, looked_at, passed
+from edge.noise.seen import followed, track, view_of
 from edge.noise.street import encoded, mjpeg_camera
 from vigil_cloud.evidence.verification import examine
 from vigil_edge.evidence.queue import EvidenceQueue
 from vigil_edge.noise import case_process
 from vigil_edge.noise.evidence import Spool, send
+from vigil_edge.noise.pairing import paired
 from vigil_edge.noise.pictures.camera import RING_BYTES, Camera
+from vigil_edge.noise.pictures.moments import Known, by_arrival, by_own_clock
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_schemas.evidence import EvidenceManifest, EvidenceReference
 from vigil_sim.noise.film import Film
@@ -39,6 +43,7 @@ from vigil_sim.noise.view import View
 
 PLATE_VIEW: Final = View.on_plates(960, 540, 20.0, 4.5)
 READ_S: Final = 15.0
+SCENES: Final = 200
 PASSES: Final = (
     (Vehicle("scooter", 11.4, (5400.0, 8400.0), 97.0, away=True, seed=5), "MKJ-8527"),
     (Vehicle("scooter", 14.0, (5400.0, 8400.0), 96.0, away=True, seed=8), "NPR-6183"),
@@ -197,7 +202,67 @@ def plates() -> None:
     print(f"two_cameras plates_wrong: {wrong} of {asked}")
 
 
+KINDS: Final = ("own_clock", "aligned", "arrival")
+
+
+def _dated(kind: str, rng: np.random.Generator) -> tuple[float, Known]:
+    """By how much later than they were taken a camera's pictures are dated, and what is known of
+    it. Delays are those of network cameras; clocks are up to half a second off."""
+    delay_s = float(rng.uniform(0.05, 0.6))
+    if kind == "own_clock":
+        off_s = float(rng.uniform(-0.5, min(0.5, delay_s)))
+        return off_s, by_own_clock(delay_s - off_s, None, 0.1)
+    if kind == "aligned":
+        return float(rng.uniform(-0.04, 0.04)), Known(0.05, 0.05)
+    return delay_s, by_arrival(None, 0.1, 0.0, None)
+
+
+def dense() -> None:
+    """Two cameras in dense traffic (a vehicle each 1.2 to 3 s on each lane, by their tracks alone):
+    whose plate would be read, by how the moments are known, and were they believed as they are
+    said."""
+    wide, near = view_of(View(960, 540)), view_of(PLATE_VIEW)
+    times = np.arange(-2.0, 5.0, 0.1)
+    for kind in KINDS:
+        rng = np.random.default_rng(5)
+        counts: Counter[str] = Counter()
+        for _ in range(SCENES):
+            vehicles = [(10.0, 11.0, 2.3)]
+            for lane_m in (2.3, 5.6):
+                for way in (-1.0, 1.0):
+                    start_m = 10.0 + way * 11.0 * float(rng.uniform(1.2, 3.0))
+                    vehicles.append((start_m, float(rng.uniform(10.0, 12.0)), lane_m))
+            seen = []
+            dates = _dated(kind, rng), _dated(kind, rng)
+            for view, (late_s, _) in zip((wide, near), dates, strict=True):
+                moments = (times + late_s).tolist()
+                seen.append(
+                    [
+                        track(view, [start + speed * float(t) for t in times], lane, moments)
+                        for start, speed, lane in vehicles
+                    ]
+                )
+            loud, same = seen[0][0], seen[1][0]
+            there = [
+                followed(view, *(one for one in tracks if len(one) >= 4))
+                for view, tracks in zip((wide, near), seen, strict=True)
+            ]
+            for how, late in (
+                ("known", dates[1][1].beside(dates[0][1])),
+                ("believed", [0.0]),
+            ):
+                found = paired(there[0], loud, wide, there[1], near, late)
+                answer = "none" if isinstance(found, str) else "right" if found is same else "wrong"
+                counts[f"{how}_{answer}"] += 1
+        for how in ("believed", "known"):
+            said = ", ".join(
+                f"{counts[f'{how}_{answer}']} {answer}" for answer in ("right", "wrong", "none")
+            )
+            print(f"two_cameras dense_{kind}_{how}: {said} of {SCENES}", flush=True)
+
+
 def main() -> int:
+    dense()
     cases()
     reading()
     plates()

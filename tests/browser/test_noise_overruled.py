@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import DESKTOP, PHONE, OpenWindow
-from browser.evidence import reference, sealed_evidence
+from browser.evidence import reference, sealed_passage
 from browser.test_layout import settle
 from browser.town import Town, _exceedance
 from browser.town_seed import MICROPHONE
@@ -24,6 +24,7 @@ WORDS = {
         "What you heard and saw",
         "Open the case",
         "A vehicle's sound",
+        "Plate camera",
     ),
     "zh-TW": (
         "判為非車輛",
@@ -32,14 +33,17 @@ WORDS = {
         "您所聽見與看見之情形",
         "立案",
         "聲音為車輛所發出",
+        "車牌攝影機",
     ),
 }
 
 
 def vetoed(town: Town) -> None:
     name = f"exceedance-{uuid.uuid4().hex[:12]}"
-    sealed = sealed_evidence(name)
-    event = _exceedance(name, datetime.now(UTC), 96.4, reference(sealed)).model_copy(
+    now = datetime.now(UTC)
+    # Of a place with two cameras, where nobody could say which vehicle it was.
+    sealed = sealed_passage(name, now, "ABC1234", two_cameras=True)
+    event = _exceedance(name, now, 96.4, reference(sealed)).model_copy(
         update={
             "classification": Classification(
                 kind="siren", score=0.93, vehicle=0.011, vetoed=True, model="m1"
@@ -60,12 +64,14 @@ def test_what_was_vetoed_is_heard_and_made_a_case(
     window: OpenWindow, town: Town, language: str, size: tuple[int, int]
 ) -> None:
     vetoed(town)
-    only, listen, vehicle, heard, opens, check = WORDS[language]
+    only, listen, vehicle, heard, opens, check, near = WORDS[language]
     page = window("inspector", size=size, language=language).go("/noise")
     page.get_by_role("button", name=only).press("Enter")
     item = page.get_by_role("listitem").filter(has_text="96.4 dB").first
     item.get_by_role("button", name=listen).press("Enter")
     expect(item.locator("audio")).to_be_visible()
+    expect(item.locator("video")).to_have_count(2)
+    expect(item.get_by_label(near)).to_be_visible()
     item.get_by_role("button", name=vehicle).press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(re.compile("siren"))).to_be_visible()

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from vigil_cloud.cases.port import Verdict, Words
 from vigil_cloud.city_time import CITY_ZONE
-from vigil_cloud.noise import findings
+from vigil_cloud.noise import findings, vehicle_words
 from vigil_cloud.noise.models import CLOCK_VOUCHED, Certificate, Road
 from vigil_cloud.noise.register import Holding, civil_day
 from vigil_cloud.noise.register_schema import DAYS, LimitBody
@@ -261,60 +261,18 @@ def _sound(measured: Measured) -> Check:
     return Check("sound", words, "fail" if heard.vetoed else verdict, reason, required=False)
 
 
-_UNATTRIBUTED: Final[dict[str | None, Words]] = {
-    "several": Words("Two vehicles stood within 10° of each other.", "兩車方位相差不到 10 度。"),
-    "no-match": Words(
-        "No vehicle in the pictures stood where the sound came from.",
-        "影像中無車輛位於聲音來向。",
-    ),
-    "no-bearing": Words("The sound told no direction.", "聲音無法定出方位。"),
-    "no-track": Words("No vehicle could be followed in the pictures.", "影像中無可追蹤之車輛。"),
-    "several-heard": Words(
-        "A second source was heard that no picture shows.", "另有影像未顯示之聲源。"
-    ),
-    "no-camera": Words("There are no pictures.", "無影像。"),
-}
-_DOUBTED: Final[dict[str | None, Words]] = {
-    "not-in-picture": Words(
-        "The one vehicle that was followed was not in the picture when it was loudest.",
-        "所追蹤之車輛於最大噪音時不在畫面內。",
-    ),
-    "cut-off": Words(
-        "Another vehicle was cut off by the picture's edge.", "另有車輛為畫面邊緣所截。"
-    ),
-    "several-heard": Words(
-        "The level rose twice: there may have been another vehicle.",
-        "噪音出現兩次起伏，可能另有車輛。",
-    ),
-}
-"""Of a camera without an array, that followed one vehicle alone."""
-
-
 def _vehicle(measured: Measured) -> Check:
     words = Words("The loud vehicle is told from others", "已辨別發聲車輛")
     told = findings.read(measured.findings)
-    said = told.vehicle
-    found = None if said is None else said.vehicle
-    if said is not None and found is not None:
-        reason = Words(
-            f"Of {said.tracks} that moved in the pictures, the one {found.apart_deg:.0f}° from"
-            " where the sound came from.",
-            f"影像中 {said.tracks} 輛移動車輛之一，與聲音方位相差 {found.apart_deg:.0f} 度。",
-        )
-        return Check("vehicle", words, "pass", reason, required=False)
-    plate = told.plate_reading
-    doubted = None if plate is None else _DOUBTED.get(plate.abstained)
-    why = doubted or _UNATTRIBUTED.get(None if said is None else said.abstained, _NOBODY_LOOKED)
+    which = vehicle_words.which(told)
+    if which is not None:
+        return Check("vehicle", words, "pass", which, required=False)
+    why = vehicle_words.why_not(told)
     reason = Words(
         f"{why.english} Judge from film and sound whether it is one, and which.",
         f"{why.chinese}請由影像與聲音判斷是否可確認及為何車。",
     )
     return Check("vehicle", words, "unknown", reason, required=False)
-
-
-_NOBODY_LOOKED: Final = Words(
-    "Its gateway compared no bearing with the pictures.", "閘道器未比對聲音方位與影像。"
-)
 
 
 def _background(measured: Measured, margin: float) -> Check:

@@ -47,6 +47,12 @@ def facts(told: Findings) -> Iterator[Fact]:
         yield Fact(_IN_PICTURES_OF, where.english, where.chinese)
         return
     why = _BECAUSE[read.fell_back]
+    if read.fell_back == "several" and read.apart_s:
+        why = Words(
+            f"{why.english} (the moments of both cameras' pictures are known to"
+            f" {read.apart_s:.2f} s of each other)",
+            f"{why.chinese}（兩攝影機影像時刻之相對誤差可達 {read.apart_s:.2f} 秒）",
+        )
     yield Fact(
         _IN_PICTURES_OF, f"{where.english}: {why.english}", f"{where.chinese}：{why.chinese}"
     )

@@ -294,7 +294,8 @@ def _devices(table: Any, at: KeyPath) -> Iterator[tuple[str, KeyPath]]:
 
 
 def summary(config: Config) -> Iterator[Mapping[str, Any]]:
-    """What ``vigil-edge check`` prints for a configuration that is right: a line per device."""
+    """What ``vigil-edge check`` prints for a configuration that is right: a line per device, and
+    for each note of a section."""
     for section in config.sections:
         for entry in section.describe():
             yield {
@@ -305,3 +306,5 @@ def summary(config: Config) -> Iterator[Mapping[str, Any]]:
                 "name": entry.name,
                 "parameters": entry.parameters,
             }
+        for note in section.settings.notes():
+            yield {"kind": "note", "device": section.settings.device, "note": note}

@@ -4,7 +4,9 @@ What a vehicle gave off at one moment is heard later, by its distance over the s
 58 ms, in which it drives 0.8 m at 50 km/h). So each sighting is dated by when it is heard, and
 compared with the bearing of that moment, while the passage is nearly as loud as at most.
 The answer is one track or none: where two stand within 10° of each other, where no track is where
-the sound comes from, or where the sound tells no direction, that is said instead.
+the sound comes from, or where the sound tells no direction, that is said instead. As far as the
+pictures' moments are not known, nobody else may be where the sound comes from with all of them
+taken so much earlier or later.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ _MATCH_DEG: Final = 9.0
 """Most between a track and its sound: what is seen is the vehicle's outline on the road, what is
 heard its exhaust or its tyres."""
 _LEAST_COMPARED: Final = 5
+_NEARER_DEG: Final = APART_DEG / 2
+"""So much nearer to a bearing than another a track is that it came from."""
+_ALL_THE_TIME: Final = 0.9
+"""Share of the bearings: one may point to an echo."""
 _FARTHEST_M: Final = 80.0
 _OTHERS_HEARD: Final = 0.25
 """Share of the bearings that may point elsewhere than to the best track: more is a source that no
@@ -59,6 +65,9 @@ class Attributed:
     travel_s: float = 0.0
     """Of the loudest sound, from the vehicle to the microphones."""
     rival_deg: float | None = None
+    rival_off_s: float | None = None
+    """By how much earlier than is said the pictures would have been taken where another track is
+    the one, or as near; absent where it is so by the moments that are said."""
     seen: Sighting | None = None
     """Nearest to the moment at which the loudest sound left it."""
 
@@ -83,10 +92,36 @@ class _Heard:
         return np.asarray(np.where(gap <= _GAP_S, found, np.nan))
 
 
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """All tracks against the bearings, by one date of the pictures."""
+
+    best: int
+    off_deg: Array
+    """Of each track, median; infinite where too little can be compared."""
+    apart_deg: Array
+    """Of each track and bearing, NaN where it was not seen."""
+    seen: Array
+    """Azimuth of each track at each bearing."""
+    compared: npt.NDArray[np.int64]
+    """Bearings of each track."""
+
+    @property
+    def matches(self) -> bool:
+        """Whether a track is where the sound comes from."""
+        return bool(self.off_deg[self.best] <= _MATCH_DEG)
+
+
 def attribute(
-    followed: Followed, view: View, origin: Array, speed_of_sound: float, sound: Sound
+    followed: Followed,
+    view: View,
+    origin: Array,
+    speed_of_sound: float,
+    sound: Sound,
+    earlier: Sequence[float] = (0.0,),
 ) -> Attributed:
-    """``origin``: middle of the array, (3,), in the coordinates of ``view``."""
+    """``origin``: middle of the array, (3,), in the coordinates of ``view``. ``earlier``: by so
+    many seconds earlier than is said all pictures may have been taken (``Known.moved``)."""
     if not followed.tracks:
         return Attributed(None, "no-track")
     loud = sound.level_db >= np.nanmax(sound.level_db) - LOUD_DB
@@ -94,39 +129,61 @@ def attribute(
     if told.sum() < _LEAST_COMPARED:
         return Attributed(None, "no-bearing")
     heard = [_heard(track, view, origin, speed_of_sound) for track in followed.tracks]
-    seen = np.stack([one.at(sound.time_s[told]) for one in heard])
+    times, azimuth = sound.time_s[told], sound.azimuth[told]
+    said = _compared(heard, times, azimuth)
+    best = said.best
+    if not said.matches:
+        return Attributed(None, "no-match")
+    elsewhere = said.apart_deg[best][np.isfinite(said.apart_deg[best])] > APART_DEG
+    if elsewhere.mean() >= _OTHERS_HEARD:
+        return Attributed(None, "several-heard")
+    rival = _nearest(followed, said, view, origin, times)
+    if rival is not None and rival < APART_DEG:
+        return Attributed(None, "several", rival_deg=rival)
+    for off_s in sorted(earlier, key=abs):
+        # Had they been taken earlier, they would show where the vehicles were then.
+        moved = _compared(heard, times + off_s, azimuth)
+        if not moved.matches:
+            continue
+        near = _nearest(followed, moved, view, origin, times + off_s)
+        if moved.best != best or (near is not None and near < APART_DEG):
+            return Attributed(None, "several", rival_deg=near, rival_off_s=round(off_s, 3))
+    loudest_s = float(sound.time_s[int(np.nanargmax(sound.level_db))])
+    near = int(np.abs(heard[best].heard_s - loudest_s).argmin())
+    return Attributed(
+        best,
+        None,
+        apart_deg=round(float(said.off_deg[best]), 2),
+        compared=int(said.compared[best]),
+        travel_s=round(float(heard[best].travel_s[near]), 4),
+        rival_deg=rival,
+        seen=heard[best].sightings[near],
+    )
+
+
+def _compared(heard: Sequence[_Heard], times: Array, azimuth: Array) -> _Compared:
+    """``times``, ``azimuth`` (n,): of the bearings."""
+    seen = np.stack([one.at(times) for one in heard])
     compared = np.isfinite(seen).sum(axis=1)
-    apart = np.abs((seen - sound.azimuth[told] + 180.0) % 360.0 - 180.0)
+    apart = np.abs((seen - azimuth + 180.0) % 360.0 - 180.0)
     off = np.array(
         [
             float(np.nanmedian(row)) if count >= _LEAST_COMPARED else np.inf
             for row, count in zip(apart, compared, strict=True)
         ]
     )
-    best = int(off.argmin())
-    if off[best] > _MATCH_DEG:
-        return Attributed(None, "no-match")
-    elsewhere = apart[best][np.isfinite(apart[best])] > APART_DEG
-    if elsewhere.mean() >= _OTHERS_HEARD:
-        return Attributed(None, "several-heard")
+    return _Compared(int(off.argmin()), off, apart, seen, compared)
+
+
+def _nearest(
+    followed: Followed, found: _Compared, view: View, origin: Array, times: Array
+) -> float | None:
+    """How near to the best another vehicle came, degrees; ``None`` where there is none."""
     between = [
-        _rival(seen, best, compared),
-        _cut_rival(followed, best, view, origin, sound.time_s[told], seen[best]),
+        _rival(found),
+        _cut_rival(followed, found.best, view, origin, times, found.seen[found.best]),
     ]
-    rival = min((each for each in between if each is not None), default=None)
-    if rival is not None and rival < APART_DEG:
-        return Attributed(None, "several", rival_deg=rival)
-    loudest_s = float(sound.time_s[int(np.nanargmax(sound.level_db))])
-    near = int(np.abs(heard[best].heard_s - loudest_s).argmin())
-    return Attributed(
-        best,
-        None,
-        apart_deg=round(float(off[best]), 2),
-        compared=int(compared[best]),
-        travel_s=round(float(heard[best].travel_s[near]), 4),
-        rival_deg=rival,
-        seen=heard[best].sightings[near],
-    )
+    return min((each for each in between if each is not None), default=None)
 
 
 def _heard(track: Track, view: View, origin: Array, speed_of_sound: float) -> _Heard:
@@ -152,16 +209,30 @@ def _heard(track: Track, view: View, origin: Array, speed_of_sound: float) -> _H
     )
 
 
-def _rival(seen: Array, best: int, compared: npt.NDArray[np.int64]) -> float | None:
-    """How near the nearest other track came, while both were seen."""
+def _rival(found: _Compared) -> float | None:
+    """How near the nearest other track came, while both were seen; of one that the bearings tell
+    apart, while it stood apart."""
     nearest: list[float] = []
-    for index, row in enumerate(seen):
-        if index == best or not compared[index]:
+    for index, row in enumerate(found.seen):
+        if index == found.best or not found.compared[index]:
             continue
-        between = np.abs((row - seen[best] + 180.0) % 360.0 - 180.0)
+        between = np.abs((row - found.seen[found.best] + 180.0) % 360.0 - 180.0)
         if np.isfinite(between).any():
-            nearest.append(float(np.nanmedian(between)))
+            far = between[between >= APART_DEG]
+            told = _told_apart(found, index, between)
+            nearest.append(float(np.median(far) if told else np.nanmedian(between)))
     return round(min(nearest), 2) if nearest else None
+
+
+def _told_apart(found: _Compared, other: int, between: Array) -> bool:
+    """Whether the two stood apart for a while and the sound came from the best all that time:
+    vehicles that follow each other are seen under one angle once they are far away, and under two
+    before. ``between``: degrees between both, at each bearing."""
+    far = between >= APART_DEG
+    own, others = found.apart_deg[found.best][far], found.apart_deg[other][far]
+    if far.sum() < _LEAST_COMPARED:
+        return False
+    return bool((own + _NEARER_DEG <= others).mean() >= _ALL_THE_TIME)
 
 
 def _cut_rival(

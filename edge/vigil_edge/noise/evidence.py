@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from vigil_edge.noise.event import announcement
 from vigil_edge.noise.listening import Recorded
 from vigil_edge.noise.pictures.case_folder import FRAMES, SHOWN
 from vigil_edge.noise.pictures.frame import Frame, Shots
+from vigil_edge.noise.pictures.moments import worst
 from vigil_edge.noise.sound.ledger import told
 from vigil_edge.noise.sound.wav import write_wav
 from vigil_schemas.evidence import (
@@ -141,8 +142,12 @@ def _write_pictures(part: Path, name: str, seen: Shots, loudest_s: float) -> Non
         file = f"{number:05d}.jpg"
         (part / name / file).write_bytes(picture.jpeg)
         index.append([file, picture.time_s])
-    aligned = all(each.dated != "arrival" for each in seen.pictures)
-    said = {"fps": seen.fps, "LAFmax_s": loudest_s, "aligned": aligned, "frames": index}
+    said = {
+        "fps": seen.fps,
+        "LAFmax_s": loudest_s,
+        "known_s": astuple(worst(each.known for each in seen.pictures)),
+        "frames": index,
+    }
     (part / f"{name}.json").write_text(json.dumps(said))
 
 
@@ -328,9 +333,18 @@ def _dated(pictures: list[Frame]) -> dict[str, Any]:
     return {
         "video_started_s": pictures[0].time_s if pictures else None,
         "pictures_dated_by": sorted({each.dated for each in pictures}),
+        "pictures_known": _known(pictures),
         # Arrival less the camera's own moment, least and most, s: what its clock may be off by.
         "camera_offset_s": [round(min(offsets), 4), round(max(offsets), 4)] if offsets else None,
     }
+
+
+def _known(pictures: list[Frame]) -> dict[str, float] | None:
+    """At most so much earlier or later than is said they were taken."""
+    if not pictures:
+        return None
+    said = asdict(worst(each.known for each in pictures))
+    return {name: round(seconds, 3) for name, seconds in said.items()}
 
 
 def _ledger(recorded: Recorded) -> str:

@@ -9,17 +9,12 @@ from urllib.parse import urlsplit
 
 from vigil_edge.examination import Finding, Text, device_file, tcp
 from vigil_edge.modbus import examine
+from vigil_edge.noise.pictures import advice
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.settings import NoiseSettings
 from vigil_edge.portaudio import address_of, library
-from vigil_schemas.evidence import CameraRole
 
 _PORTS: Final = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
-_CAMERAS: Final[dict[CameraRole, Text]] = {
-    "overview": Text("overview camera", "全景攝影機"),
-    "plate": Text("plate camera", "車牌攝影機"),
-}
-_ONLY: Final = Text("camera", "攝影機")
 
 
 def look(settings: NoiseSettings, subject: Text) -> Iterator[Finding]:
@@ -37,11 +32,19 @@ def look(settings: NoiseSettings, subject: Text) -> Iterator[Finding]:
 
 
 def _cameras(settings: NoiseSettings, subject: Text) -> Iterator[Finding]:
-    """Whether each answers at its address. What it is asked for there, and with which password, is
-    told by its own trouble once the agent runs."""
+    """Whether each answers at its address, and how well its pictures' moments are known where
+    vehicles are told apart by them. What it is asked for there, and with which password, is told by
+    its own trouble once the agent runs."""
     for role, camera in settings.cameras.items():
-        name = _CAMERAS[role] if len(settings.cameras) > 1 else _ONLY
+        count = len(settings.cameras)
+        name = advice.name_of(role, count)
         yield _camera(Text(f"{subject.en}, {name.en}", f"{subject.zh}，{name.zh}"), camera)
+        if settings.compares_moments:
+            moments = Text(
+                f"{subject.en}, moments of the {name.en}", f"{subject.zh}，{name.zh}影像時刻"
+            )
+            known, mend = advice.known(camera), advice.how_to_align(role, count)
+            yield Finding(moments, camera.delay_s is not None, known, mend)
 
 
 def _camera(subject: Text, camera: CameraSettings) -> Finding:

@@ -318,6 +318,7 @@ class NoisePipeline:
             cameras=self._cameras.trouble,
             channels=self._channels.trouble,
             weather=None if self._weather is None else self._weather.trouble,
+            moments=self._cameras.unsure if self._settings.compares_moments else None,
             calibrated=self._settings.audio.calibrated,
             calibration=self._field_calibration.reasons(self._context.now()),
         )

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from vigil_edge.noise.bearing.estimate import INTERVAL_S, Bearing
 from vigil_edge.noise.case import FINDINGS, TRACE, VOTES, Case, Findings
 from vigil_edge.noise.pictures.case_folder import put
 from vigil_edge.noise.pictures.encode import BestPlate, FindPlate, best_plate
-from vigil_edge.noise.pictures.reading import Frames, film_of, plate_film_of
+from vigil_edge.noise.pictures.moments import Known
+from vigil_edge.noise.pictures.reading import Film, Frames, film_of, plate_film_of
 from vigil_edge.noise.pictures.tracks import Followed, follow
 from vigil_edge.noise.pictures.view import View
 from vigil_edge.noise.plate_finding import Loud, PlateFound, Watched, look_for
@@ -72,9 +73,9 @@ def look(folder: Path, trace: list[Bearing] | None) -> FindPlate:
     frames = film.frames
     bearing = SoundBearing(abstained="failed") if trace is None else _bearing(case, trace)
     azimuth = bearing.azimuth_deg
-    seen = _seen(case, frames, trace or [])
-    closer = None if near is None else Watched(near.frames, case.plate_view, near.aligned)
-    plate = look_for(seen.plates_of, Watched(frames, case.view, film.aligned), closer)
+    seen = _seen(case, film, trace or [])
+    closer = None if near is None else Watched(near.frames, case.plate_view, near.known)
+    plate = look_for(seen.plates_of, Watched(frames, case.view, film.known), closer)
     findings = Findings(
         bearing=bearing,
         bearing_deg=case.array.compass(azimuth) if case.array and azimuth is not None else None,
@@ -106,30 +107,40 @@ def _bearing(case: Case, trace: list[Bearing]) -> SoundBearing:
     return SoundBearing(confidence=near[0].confidence, abstained="low-confidence")
 
 
-def _seen(case: Case, frames: Frames, trace: list[Bearing]) -> Seen:
-    if not frames:
+def _seen(case: Case, film: Film, trace: list[Bearing]) -> Seen:
+    if not film.frames:
         return Seen(VehicleFinding(abstained="no-camera"), None)
-    followed = follow(frames)
+    followed = follow(film.frames)
     count = 0 if followed is None else len(followed.tracks)
     if followed is None or not count:
         return Seen(VehicleFinding(abstained="no-track"), None)
     if case.array is None:
-        return _only(case, followed, VehicleFinding(tracks=count, abstained="no-array"))
+        return _only(case, followed, film.known, _alone(count, "no-array", film.known))
     if case.view is None:
-        return _only(case, followed, VehicleFinding(tracks=count, abstained="no-view"))
-    found = _attributed(case, followed, trace)
+        return _only(case, followed, film.known, _alone(count, "no-view", film.known))
+    found = _attributed(case, followed, film.known, trace)
     vehicle = VehicleFinding(
         vehicle=_vehicle(followed, found),
         tracks=count,
         rival_deg=found.rival_deg,
         abstained=found.abstained,
+        pictures_within_s=_told(film.known),
+        rival_off_s=found.rival_off_s,
     )
     if found.track is None:
         return Seen(vehicle, None)
     return Seen(vehicle, Loud(followed, followed.tracks[found.track]))
 
 
-def _only(case: Case, followed: Followed, finding: VehicleFinding) -> Seen:
+def _alone(count: int, why: Literal["no-array", "no-view"], known: Known) -> VehicleFinding:
+    return VehicleFinding(tracks=count, abstained=why, pictures_within_s=_told(known))
+
+
+def _told(known: Known) -> float:
+    return round(known.within_s, 3)
+
+
+def _only(case: Case, followed: Followed, known: Known, finding: VehicleFinding) -> Seen:
     """Where no bearing tells vehicles apart: the one that was followed, if there is no other that
     picture or sound shows alone."""
     if len(followed.tracks) != 1:
@@ -139,12 +150,12 @@ def _only(case: Case, followed: Followed, finding: VehicleFinding) -> Seen:
     level = np.array([] if curve is None else curve.LAF, dtype=np.float64)
     begin_s, step_s = (curve.start.timestamp(), curve.interval_s) if curve else (0.0, 1.0)
     times = np.asarray(begin_s + (np.arange(len(level)) + 0.5) * step_s, dtype=np.float64)
-    doubt = doubt_of_only(followed, event.LAFmax_time.timestamp(), times, level)
+    doubt = doubt_of_only(followed, event.LAFmax_time.timestamp(), times, level, known)
     alone = Loud(followed, followed.tracks[0])
     return Seen(finding, alone if doubt is None else None, doubt)
 
 
-def _attributed(case: Case, followed: Followed, trace: list[Bearing]) -> Attributed:
+def _attributed(case: Case, followed: Followed, known: Known, trace: list[Bearing]) -> Attributed:
     array, curve = case.array, case.exceedance.level_curve
     if array is None or case.view is None or curve is None or not trace:
         return Attributed(None, "no-bearing")
@@ -155,7 +166,7 @@ def _attributed(case: Case, followed: Followed, trace: list[Bearing]) -> Attribu
     origin = np.asarray(array.positions, dtype=np.float64).mean(axis=0)
     own = own_part(level, int(np.abs(times - case.exceedance.LAFmax_time.timestamp()).argmin()))
     sound = Sound(times[own], np.array(azimuths)[own], level[own])
-    return attribute(followed, view, origin, array.speed_of_sound, sound)
+    return attribute(followed, view, origin, array.speed_of_sound, sound, known.moved())
 
 
 def _vehicle(followed: Followed, found: Attributed) -> AttributedVehicle | None:

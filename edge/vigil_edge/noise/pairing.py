@@ -5,12 +5,13 @@ is a place on the road, and that place lies somewhere in the overview: within th
 vehicle in question, at that moment, or not. The two pictures are compared in the overview and not
 on the road, because there an error of the views or of a clock is no larger far away than near by.
 The answer is one track or none: a plate that could be another's is read by nobody. That counts for
-the moments as well: where the cameras' clocks may lie apart, whoever drives so far ahead or behind
+the moments as well: as far as they are not known (``Known``), whoever drives so far ahead or behind
 stands in the one picture where the loud vehicle stands in the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -23,13 +24,6 @@ from vigil_edge.noise.rivals import cut_off
 Array = npt.NDArray[np.float64]
 NotPaired = Literal["no-track", "no-match", "several"]
 
-ALIGNED_S: Final = 0.0
-"""So far beyond what lies within an outline anyway (150 ms) the moments of two cameras may lie
-apart that are known better than by arrival."""
-UNALIGNED_S: Final = 2.0
-"""The same where pictures of either are dated by their arrival alone: streams are buffered."""
-_STEP_S: Final = 0.1
-"""Between distances of the clocks that are tried: in it nobody drives out of their outline."""
 _GAP_S: Final = 0.5
 """Between two sightings a track is taken to go on for so long."""
 _LEAST_COMPARED: Final = 3
@@ -47,12 +41,18 @@ each other lie within one outline; near by they do not."""
 
 
 def paired(
-    overview: Followed, loud: Track, wide: View, plate: Followed, near: View, apart_s: float
+    overview: Followed,
+    loud: Track,
+    wide: View,
+    plate: Followed,
+    near: View,
+    late: Sequence[float],
 ) -> Track | NotPaired:
     """The track of ``plate`` that is ``loud`` of ``overview``, or why none is known to be.
 
-    ``wide``, ``near``: the views of the overview and of the plate camera. ``apart_s``: so far their
-    clocks may lie apart.
+    ``wide``, ``near``: the views of the overview and of the plate camera. ``late``: by so many
+    seconds the plate camera's pictures may be dated later than the overview's
+    (``Known.beside``).
     """
     if not plate.tracks:
         return "no-track"
@@ -65,24 +65,30 @@ def paired(
     for track, share in zip(plate.tracks, shares, strict=True):
         if track is found or (share >= _MAY_BE and not _together(track, found)):
             continue
-        if _may_be(track, near, wide, outline, apart_s):
+        if _may_be(track, near, wide, outline, late):
             return "several"
     others = [_Outline(track, wide) for track in overview.tracks if track is not loud]
-    if any(_may_be(found, near, wide, other, apart_s) for other in others):
+    if any(_may_be(found, near, wide, other, late) for other in others):
         return "several"
-    return "several" if _hides_another(plate, found, near, wide, outline, apart_s) else found
+    return "several" if _hides_another(plate, found, near, wide, outline, late) else found
 
 
 def _hides_another(
-    plate: Followed, found: Track, near: View, wide: View, outline: _Outline, apart_s: float
+    plate: Followed,
+    found: Track,
+    near: View,
+    wide: View,
+    outline: _Outline,
+    late: Sequence[float],
 ) -> bool:
     """Whether what the edge of the plate camera's picture cuts off may be the one in question."""
-    first, last = found.sightings[0].time_s - apart_s, found.sightings[-1].time_s + apart_s
+    first = found.sightings[0].time_s + min(0.0, *late)
+    last = found.sightings[-1].time_s + max(0.0, *late)
     return any(
         _may_be_there(each, near, wide, outline, late_s)
         for cut in cut_off(plate, found, first, last)
         for each in cut
-        for late_s in _tried(apart_s)
+        for late_s in late
     )
 
 
@@ -112,15 +118,9 @@ class _Outline:
         return np.asarray(np.where((gap <= _GAP_S)[:, None], found, np.nan))
 
 
-def _may_be(track: Track, near: View, wide: View, outline: _Outline, apart_s: float) -> bool:
-    """Whether the track may be the outline's vehicle, however far the clocks lie apart."""
-    return any(_share(track, near, wide, outline, late_s) >= _MAY_BE for late_s in _tried(apart_s))
-
-
-def _tried(apart_s: float) -> list[float]:
-    """By how much later the plate camera's pictures may be dated."""
-    steps = round(apart_s / _STEP_S)
-    return [each * _STEP_S for each in range(-steps, steps + 1)]
+def _may_be(track: Track, near: View, wide: View, outline: _Outline, late: Sequence[float]) -> bool:
+    """Whether the track may be the outline's vehicle, by any of these distances of the clocks."""
+    return any(_share(track, near, wide, outline, late_s) >= _MAY_BE for late_s in late)
 
 
 def _share(track: Track, near: View, wide: View, outline: _Outline, late_s: float = 0.0) -> float:

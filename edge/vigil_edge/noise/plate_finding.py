@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from vigil_edge.noise.pairing import ALIGNED_S, UNALIGNED_S, paired
+from vigil_edge.noise.pairing import paired
+from vigil_edge.noise.pictures.moments import Known
 from vigil_edge.noise.pictures.reading import Frames
 from vigil_edge.noise.pictures.rows import rows_of
 from vigil_edge.noise.pictures.settings import ViewSettings
@@ -30,8 +31,8 @@ class Watched:
 
     frames: Frames
     view: ViewSettings | None
-    aligned: bool
-    """Whether the pictures' moments are known better than by their arrival."""
+    known: Known
+    """How well the pictures' moments are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,16 @@ class PlateFound:
     camera: CameraRole | None = None
     """``None`` where there is one camera."""
     fell_back: FellBack | None = None
+    apart_s: float | None = None
+    """So far the moments of the two cameras' pictures may lie apart; ``None`` where there is one
+    camera."""
 
     def reading(self, doubt: Doubt | None) -> PlateReading:
         """As the event tells it. ``doubt``: why the vehicle need not be the one."""
         voted = self.voted
         if voted is None:
             abstained = (doubt or "not-attributed") if self.frames else "no-camera"
-            return PlateReading(abstained=abstained)
+            return PlateReading(abstained=abstained, apart_s=self.apart_s)
         return PlateReading(
             confidence=voted.confidence,
             pictures=voted.pictures,
@@ -68,6 +72,7 @@ class PlateFound:
             abstained=voted.abstained,
             camera=self.camera,
             fell_back=self.fell_back,
+            apart_s=self.apart_s,
         )
 
     def candidates(self) -> list[PlateCandidate]:
@@ -87,18 +92,20 @@ class PlateFound:
 def look_for(loud: Loud | None, wide: Watched, near: Watched | None) -> PlateFound:
     """``wide``, ``near``: the overview and the plate camera, ``None`` where there is none.
     ``loud``: ``None`` where no vehicle is known to be the one."""
-    if loud is None:
-        return PlateFound(None, wide.frames)
     if near is None:
-        return PlateFound(_read(loud.track, wide.frames), wide.frames)
+        voted = None if loud is None else _read(loud.track, wide.frames)
+        return PlateFound(voted, wide.frames)
+    apart_s = round(max(map(abs, near.known.beside(wide.known))), 3)
+    if loud is None:
+        return PlateFound(None, wide.frames, apart_s=apart_s)
     closer, why = _closer(loud, wide, near)
     if closer is not None and closer.text is not None:
-        return PlateFound(closer, near.frames, "plate")
+        return PlateFound(closer, near.frames, "plate", apart_s=apart_s)
     from_afar = _read(loud.track, wide.frames)
     if closer is not None and from_afar.text is None:
         # Neither says it: people judge by what shows it best.
-        return PlateFound(closer, near.frames, "plate")
-    return PlateFound(from_afar, wide.frames, "overview", why)
+        return PlateFound(closer, near.frames, "plate", apart_s=apart_s)
+    return PlateFound(from_afar, wide.frames, "overview", why, apart_s)
 
 
 def _closer(loud: Loud, wide: Watched, near: Watched) -> tuple[Voted | None, FellBack]:
@@ -116,7 +123,7 @@ def _closer(loud: Loud, wide: Watched, near: Watched) -> tuple[Voted | None, Fel
         View(wide.view, loud.followed.width, loud.followed.height),
         followed,
         View(near.view, followed.width, followed.height),
-        ALIGNED_S if wide.aligned and near.aligned else UNALIGNED_S,
+        near.known.beside(wide.known),
     )
     if not isinstance(found, Track):
         return None, found

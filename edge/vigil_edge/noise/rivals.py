@@ -13,6 +13,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from vigil_edge.noise.pictures.moments import Known
 from vigil_edge.noise.pictures.tracks import Box, Followed, Sighting, Track
 
 Array = npt.NDArray[np.float64]
@@ -31,22 +32,25 @@ _GOES_ON_S: Final = 1.2
 
 
 def doubt_of_only(
-    followed: Followed, loudest_s: float, curve_s: Array, level_db: Array
+    followed: Followed, loudest_s: float, curve_s: Array, level_db: Array, known: Known
 ) -> Doubt | None:
     """Why the one vehicle that was followed need not be the one that was measured, where no array
     tells where the sound came from; ``None`` where nothing speaks against it.
 
     ``loudest_s``: LAFmax, seconds since 1970. ``curve_s``, ``level_db``: the level curve, (n,).
+    ``known``: how well the pictures' moments are: where one that shows LAFmax may be dated, it has
+    to be seen.
     """
     (only,) = followed.tracks
-    if not _seen_at(only, loudest_s):
+    if not all(_seen_at(only, loudest_s + late_s) for late_s in known.moved()):
         return "not-in-picture"
     span, louder = np.array([loudest_s]), False
     if len(level_db):
         loudest = _loudest(curve_s, level_db, loudest_s)
         span = curve_s[own_part(level_db, loudest)]
         louder = float(np.nanmax(level_db)) > float(level_db[loudest]) + RISEN_DB
-    if any(True for _ in cut_off(followed, only, float(span[0]), float(span[-1]))):
+    first, last = float(span[0]) - known.later_s, float(span[-1]) + known.earlier_s
+    if any(True for _ in cut_off(followed, only, first, last)):
         return "cut-off"
     # What was louder before or after is another source, and may hide how many there were here.
     if louder or humps(level_db) > 1:

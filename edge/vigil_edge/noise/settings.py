@@ -22,6 +22,7 @@ from vigil_edge.noise.bearing.array import ArraySettings
 from vigil_edge.noise.calibrations import CalibrationSettings
 from vigil_edge.noise.decision import Distance
 from vigil_edge.noise.limits import LimitSettings
+from vigil_edge.noise.pictures import advice
 from vigil_edge.noise.pictures.settings import CameraSettings
 from vigil_edge.noise.sound.settings import AudioSettings
 from vigil_edge.noise.weather.settings import WeatherSettings
@@ -147,6 +148,23 @@ class NoiseSettings(DeviceSettings):
         if nearer_db > 0 and not self.limits:
             raise ValueError("distance needs limits: threshold_db is a level at the microphone")
         return self
+
+    @property
+    def compares_moments(self) -> bool:
+        """Whether a vehicle is told from others by when its pictures were taken."""
+        if self.plate_camera is not None:
+            return True
+        return self.camera is not None and self.camera.view is not None and self.array is not None
+
+    def notes(self) -> list[str]:
+        """See ``DeviceSettings.notes``."""
+        if not self.compares_moments:
+            return []
+        count = len(self.cameras)
+        return [
+            f"{advice.name_of(role, count).en}: {said.en}; {advice.how_to_align(role, count).en}"
+            for role, said in advice.unmeasured(self.cameras)
+        ]
 
     @property
     def cameras(self) -> Mapping[CameraRole, CameraSettings]:

@@ -29,6 +29,9 @@ class Troubles:
     cameras: CameraTrouble | None = None
     channels: str | None = None
     weather: str | None = None
+    moments: CameraTrouble | None = None
+    """Of cameras whose pictures' moments are not known well, where vehicles are told apart by
+    them."""
     calibrated: bool = True
     calibration: Collection[str] = ()
     """Reasons against the field calibration."""
@@ -51,4 +54,6 @@ class Troubles:
             return "degraded", "calibration-expired", _EXPIRED
         if self.weather is not None:
             return "degraded", WeatherStationLost.code, self.weather
+        if self.moments is not None:
+            return "degraded", self.moments.code, self.moments.message
         return "ok", None, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from vigil_sim.noise.vehicle import MICROPHONE_CENTRE, SAMPLE_RATE, TETRAHEDRON,
 from vigil_sim.noise.view import View
 from vigil_sim.noise.weather import Weather, WeatherStation
 from vigil_sim.world import World
+
+_ALIGNED: Final = {"delay_s": 0.1, "delay_within_s": 0.1}
+"""As ``noise align`` would find it: a picture is drawn, packed and sent within so long, and its
+camera tells the time by the microphone's clock."""
 
 
 def vehicle(happening: Passage, world: World) -> Vehicle:
@@ -169,7 +173,7 @@ class Street:
         """This camera's part of its ``[[noise]]`` table."""
         settings = self._settings
         camera: dict[str, Any] = {"source": "mjpeg", "address": self.camera_address}
-        camera["fps"] = settings.fps
+        camera |= {"fps": settings.fps, **_ALIGNED}
         whole = settings.channels == TETRAHEDRON
         if whole or self._plate_camera is not None:
             camera["view"] = view_section(self.film.view)
@@ -195,7 +199,7 @@ class Street:
         if settings is None or self._plate_camera is None or self.plate_film is None:
             return {}
         address = self._plate_camera.address
-        camera = {"source": "mjpeg", "address": address, "fps": settings.fps}
+        camera = {"source": "mjpeg", "address": address, "fps": settings.fps, **_ALIGNED}
         return {"plate_camera": camera | {"view": view_section(self.plate_film.view)}}
 
 

@@ -226,6 +226,26 @@ def test_which_vehicle_it_was_is_told_or_left_to_people(abstained: str | None) -
 
 
 @pytest.mark.parametrize(
+    ("found", "verdict", "said"),
+    [
+        (seen() | {"pictures_within_s": 0.1}, "pass", "within the 0.10 s to which"),
+        (seen(), "pass", "where the sound came from."),
+        (seen("several") | {"rival_off_s": 0.7}, "unknown", "0.70 s earlier than the camera says"),
+        (seen("several") | {"rival_off_s": -0.3}, "unknown", "0.30 s later than the camera says"),
+        (seen("several") | {"rival_deg": 4.0}, "unknown", "within 10°"),
+    ],
+)
+def test_how_well_the_moments_of_the_pictures_are_known_is_told(
+    found: dict[str, Any], verdict: str, said: str
+) -> None:
+    passage = replace(Passage(), findings={"vehicle": found})
+    (check,) = (one for one in checks(passage, HOLDING, package="pass") if one.code == "vehicle")
+    assert check.verdict == verdict
+    assert said in check.reason.english
+    assert check.reason.chinese != check.reason.english
+
+
+@pytest.mark.parametrize(
     ("doubt", "said"), [("cut-off", "edge"), ("several-heard", "twice"), ("not-in-picture", "not")]
 )
 def test_why_the_only_vehicle_may_not_be_the_one_is_told(doubt: str, said: str) -> None:
@@ -242,10 +262,15 @@ def test_why_the_only_vehicle_may_not_be_the_one_is_told(doubt: str, said: str) 
         ({}, None),
         ({"camera": "plate"}, "the plate camera"),
         ({"camera": "overview", "fell_back": "no-match"}, "the overview camera: no vehicle"),
+        (
+            {"camera": "overview", "fell_back": "several", "apart_s": 1.1},
+            "the overview camera: two vehicles in those of the plate camera may be the loud one"
+            " (the moments of both cameras' pictures are known to 1.10 s of each other)",
+        ),
     ],
 )
 def test_in_whose_pictures_a_plate_was_looked_for_is_told(
-    reading: dict[str, str], said: str | None
+    reading: dict[str, Any], said: str | None
 ) -> None:
     told = findings.read({"plate_reading": reading | {"confidence": 0.9}})
     shown = [fact.value for fact in two_cameras.facts(told)]

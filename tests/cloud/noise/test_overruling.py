@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,11 +11,14 @@ import pytest
 from sqlalchemy import select
 
 from cases_office import Office, decision
-from cloud_city import GATEWAY, City, exceedance, sealed
+from cloud.evidence.packages import manifest_of
+from cloud_city import GATEWAY, KEY, City, exceedance, sealed
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.evidence import service as evidence
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.noise.models import Exceedance
+from vigil_edge.evidence.seal import seal
+from vigil_schemas.evidence import CameraRole
 from vigil_schemas.noise import NoiseExceedance
 
 REASON = "A motorcycle without a silencer, and the film shows it."
@@ -37,10 +42,12 @@ def passage(
     vetoed: bool = True,
     package: bool = True,
     names: str | None = None,
+    sealed_as: tuple[str, bytes] | None = None,
 ) -> str:
-    """One that its gateway sealed, though the veto keeps it from a case; its id in the list."""
+    """One that its gateway sealed, though the veto keeps it from a case; its id in the list.
+    ``sealed_as``: digest and bytes of its package."""
     city = office.city
-    sha256, body = sealed({"audio.wav": b"sound"}, evidence_id=names or id)
+    sha256, body = sealed_as or sealed({"audio.wav": b"sound"}, evidence_id=names or id)
     if package:
         path = evidence.new_upload(city.services)
         path.write_bytes(body)
@@ -187,3 +194,44 @@ def test_what_is_told_again_later_changes_nothing(office: Office) -> None:
     passage(office)
     after = row_of(office, name)
     assert (after.alert_id, after.overruled_by, after.told) == (before.alert_id, "ana", None)
+
+
+def of_two_cameras(folder: Path, id: str) -> tuple[str, bytes]:
+    """A package of version 2 with both films, as the edge's own program seals it."""
+    taken_by: dict[str, CameraRole] = {"plate-video.webm": "plate", "video.webm": "overview"}
+    files = {"audio.flac": b"sound"} | dict.fromkeys(taken_by, id.encode())
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    manifest = manifest_of(files, GATEWAY, "mic-1")
+    listed = [
+        file
+        if file.name not in taken_by
+        else file.model_copy(
+            update={"role": "video", "media_type": "video/webm", "camera": taken_by[file.name]}
+        )
+        for file in manifest.files
+    ]
+    manifest = manifest.model_copy(update={"evidence_id": id, "files": listed})
+    seal(folder / "package.zip", manifest, {name: folder / name for name in files}, KEY)
+    body = (folder / "package.zip").read_bytes()
+    return hashlib.sha256(body).hexdigest(), body
+
+
+def test_the_list_says_which_films_can_be_looked_at(office: Office, tmp_path: Path) -> None:
+    """Of both cameras, also where nobody could say which vehicle it was; of none that has not
+    come."""
+    for name, package in (("seen-by-two", True), ("still-coming", False)):
+        made = of_two_cameras(tmp_path / name, name)
+        passage(office, name, sealed_as=made, package=package)
+    passage(office, "heard-only")
+    answer = office.city.client("ana").get("/api/v1/noise/exceedances").json()
+    films = {one["id"].partition(":")[2]: one["films"] for one in answer["exceedances"]}
+    assert films == {
+        "seen-by-two": [
+            {"name": "video.webm", "camera": "overview"},
+            {"name": "plate-video.webm", "camera": "plate"},
+        ],
+        "still-coming": [],
+        "heard-only": [],
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 import zipfile
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from edge.noise import pass_by
 from vigil_edge.device.seam import Held, Outgoing
 from vigil_edge.worker import Worker
 from vigil_schemas.evidence import EvidenceClock, EvidenceManifest, EvidenceReference
@@ -118,6 +120,15 @@ class NotebookContext:
             if isinstance(item.data, list)
             for reading in unpack(item.data)[1]
         ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scenes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Scenes are drawn once, whichever process of the run asks for one first."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+    pass_by.drawn_in = shared / "scenes"
+    pass_by.drawn_in.mkdir(exist_ok=True)
 
 
 @pytest.fixture

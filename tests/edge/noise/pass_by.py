@@ -3,11 +3,18 @@ pictures of one street, by the simulator's own physics."""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vigil_edge.noise.bearing.array import ArraySettings
 from vigil_edge.noise.case import FINDINGS, Case, Findings
@@ -16,6 +23,7 @@ from vigil_edge.noise.evidence import Spool
 from vigil_edge.noise.listening import Listener, Recorded
 from vigil_edge.noise.looking import hear, look
 from vigil_edge.noise.pictures.frame import Frame, Shots
+from vigil_edge.noise.pictures.moments import Known
 from vigil_edge.noise.pictures.settings import ViewSettings
 from vigil_edge.noise.sound.pcm import PcmFormat
 from vigil_edge.noise.sound.settings import AudioSettings
@@ -30,6 +38,8 @@ FULL_SCALE_DB = 130.0
 BEGIN = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 FPS = 10
 WIDTH, HEIGHT = 960, 540
+KNOWN = Known(0.05, 0.05)
+"""Of cameras that were aligned: the pictures' moments are exact."""
 FIRST_S = 9.0
 """Of the first vehicle's nearest moment: the background is heard before it."""
 
@@ -41,6 +51,11 @@ class Passing:
     vehicle: Vehicle
     plate: str
     at_s: float = 0.0
+
+
+@cache
+def _heard(vehicle: Vehicle) -> NDArray[np.float32]:
+    return passage(vehicle, 4)
 
 
 @cache
@@ -56,7 +71,7 @@ def recorded(
         channels=4, full_scale_peak_db=FULL_SCALE_DB, background_db=background_db, seed=seed
     )
     for each in vehicles:
-        sound.add(round((FIRST_S + each.at_s) * SAMPLE_RATE), passage(each.vehicle, 4))
+        sound.add(round((FIRST_S + each.at_s) * SAMPLE_RATE), _heard(each.vehicle))
     audio = AudioSettings.model_validate(
         {
             "source": "pcm",
@@ -91,7 +106,7 @@ def pictures(
     begin = (kept.started - BEGIN).total_seconds()
     count = round((kept.ended - kept.started).total_seconds() * FPS)
     return [
-        Frame(BEGIN.timestamp() + t, film.jpeg(t, BEGIN.timestamp() + t))
+        Frame(BEGIN.timestamp() + t, film.jpeg(t, BEGIN.timestamp() + t), known=KNOWN)
         for t in (begin + n / FPS for n in range(count))
     ]
 
@@ -105,13 +120,7 @@ class Kept:
     shots: dict[CameraRole, Shots]
 
 
-def passed(
-    vehicles: Sequence[Passing],
-    *,
-    view: bool = True,
-    array: bool = True,
-    plate_view: View | None = None,
-) -> Kept:
+def passed(vehicles: Sequence[Passing], *, plate_view: View | None = None) -> Kept:
     """``plate_view``: of a second camera."""
     kept = recorded(vehicles)
     event = exceedance(Place("gw-1", "mic-1", 86.0, calibrated=True), kept)
@@ -121,8 +130,8 @@ def passed(
         sound_ended=kept.ended,
         calibration={"channel": 0.0, "pascal_per_unit": 1.0},
         exceedance=event,
-        array=ArraySettings.model_validate(array_section()) if array else None,
-        view=ViewSettings.model_validate(view_section(View(WIDTH, HEIGHT))) if view else None,
+        array=ArraySettings.model_validate(array_section()),
+        view=ViewSettings.model_validate(view_section(View(WIDTH, HEIGHT))),
         plate_view=plate_view and ViewSettings.model_validate(view_section(plate_view)),
     )
     shots: dict[CameraRole, Shots] = {"overview": Shots(pictures(vehicles, kept), FPS)}
@@ -132,16 +141,40 @@ def passed(
 
 
 def case_folder(
-    folder: Path,
-    vehicles: Sequence[Passing],
-    *,
-    view: bool = True,
-    array: bool = True,
-    plate_view: View | None = None,
+    folder: Path, vehicles: Sequence[Passing], *, plate_view: View | None = None
 ) -> Path:
-    """The case on disk, before anybody looked at it. ``plate_view``: of a second camera."""
-    kept = passed(vehicles, view=view, array=array, plate_view=plate_view)
+    """The case on disk, before anybody looked at it. ``plate_view``: of a second camera. Drawn
+    once by all processes of a test run."""
+    if drawn_in is None:
+        return _drawn(folder, vehicles, plate_view)
+    name = hashlib.sha256(repr((vehicles, plate_view)).encode()).hexdigest()[:16]
+    scene = drawn_in / name
+    with (drawn_in / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not scene.is_dir():
+            part = drawn_in / f"{name}.part"
+            _drawn(part, vehicles, plate_view)
+            part.rename(scene)
+    (case,) = scene.iterdir()
+    return Path(shutil.copytree(case, folder / case.name))
+
+
+drawn_in: Path | None = None
+"""Where a test run keeps scenes that are drawn."""
+
+
+def _drawn(folder: Path, vehicles: Sequence[Passing], plate_view: View | None) -> Path:
+    kept = passed(vehicles, plate_view=plate_view)
     return Spool(folder).write(kept.case, kept.sound, kept.shots)
+
+
+def without_pictures(folder: Path) -> Path:
+    """The case as of a place without camera and array."""
+    case = json.loads((folder / "case.json").read_text())
+    (folder / "case.json").write_text(json.dumps(case | {"array": None, "view": None}))
+    listed = json.loads((folder / "frames.json").read_text())
+    (folder / "frames.json").write_text(json.dumps(listed | {"frames": []}))
+    return folder
 
 
 def looked_at(folder: Path) -> Findings:

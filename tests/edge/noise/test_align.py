@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tomllib
 from pathlib import Path
 
@@ -33,19 +32,31 @@ from vigil_edge.noise.errors import ArrayUnusable
 from vigil_edge.noise.pictures.settings import CameraSettings, ViewSettings
 from vigil_edge.noise.pictures.view import View as EdgeView
 from vigil_edge.noise.settings import NoiseSettings
+from vigil_edge.noise.sound.wav import write_wav
 from vigil_sim.noise import clapper
 from vigil_sim.noise.vehicle import microphone_array
 
 
 def found(folder: Path, clapping: Clapping, given: Asked | None = None) -> Aligned:
     given = given or Asked(distance_m=distance_m(), height_m=HEIGHT_M)
-    return align(read(clapping.write(folder)), given)
+    name = f"{clapping} {given}"
+    if name not in _FOUND:  # several tests ask for other things of the same answer
+        _FOUND[name] = align(read(clapping.write(folder)), given)
+    return _FOUND[name]
+
+
+_FOUND: dict[str, Aligned] = {}
 
 
 NEAR = (PLACES[0],)
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.08, 0.134, 1.4])
+def hardest(most: object, *others: object) -> list[object]:
+    """The others make the same claim: in the long form."""
+    return [most, *(pytest.param(each, marks=pytest.mark.full) for each in others)]
+
+
+@pytest.mark.parametrize("delay_s", hardest(1.4, 0.0, 0.08, 0.134))
 def test_flashes_tell_the_delay_within_ten_milliseconds(tmp_path: Path, delay_s: float) -> None:
     told = found(tmp_path, Clapping(delay_s=delay_s, places=NEAR)).delay
     assert told.seen == "flash"
@@ -53,7 +64,7 @@ def test_flashes_tell_the_delay_within_ten_milliseconds(tmp_path: Path, delay_s:
     assert told.uncertainty_s <= 0.010
 
 
-@pytest.mark.parametrize("delay_s", [0.05, 0.134, 0.9])
+@pytest.mark.parametrize("delay_s", hardest(0.9, 0.05, 0.134))
 def test_claps_tell_the_delay_within_twenty_milliseconds(tmp_path: Path, delay_s: float) -> None:
     clapping = Clapping("clap", 16, delay_s, places=NEAR)
     told = found(tmp_path, clapping).delay
@@ -61,10 +72,14 @@ def test_claps_tell_the_delay_within_twenty_milliseconds(tmp_path: Path, delay_s
     assert told.seconds == pytest.approx(delay_s, abs=0.020)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_it_is_told_as_sure_as_it_is(tmp_path: Path, seed: int) -> None:
-    """Pictures that come unevenly: the error stays within three times its uncertainty."""
-    clapping = Clapping(delay_s=0.2, jitter_s=0.01, seed=seed, count=14, places=NEAR)
+@pytest.mark.parametrize("jitter_seed", hardest(0, 1, 2, 3))
+@pytest.mark.parametrize("seed", hardest(0, 1, 2, 3))
+def test_it_is_told_as_sure_as_it_is(tmp_path: Path, seed: int, jitter_seed: int) -> None:
+    """Pictures that come unevenly: the error stays within three times its uncertainty. ``seed``: of
+    when somebody claps."""
+    clapping = Clapping(
+        delay_s=0.2, jitter_s=0.01, seed=seed, count=14, places=NEAR, jitter_seed=jitter_seed
+    )
     told = found(tmp_path, clapping).delay
     assert abs(told.seconds - 0.2) <= 3 * max(told.uncertainty_s, 0.004)
 
@@ -77,9 +92,9 @@ def test_the_sounds_way_is_taken_off_by_where_each_flash_is_seen(tmp_path: Path)
     assert told.travel_s == pytest.approx(np.median(ways), abs=0.006)
 
 
-@pytest.mark.parametrize(("kind", "count"), [("flash", 12), ("clap", 16)])
-def test_a_camera_that_was_turned_is_found(tmp_path: Path, kind: str, count: int) -> None:
-    clapping = Clapping("flash" if kind == "flash" else "clap", count)
+@pytest.mark.parametrize("kind", hardest("flash", "clap"))
+def test_a_camera_that_was_turned_is_found(tmp_path: Path, kind: str) -> None:
+    clapping = Clapping() if kind == "flash" else Clapping("clap", 16)
     told = found(tmp_path, clapping, asked(azimuth=truth().azimuth + 7.0))
     assert told.looked is not None, told.why_not_looked
     assert told.looked.view.azimuth == pytest.approx(truth().azimuth, abs=1.0)
@@ -114,7 +129,7 @@ def test_the_fit_alone_finds_a_view_among_wrong_bearings() -> None:
 def test_evenly_spaced_events_are_refused(tmp_path: Path) -> None:
     """They agree about several delays."""
     with pytest.raises(NotAligned, match="evenly"):
-        found(tmp_path, Clapping(even=True, count=14, places=NEAR))
+        found(tmp_path, Clapping(even=True, count=8, places=NEAR))
 
 
 def test_too_few_are_refused(tmp_path: Path) -> None:
@@ -123,10 +138,9 @@ def test_too_few_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_street_in_which_nobody_claps_is_refused(tmp_path: Path) -> None:
-    folder = Clapping(count=12, places=NEAR).write(tmp_path / "a")
+    folder = Clapping(count=12, places=NEAR).write(tmp_path)
     silent = Clapping(count=12, places=((400.0, 300.0, 1.5),), noise_pa=2.0)
-    other = silent.write(tmp_path / "b")
-    shutil.copy(other / "audio.wav", folder / "audio.wav")
+    write_wav(folder / "audio.wav", silent.sound(), RATE_HZ)
     with pytest.raises(NotAligned):
         align(read(folder), Asked(distance_m=5.0))
 
@@ -146,15 +160,29 @@ def test_the_lines_are_settings(tmp_path: Path) -> None:
     said = tomllib.loads(text.replace("[noise.camera]", "[[noise]]\n[noise.camera]", 1))
     camera = said["noise"][0]["camera"]
     assert camera["delay_s"] == pytest.approx(0.134, abs=0.010)
+    assert abs(camera["delay_s"] - 0.134) <= camera["delay_within_s"] <= 0.05
     ViewSettings.model_validate(camera["view"])
     CameraSettings.model_validate({"source": "mjpeg", "address": "http://c.local/s", **camera})
 
 
-def test_of_a_camera_that_dates_its_pictures_only_its_error_is_told(tmp_path: Path) -> None:
-    told = found(tmp_path, Clapping(delay_s=0.09, dated="sender", places=NEAR))
-    text = "\n".join(lines(told, "sender"))
-    assert "delay_s =" not in text
-    assert "it is off by +0.0" in text
+def test_of_a_camera_that_dates_its_pictures_its_error_and_its_delay_are_told(
+    tmp_path: Path,
+) -> None:
+    """By the delay its clock is watched from then on."""
+    clapping = Clapping(delay_s=0.09, dated="sender", places=NEAR, offset_s=0.2)
+    folder = clapping.write(tmp_path)
+    given = Asked(distance_m=distance_m(), height_m=HEIGHT_M)
+    recording = read(folder)
+    told = align(recording, given)
+    text = "\n".join(lines(told, "sender", offset_s=recording.offset_s))
+    assert "off by +0.0" in text
+    camera = tomllib.loads(text)["noise"]["camera"]
+    # Its pictures come 0.2 s after it says that they were taken, which is 0.09 s after they were.
+    assert camera["delay_s"] == pytest.approx(0.29, abs=0.010)
+    assert 0.03 <= camera["delay_within_s"] <= 0.1
+    CameraSettings.model_validate({"source": "mjpeg", "address": "http://c.local/s", **camera})
+    # A recording of an earlier version did not keep how late they came.
+    assert "delay_s =" not in "\n".join(lines(told, "sender"))
 
 
 def test_the_command_prints_lines_and_says_what_is_missing(

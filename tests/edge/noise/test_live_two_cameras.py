@@ -203,3 +203,24 @@ async def test_two_lost_cameras_are_both_named(
     (said,) = {text or "" for code, text in context.messages if code == "cameras-lost"}
     assert "overview camera:" in said
     assert "plate camera:" in said
+
+
+@pytest.mark.parametrize("measured", [False, True])
+async def test_cameras_whose_pictures_moments_nobody_measured_are_told(
+    context: NotebookContext, monkeypatch: pytest.MonkeyPatch, measured: bool
+) -> None:
+    monkeypatch.setattr(cameras, "UNSURE_GRACE_S", 1)
+    async with (
+        pcm_server(tone(60, 60), pascal_per_unit=SCALE) as sound,
+        mjpeg_camera() as overview,
+        mjpeg_camera() as plate,
+    ):
+        known = {"delay_s": 0.05} if measured else {}
+        settings = two_cameras(sound, overview, mjpeg(plate, **known))
+        task = asyncio.create_task(build(settings, context).run())
+        await until(lambda: ("degraded", "camera-not-aligned") in context.reports)
+        await cancelled(task)
+    (said,) = {text or "" for code, text in context.messages if code == "camera-not-aligned"}
+    assert "overview camera: its pictures may have been taken" in said
+    assert "vigil-edge noise align" in said
+    assert ("plate camera:" in said) == (not measured)

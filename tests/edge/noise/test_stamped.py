@@ -11,7 +11,7 @@ import pytest
 import servers
 from edge.evidence.test_stamp import Asking
 from edge.noise.conftest import NotebookContext
-from edge.noise.pass_by import SCOOTER, Passing, case_folder
+from edge.noise.pass_by import SCOOTER, Passing, case_folder, without_pictures
 from servers.tsa import Authority, time_authority
 from vigil_edge.noise.evidence import send
 from vigil_schemas.evidence import STAMP_NAME, SUMS_NAME
@@ -52,7 +52,9 @@ async def test_a_passage_is_sealed_without_a_stamp_where_nobody_answers(
     asking = Asking(f"http://127.0.0.1:{servers.free_port()}")
     context.stamped = True
     context.time_stamp = asking.stamps.ask  # type: ignore[method-assign] # the real one
+    # Heard alone: whatever is sealed is stamped or not in the same way.
     folder = case_folder(tmp_path / "cases", [Passing(SCOOTER, "MKJ-8527")])
+    without_pictures(folder)
     await send(context, folder)
     ((manifest, _),) = context.deposits
     assert {SUMS_NAME, STAMP_NAME}.isdisjoint(file.name for file in manifest.files)

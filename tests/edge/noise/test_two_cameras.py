@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge.noise.live_camera import noise_camera, pcm
-from edge.noise.pass_by import SCOOTER, Passing, case_folder, looked_at
-from vigil_edge.noise.case import Findings
+from edge.noise.pass_by import SCOOTER, Passing, case_folder
+from edge.noise.seen import followed, track, view_of
+from vigil_edge.noise.bearing.estimate import Bearing
+from vigil_edge.noise.case import FINDINGS, Findings
 from vigil_edge.noise.casework import work
 from vigil_edge.noise.evidence import CONTENTS, _write_pictures
-from vigil_edge.noise.pairing import ALIGNED_S, UNALIGNED_S, paired
-from vigil_edge.noise.pictures.frame import Dated, Frame, Shots
+from vigil_edge.noise.looking import hear, look
+from vigil_edge.noise.pairing import paired
+from vigil_edge.noise.pictures.frame import Frame, Shots
+from vigil_edge.noise.pictures.moments import UNKNOWN, Known, by_own_clock
 from vigil_edge.noise.pictures.reading import film_of
-from vigil_edge.noise.pictures.settings import ViewSettings
-from vigil_edge.noise.pictures.tracks import Box, Followed, Sighting, Track
+from vigil_edge.noise.pictures.tracks import Followed, Sighting, Track
 from vigil_edge.noise.pictures.view import View
 from vigil_edge.noise.settings import NoiseSettings
 from vigil_sim.noise.street import view_section
@@ -32,39 +36,14 @@ from vigil_sim.noise.view import View as Seen
 PLATE_VIEW = Seen.on_plates(960, 540, 20.0, 4.5)
 
 
-def _view(seen: Seen) -> View:
-    settings = ViewSettings.model_validate(view_section(seen))
-    return View(settings, seen.width, seen.height)
-
-
-WIDE, NEAR = _view(Seen(960, 540)), _view(PLATE_VIEW)
+WIDE, NEAR = view_of(Seen(960, 540)), view_of(PLATE_VIEW)
 TIMES = np.arange(0.0, 3.0, 0.1)
-HALF_M, HIGH_M = 0.9, 1.5
-
-
-def _track(view: View, x_m: Iterable[float], y_m: float, times: Sequence[float]) -> Track:
-    """A body ``2 * HALF_M`` wide and ``HIGH_M`` high whose nearest side is so far along the road
-    (simulator's coordinates), as a camera sees it whole."""
-    road_z = view.settings.road_z
-    sightings = []
-    for number, (x, time_s) in enumerate(zip(x_m, times, strict=True)):
-        corners = np.array(
-            [[x - 4.0, y_m + side, road_z + up] for side in (-HALF_M, HALF_M) for up in (0, HIGH_M)]
-        )
-        seen = view.seen(corners)
-        (left, top), (right, low) = seen.min(axis=0), seen.max(axis=0)
-        inside = left > 1 and top > 1 and right < view.width - 1 and low < view.height - 1
-        if right < 0 or left > view.width or low < 0 or top > view.height:
-            continue
-        left, right = max(0.0, left), min(float(view.width), right)
-        top, low = max(0.0, top), min(float(view.height), low)
-        box: Box = (float(left), float(top), float(right - left), float(low - top))
-        sightings.append(Sighting(number, time_s, box, not inside))
-    return Track(tuple(sightings))
-
-
-def _followed(view: View, *tracks: Track) -> Followed:
-    return Followed(view.width, view.height, tracks)
+EXACT = (0.0,)
+"""No other distance of the clocks is possible."""
+ALIGNED = Known(0.03, 0.03).beside(Known(0.03, 0.03))
+UNALIGNED = Known(2.0, 0.1).beside(Known(0.03, 0.03))
+"""The plate camera's pictures are dated by their arrival."""
+OVERVIEW_UNALIGNED = Known(0.03, 0.03).beside(Known(2.0, 0.1))
 
 
 def _away(start_m: float = 10.0, speed_m_s: float = 11.0, late_s: float = 0.0) -> list[float]:
@@ -83,47 +62,44 @@ def test_a_place_on_the_road_is_where_it_is_seen() -> None:
 @pytest.mark.parametrize("lane_m", [2.3, 5.6])
 def test_the_same_vehicle_is_found_in_both(lane_m: float, late_s: float) -> None:
     """Also where the plate camera's clock is off as far as one that nobody aligned."""
-    loud = _track(WIDE, _away(), lane_m, TIMES.tolist())
-    same = _track(NEAR, _away(late_s=late_s), lane_m, TIMES.tolist())
+    loud = track(WIDE, _away(), lane_m, TIMES.tolist())
+    same = track(NEAR, _away(late_s=late_s), lane_m, TIMES.tolist())
     assert len(same) >= 3
-    found = paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, same), NEAR, ALIGNED_S)
+    found = paired(followed(WIDE, loud), loud, WIDE, followed(NEAR, same), NEAR, ALIGNED)
     assert found is same
 
 
 def test_another_vehicle_is_not_taken_for_it() -> None:
     times = TIMES.tolist()
-    loud = _track(WIDE, _away(), 2.3, times)
+    loud = track(WIDE, _away(), 2.3, times)
     for other in (
-        _track(NEAR, _away(start_m=22.0), 2.3, times),  # 12 m ahead of it
-        _track(NEAR, _away(start_m=-4.0), 2.3, times),  # 14 m behind it
-        _track(NEAR, _away(start_m=45.0, speed_m_s=-9.0), 4.4, times),  # the other way
+        track(NEAR, _away(start_m=22.0), 2.3, times),  # 12 m ahead of it
+        track(NEAR, _away(start_m=-4.0), 2.3, times),  # 14 m behind it
+        track(NEAR, _away(start_m=45.0, speed_m_s=-9.0), 4.4, times),  # the other way
     ):
         assert len(other) >= 3
-        found = paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, other), NEAR, ALIGNED_S)
+        found = paired(followed(WIDE, loud), loud, WIDE, followed(NEAR, other), NEAR, ALIGNED)
         assert found == "no-match"
         # With both in its pictures the right one is found.
-        same = _track(NEAR, _away(), 2.3, times)
-        both = paired(
-            _followed(WIDE, loud), loud, WIDE, _followed(NEAR, other, same), NEAR, ALIGNED_S
-        )
+        same = track(NEAR, _away(), 2.3, times)
+        both = paired(followed(WIDE, loud), loud, WIDE, followed(NEAR, other, same), NEAR, ALIGNED)
         assert both is same
 
 
 def test_what_cannot_be_told_apart_is_not_named() -> None:
     times = TIMES.tolist()
-    loud, beside = _track(WIDE, _away(), 2.3, times), _track(WIDE, _away(), 2.9, times)
-    same, near_by = _track(NEAR, _away(), 2.3, times), _track(NEAR, _away(), 2.9, times)
-    two = _followed(NEAR, same, near_by)
-    assert paired(_followed(WIDE, loud), loud, WIDE, two, NEAR, ALIGNED_S) == "several"
+    loud, beside = track(WIDE, _away(), 2.3, times), track(WIDE, _away(), 2.9, times)
+    same, near_by = track(NEAR, _away(), 2.3, times), track(NEAR, _away(), 2.9, times)
+    two = followed(NEAR, same, near_by)
+    assert paired(followed(WIDE, loud), loud, WIDE, two, NEAR, ALIGNED) == "several"
     # Two on the overview where the plate camera shows one: it may be either.
-    crowd = _followed(WIDE, loud, beside)
-    assert paired(crowd, loud, WIDE, _followed(NEAR, same), NEAR, ALIGNED_S) == "several"
-    assert paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR), NEAR, ALIGNED_S) == "no-track"
+    crowd = followed(WIDE, loud, beside)
+    assert paired(crowd, loud, WIDE, followed(NEAR, same), NEAR, ALIGNED) == "several"
+    assert paired(followed(WIDE, loud), loud, WIDE, followed(NEAR), NEAR, ALIGNED) == "no-track"
     # Seen too shortly to be compared.
     short = Track(same.sightings[:2])
     assert (
-        paired(_followed(WIDE, loud), loud, WIDE, _followed(NEAR, short), NEAR, ALIGNED_S)
-        == "no-match"
+        paired(followed(WIDE, loud), loud, WIDE, followed(NEAR, short), NEAR, ALIGNED) == "no-match"
     )
 
 
@@ -131,30 +107,86 @@ def test_what_cannot_be_told_apart_is_not_named() -> None:
 def test_where_nobody_knows_how_late_its_pictures_are_another_is_not_taken_for_it(
     late_s: float,
 ) -> None:
-    """Who drives as far ahead as the pictures are late stands in them where the loud one does."""
+    """Who drives as far ahead as the pictures are late stands in them where the loud one does; and
+    as far behind, where those of the overview are late."""
+    late = UNALIGNED if late_s > 0 else OVERVIEW_UNALIGNED
     times, lane_m, speed_m_s = TIMES.tolist(), 2.3, 11.0
     ahead_m = 10.0 + speed_m_s * late_s
-    loud, ahead = _track(WIDE, _away(), lane_m, times), _track(WIDE, _away(ahead_m), lane_m, times)
-    seen_ahead = _track(NEAR, _away(ahead_m, late_s=-late_s), lane_m, times)
-    seen_loud = _track(NEAR, _away(late_s=-late_s), lane_m, times)
-    both = _followed(WIDE, loud, ahead)
+    loud, ahead = track(WIDE, _away(), lane_m, times), track(WIDE, _away(ahead_m), lane_m, times)
+    seen_ahead = track(NEAR, _away(ahead_m, late_s=-late_s), lane_m, times)
+    seen_loud = track(NEAR, _away(late_s=-late_s), lane_m, times)
+    both = followed(WIDE, loud, ahead)
     for wide, near in (
-        (both, _followed(NEAR, seen_ahead, seen_loud)),
-        (both, _followed(NEAR, seen_ahead)),
-        (_followed(WIDE, loud), _followed(NEAR, seen_ahead, seen_loud)),
+        (both, followed(NEAR, seen_ahead, seen_loud)),
+        (both, followed(NEAR, seen_ahead)),
+        (followed(WIDE, loud), followed(NEAR, seen_ahead, seen_loud)),
     ):
-        assert paired(wide, loud, WIDE, near, NEAR, ALIGNED_S) is seen_ahead, "as it looks"
-        assert paired(wide, loud, WIDE, near, NEAR, UNALIGNED_S) == "several"
+        assert paired(wide, loud, WIDE, near, NEAR, EXACT) is seen_ahead, "as it looks"
+        assert paired(wide, loud, WIDE, near, NEAR, late) == "several"
     # Alone on the road it is found whatever is known of the clocks.
-    same = _track(NEAR, _away(), lane_m, times)
-    alone = _followed(WIDE, loud), _followed(NEAR, same)
-    assert paired(alone[0], loud, WIDE, alone[1], NEAR, UNALIGNED_S) is same
+    same = track(NEAR, _away(), lane_m, times)
+    alone = followed(WIDE, loud), followed(NEAR, same)
+    assert paired(alone[0], loud, WIDE, alone[1], NEAR, late) is same
+
+
+KINDS = st.one_of(
+    st.tuples(st.floats(0.0, 1.0), st.floats(-1.0, 1.0)).map(
+        lambda one: (one[0], by_own_clock(one[0] - one[1], None, 0.1), one[1])
+    ),
+    st.floats(0.0, 2.0).map(lambda late_s: (late_s, Known(2.0, 0.1), late_s)),
+    st.tuples(st.floats(0.0, 0.5), st.floats(-0.05, 0.05)).map(
+        lambda one: (one[0], Known(0.05, 0.05), one[1])
+    ),
+)
+"""Of a camera: how long its pictures are on their way, what is known of their moments, and by how
+much later they are dated than they were taken."""
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    KINDS,
+    KINDS,
+    st.lists(
+        st.tuples(st.floats(-30.0, 40.0), st.floats(8.0, 14.0), st.sampled_from([2.3, 5.6])),
+        min_size=1,
+        max_size=3,
+    ),
+    st.booleans(),
+)
+def test_in_dense_traffic_the_plate_is_the_loud_ones_or_nobodys(
+    wide: tuple[float, Known, float],
+    near: tuple[float, Known, float],
+    others: list[tuple[float, float, float]],
+    seen_there: bool,
+) -> None:
+    """Whatever kinds of dates the cameras have, and however far these are off within what is known.
+    ``others``: where each is at first, how fast and on which lane. ``seen_there``: the plate camera
+    follows the loud one at all."""
+    times = np.arange(-2.0, 5.0, 0.1)
+
+    def tracks(view: View, dated_late_s: float) -> list[Track]:
+        return [
+            track(
+                view,
+                [start_m + speed_m_s * float(t) for t in times],
+                lane_m,
+                (times + dated_late_s).tolist(),
+            )
+            for start_m, speed_m_s, lane_m in [(10.0, 11.0, 2.3), *others]
+        ]
+
+    (loud, *rest), (same, *there) = tracks(WIDE, wide[2]), tracks(NEAR, near[2])
+    in_sight = [each for each in ([same] if seen_there else []) + there if len(each) >= 4]
+    overview = followed(WIDE, loud, *(each for each in rest if len(each) >= 4))
+    late = near[1].beside(wide[1])
+    found = paired(overview, loud, WIDE, followed(NEAR, *in_sight), NEAR, late)
+    assert isinstance(found, str) or found is same
 
 
 def test_what_the_edge_cuts_off_where_it_stands_may_be_it() -> None:
     times = TIMES.tolist()
-    loud = _track(WIDE, _away(), 2.3, times)
-    same = _track(NEAR, _away(), 2.3, times)
+    loud = track(WIDE, _away(), 2.3, times)
+    same = track(NEAR, _away(), 2.3, times)
     whole = [each for each in same.sightings if not each.cut]
     low = float(NEAR.height)
     piece = Track(
@@ -164,7 +196,7 @@ def test_what_the_edge_cuts_off_where_it_stands_may_be_it() -> None:
         )
     )
     with_piece = Followed(NEAR.width, NEAR.height, (same,), (piece,))
-    assert paired(_followed(WIDE, loud), loud, WIDE, with_piece, NEAR, ALIGNED_S) == "several"
+    assert paired(followed(WIDE, loud), loud, WIDE, with_piece, NEAR, ALIGNED) == "several"
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +207,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> Findings:
-    return looked_at(folder)
+def trace(folder: Path) -> list[Bearing]:
+    """What is heard of it: the same whatever becomes of its pictures."""
+    heard = hear(folder)
+    assert heard
+    return heard
+
+
+def _looked_at(folder: Path, trace: list[Bearing]) -> Findings:
+    look(folder, trace)
+    return Findings.model_validate_json((folder / FINDINGS).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path, trace: list[Bearing]) -> Findings:
+    return _looked_at(folder, trace)
 
 
 def test_the_plate_is_read_in_the_plate_cameras_pictures(folder: Path, found: Findings) -> None:
@@ -185,6 +230,8 @@ def test_the_plate_is_read_in_the_plate_cameras_pictures(folder: Path, found: Fi
     reading = found.plate_reading
     assert reading is not None
     assert (reading.camera, reading.fell_back, reading.abstained) == ("plate", None, None)
+    assert reading.apart_s == 0.1, "each camera's moments are known to 0.05 s"
+    assert found.vehicle.pictures_within_s == 0.05
     assert [one.text for one in found.plates] == ["MKJ8527"]
     assert json.loads((folder / "votes.json").read_text())["camera"] == "plate"
 
@@ -199,6 +246,14 @@ def _film(path: Path) -> bytes:
     return digest.digest()
 
 
+def _fewer_pictures(listing: Path) -> None:
+    """Of four seconds, the loud one among them."""
+    said = json.loads(listing.read_text())
+    near = [one for one in said["frames"] if -1.0 <= one[1] - said["LAFmax_s"] <= 3.0]
+    assert len(near) >= 39
+    listing.write_text(json.dumps(said | {"frames": near}))
+
+
 def test_what_is_sealed_is_the_same_on_one_processor_and_on_two(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -206,6 +261,8 @@ def test_what_is_sealed_is_the_same_on_one_processor_and_on_two(
     for at_once in (1, 2):
         copy = tmp_path / f"{at_once}" / folder.name
         shutil.copytree(folder, copy)
+        for camera in ("frames", "plate-frames"):
+            _fewer_pictures(copy / f"{camera}.json")
         work(copy, at_once)
         there = [name for name in CONTENTS if (copy / name).is_file()]
         made.append(
@@ -236,23 +293,38 @@ def _turned(folder: Path) -> None:
     ("spoilt", "why"), [(_without_plate_pictures, "no-pictures"), (_turned, "no-match")]
 )
 def test_where_it_shows_nothing_the_overview_is_read_and_that_is_told(
-    tmp_path: Path, spoilt: object, why: str
+    folder: Path, trace: list[Bearing], tmp_path: Path, spoilt: object, why: str
 ) -> None:
-    case = case_folder(tmp_path, [Passing(SCOOTER, "MKJ-8527")], plate_view=PLATE_VIEW)
+    case = Path(shutil.copytree(folder, tmp_path / "case"))
     assert callable(spoilt)
     spoilt(case)
-    reading = looked_at(case).plate_reading
+    found = _looked_at(case, trace)
+    reading = found.plate_reading
     assert reading is not None
     assert (reading.camera, reading.fell_back) == ("overview", why)
     assert reading.abstained is None
-    assert [one.text for one in looked_at(case).plates] == ["MKJ8527"]
+    assert [one.text for one in found.plates] == ["MKJ8527"]
 
 
-@pytest.mark.parametrize("unaligned", ["", "frames", "plate-frames"])
+WORST = [2.0, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("unaligned", "far"),
+    [
+        pytest.param("frames", (-2.05, 0.15), marks=pytest.mark.full),
+        ("plate-frames", (-0.15, 2.05)),
+    ],
+)
 def test_how_well_the_moments_are_known_goes_with_the_pictures(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unaligned: str
+    folder: Path,
+    trace: list[Bearing],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    unaligned: str,
+    far: tuple[float, float],
 ) -> None:
-    apart: list[float] = []
+    apart: list[list[float]] = []
 
     def watched(*asked: Any) -> Any:
         apart.append(asked[-1])
@@ -260,29 +332,34 @@ def test_how_well_the_moments_are_known_goes_with_the_pictures(
 
     monkeypatch.setattr("vigil_edge.noise.plate_finding.paired", watched)
     case = Path(shutil.copytree(folder, tmp_path / "case"))
-    if unaligned:
-        listed = json.loads((case / f"{unaligned}.json").read_text())
-        (case / f"{unaligned}.json").write_text(json.dumps(listed | {"aligned": False}))
-    reading = looked_at(case).plate_reading
-    assert apart == [UNALIGNED_S if unaligned else ALIGNED_S]
+    listed = json.loads((case / f"{unaligned}.json").read_text())
+    (case / f"{unaligned}.json").write_text(json.dumps(listed | {"known_s": WORST}))
+    reading = _looked_at(case, trace).plate_reading
     assert reading is not None
+    (tried,) = apart
+    assert (min(tried), max(tried)) == pytest.approx(far)
+    assert reading.apart_s == pytest.approx(max(map(abs, far)))
     assert (reading.camera, reading.fell_back) == ("plate", None), "alone on the road"
 
 
 @pytest.mark.parametrize(
-    ("dated", "aligned"),
-    [(("camera", "sender", "aligned"), True), (("camera", "arrival"), False), ((), True)],
+    ("known", "told"),
+    [
+        ((Known(0.1, 0.1), Known(0.0, 0.3)), Known(0.1, 0.3)),
+        ((Known(0.1, 0.1), Known(2.0, 0.1)), Known(2.0, 0.1)),
+        ((), UNKNOWN),
+    ],
 )
-def test_one_picture_that_is_dated_by_its_arrival_makes_all_of_them_unsure(
-    tmp_path: Path, dated: tuple[Dated, ...], aligned: bool
+def test_the_picture_that_is_known_worst_makes_all_of_them_unsure(
+    tmp_path: Path, known: tuple[Known, ...], told: Known
 ) -> None:
-    seen = Shots([Frame(float(n), b"", how) for n, how in enumerate(dated)], 10.0)
+    seen = Shots([Frame(float(n), b"", known=each) for n, each in enumerate(known)], 10.0)
     _write_pictures(tmp_path, "frames", seen, 1.0)
-    assert film_of(tmp_path).aligned == aligned
+    assert film_of(tmp_path).known == told
     before = json.loads((tmp_path / "frames.json").read_text())
-    del before["aligned"]  # of a case that waited while its gateway was updated
+    del before["known_s"]  # of a case that waited while its gateway was updated
     (tmp_path / "frames.json").write_text(json.dumps(before))
-    assert not film_of(tmp_path).aligned
+    assert film_of(tmp_path).known == UNKNOWN
 
 
 SECOND = {"source": "rtsp", "address": "rtsp://camera.local/plate"}

@@ -77,7 +77,7 @@ def run_align(arguments: argparse.Namespace) -> int:
             print(f"vigil-edge: {error.code}: {error}", file=sys.stderr)
             print(f"vigil-edge: {error.remedy}", file=sys.stderr)
             return 1
-    for line in lines(found, recording.dated, SECTIONS[arguments.camera]):
+    for line in lines(found, recording.dated, SECTIONS[arguments.camera], recording.offset_s):
         print(line)
     return 0
 

@@ -32,6 +32,9 @@ PRECISE_S: Final = 0.010
 """A measured delay that is no more certain than this is told with advice."""
 OWN_CLOCK_S: Final = 0.040
 """What a camera that dates its pictures itself may be off by before it is told."""
+LEAST_WITHIN_S: Final = 0.03
+"""A delay is told to be known no better than this (k = 2): how long the least delayed pictures are
+on their way changes with the load of camera and network."""
 _NEAR_S: Final = 0.1
 """Of a bearing from its clap."""
 
@@ -149,8 +152,14 @@ def _bearing_at(moment: float, bearings: list[Bearing]) -> float:
     return np.nan if best is None or best.azimuth is None else best.azimuth
 
 
-def lines(found: Aligned, dated: str, section: str = SECTIONS["overview"]) -> Iterator[str]:
-    """Lines of ``gateway.toml``, for this section; what is only told stands behind ``#``."""
+def lines(
+    found: Aligned,
+    dated: str,
+    section: str = SECTIONS["overview"],
+    offset_s: float | None = None,
+) -> Iterator[str]:
+    """Lines of ``gateway.toml``, for this section; what is only told stands behind ``#``.
+    ``dated``, ``offset_s``: as of ``Recording``."""
     measured, words = found.delay, {"flash": "flashes", "clap": "claps"}[found.delay.seen]
     yield (
         f"# {measured.events} of {found.heard} {words} agree: {measured.seconds:+.4f} s"
@@ -160,7 +169,7 @@ def lines(found: Aligned, dated: str, section: str = SECTIONS["overview"]) -> It
     if measured.uncertainty_s > PRECISE_S:
         yield "# That is not precise: more of them, at uneven intervals, narrow it down."
     yield f"[{section}]"
-    yield from _delay_lines(measured, dated)
+    yield from _delay_lines(measured, dated, offset_s)
     if found.looked is None:
         yield f"# [{section}.view] stays as it is: {found.why_not_looked}."
         return
@@ -179,13 +188,20 @@ def lines(found: Aligned, dated: str, section: str = SECTIONS["overview"]) -> It
     yield f"road_z = {looked.view.road_z}"
 
 
-def _delay_lines(measured: Delay, dated: str) -> Iterator[str]:
+def _delay_lines(measured: Delay, dated: str, offset_s: float | None) -> Iterator[str]:
     seconds = measured.seconds
+    within_s = min(1.0, max(LEAST_WITHIN_S, 2.0 * measured.uncertainty_s))
     if dated in ("camera", "sender"):
-        yield "# The camera dates its pictures itself: no delay_s is needed."
         if abs(seconds) > OWN_CLOCK_S:
-            yield f"# But it is off by {seconds:+.3f} s: set its clock (NTP)."
+            yield f"# Its clock is off by {seconds:+.3f} s: set it (NTP), then align again."
+        if offset_s is None:
+            yield "# The camera dates its pictures itself; how late they come was not kept."
+            return
+        yield "# The camera dates its pictures itself: by these lines its clock is watched."
+        yield f"delay_s = {min(5.0, max(0.0, seconds + offset_s)):.4f}"
+        yield f"delay_within_s = {within_s:.3f}"
     elif seconds < -2 * measured.uncertainty_s - 0.005:
         yield f"# Pictures came {-seconds:.3f} s before they were taken: is the distance right?"
     else:
         yield f"delay_s = {max(0.0, seconds):.4f}"
+        yield f"delay_within_s = {within_s:.3f}"

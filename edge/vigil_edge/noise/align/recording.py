@@ -2,8 +2,9 @@
 them. Kept in a folder, so that it can be looked at again.
 
 ``audio.wav``, ``frames/*.jpg``, ``frames.json`` (as in a case's folder) and ``align.json``:
-``{"sound_started_s": …, "dated": "arrival"}``, seconds since 1970; a delay that the settings give
-is not taken off.
+``{"sound_started_s": …, "dated": "arrival", "offset_s": null}``, seconds since 1970; a delay that
+the settings give is not taken off. ``offset_s``: from when a camera that dates its pictures says
+that they were taken until the least delayed arrived.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any, ClassVar, Final, cast
 
 import cv2
@@ -63,6 +65,8 @@ class Recording:
     dated: Dated
     size: tuple[int, int]
     """Width and height of the pictures as they came."""
+    offset_s: float | None = None
+    """Of a camera that dates its pictures, until the least delayed of them arrived."""
 
 
 def read(folder: Path) -> Recording:
@@ -71,6 +75,7 @@ def read(folder: Path) -> Recording:
         told: dict[str, Any] = json.loads((folder / "align.json").read_text("utf-8"))
         listed = json.loads((folder / "frames.json").read_text("utf-8"))["frames"]
         started, dated = float(told["sound_started_s"]), cast("Dated", str(told["dated"]))
+        offset_s = None if told.get("offset_s") is None else float(told["offset_s"])
         named = sorted(((str(name), float(at)) for name, at in listed), key=lambda one: one[1])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AudioUnreadable(folder, f"is no recording of `noise align`: {error}") from error
@@ -91,7 +96,7 @@ def read(folder: Path) -> Recording:
     if len(pictures) < 3:
         raise NotAligned(f"{folder.name}: fewer than three pictures can be read")
     sound = open_wav(folder / "audio.wav")
-    return Recording(sound, started, pictures, moments, dated, size)
+    return Recording(sound, started, pictures, moments, dated, size, offset_s)
 
 
 def _small(grey: Grey) -> Grey:
@@ -118,7 +123,9 @@ def write(
         (folder / "frames" / name).write_bytes(picture.jpeg)
         index.append([name, picture.time_s])
     (folder / "frames.json").write_text(json.dumps({"frames": index}))
-    told = {"sound_started_s": started_s, "dated": dated}
+    offsets = [picture.offset_s for picture in pictures if picture.offset_s is not None]
+    offset_s = median(offsets) if offsets else None
+    told = {"sound_started_s": started_s, "dated": dated, "offset_s": offset_s}
     (folder / "align.json").write_text(json.dumps(told))
 
 

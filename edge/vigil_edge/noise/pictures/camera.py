@@ -13,13 +13,18 @@ from typing import Final
 
 from vigil_edge.noise.pictures.dating import believed
 from vigil_edge.noise.pictures.frame import Dated, Frame, FrameSource
+from vigil_edge.noise.pictures.moments import (
+    FARTHEST_S,
+    Arrivals,
+    Known,
+    by_arrival,
+    by_own_clock,
+)
 from vigil_edge.noise.pictures.settings import CameraSettings
 
 RING_BYTES: Final = 48 * 1024 * 1024
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
-FARTHEST_S: Final = 2.0
-"""Between a picture's moment and its arrival, also where it was held up on its way."""
 _LEAST_OF: Final = 20
 """Pictures that tell what a camera's clock is off by: some of them were not held up."""
 _LOGIN: Final = re.compile(r"(?<=://)[^/\s]*@")
@@ -50,6 +55,7 @@ class Camera:
         self._seconds = seconds
         self._now = now
         self._offsets: deque[float] = deque(maxlen=_LEAST_OF)
+        self._arrivals = Arrivals()
         self._ring: deque[Frame] = deque()
         self._bytes = 0
         self._held_s = math.inf
@@ -59,6 +65,8 @@ class Camera:
         self.counters = Counters()
         self.trouble: str | None = "no frame yet"
         """Why no frames come at present; None while they do."""
+        self.known: Known | None = None
+        """How well the newest picture's moment is known."""
 
     def start(self) -> None:
         """Begin reading."""
@@ -103,6 +111,7 @@ class Camera:
 
     def _read_once(self) -> None:
         self._offsets.clear()
+        self._arrivals = Arrivals()
         last_s = 0.0
         least_s = 0.9 / self._settings.fps
 
@@ -120,22 +129,28 @@ class Camera:
                 continue
             last_s = stamped.time_s
             self._keep(stamped)
-            self.trouble = None
+            self.trouble, self.known = None, stamped.known
 
     def _stamped(self, frame: Frame) -> Frame:
         now_s = self._now().timestamp()
-        delay_s = self._settings.delay_s
-        by_arrival: Dated = "arrival" if delay_s is None else "aligned"
+        delay_s, within_s = self._settings.delay_s, self._settings.delay_within_s
+        held_up_s = self._arrivals.held_up(now_s)
+        if frame.time_s and frame.dated == "arrival":
+            held_up_s = 0.0  # by the stream's own count: a stall moves no picture
         if frame.time_s and frame.dated == "camera":
             frame = self._told_by_camera(frame, now_s)
         self.counters.clock_off += frame.clock_off
         if frame.time_s and not frame.clock_off and abs(frame.time_s - now_s) > FARTHEST_S:
             self.counters.clock_off += 1
+            held_up_s = max(held_up_s, abs(frame.time_s - now_s))
             frame = replace(frame, time_s=now_s, dated="arrival", clock_off=True)
         if frame.time_s and frame.dated != "arrival":
-            return frame
+            return replace(frame, known=by_own_clock(frame.offset_s, delay_s, within_s))
+        dated: Dated = "arrival" if delay_s is None else "aligned"
+        disbelieved_s = frame.offset_s if frame.clock_off else None
+        known = by_arrival(delay_s, within_s, held_up_s, disbelieved_s)
         time_s = (frame.time_s or now_s) - (delay_s or 0.0)
-        return replace(frame, time_s=time_s, dated=by_arrival)
+        return replace(frame, time_s=time_s, dated=dated, known=known)
 
     def _told_by_camera(self, frame: Frame, now_s: float) -> Frame:
         """By the camera's own stamp, unless its clock is wrong: the least delayed say so."""

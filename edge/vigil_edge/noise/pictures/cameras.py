@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from vigil_edge.noise.pictures.advice import how_to_align, name_of
 from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.pictures.frame import Shots
 from vigil_edge.noise.pictures.settings import CameraSettings
@@ -18,6 +19,12 @@ from vigil_schemas.evidence import CameraRole
 
 CAMERA_GRACE_S: Final = 15
 """Without pictures, before it is told."""
+UNSURE_S: Final = 0.5
+"""A picture's moment that is known less well: so far behind each other vehicles follow in dense
+traffic, so that others may be taken for the one."""
+UNSURE_GRACE_S: Final = 60
+"""It has to be so all that time before it is told: pictures are held up now and then."""
+_NOT_ALIGNED: Final = "camera-not-aligned"
 _LOST: Final[dict[CameraRole, str]] = {"overview": "camera-lost", "plate": "plate-camera-lost"}
 _BOTH_LOST: Final = "cameras-lost"
 _PREFIX: Final[dict[CameraRole, str]] = {"overview": "", "plate": "plate-"}
@@ -26,7 +33,7 @@ _PREFIX: Final[dict[CameraRole, str]] = {"overview": "", "plate": "plate-"}
 
 @dataclass(frozen=True, slots=True)
 class CameraTrouble:
-    """What the gateway's health says of cameras that deliver nothing."""
+    """What the gateway's health says of cameras."""
 
     code: str
     message: str
@@ -36,6 +43,8 @@ class CameraTrouble:
 class _Watched:
     camera: Camera
     fps: float
+    settings: CameraSettings
+    unsure_s: int = 0
     counted: dict[str, int] = field(default_factory=dict)
     down_s: int = 0
 
@@ -53,7 +62,8 @@ class Cameras:
     ) -> None:
         self._count = count
         self._watched: dict[CameraRole, _Watched] = {
-            role: _Watched(Camera(each, seconds, now), each.fps) for role, each in settings.items()
+            role: _Watched(Camera(each, seconds, now), each.fps, each)
+            for role, each in settings.items()
         }
 
     def start(self) -> None:
@@ -84,6 +94,9 @@ class Cameras:
         """Once a second: how long each has been down, and what became of its pictures."""
         for role, each in self._watched.items():
             each.down_s = each.down_s + 1 if each.camera.trouble else 0
+            known = each.camera.known
+            unsure = not each.camera.trouble and known is not None and known.within_s > UNSURE_S
+            each.unsure_s = each.unsure_s + 1 if unsure else 0
             seen = each.camera.counters
             for name, value in (
                 ("frames-dropped", seen.dropped),
@@ -111,3 +124,21 @@ class Cameras:
             return CameraTrouble(code, next(iter(lost.values())))
         named = "; ".join(f"{role} camera: {said}" for role, said in lost.items())
         return CameraTrouble(code, named)
+
+    @property
+    def unsure(self) -> CameraTrouble | None:
+        """Of those whose pictures' moments have not been known well for ``UNSURE_GRACE_S``."""
+        told = []
+        for role, each in self._watched.items():
+            known = each.camera.known
+            if each.unsure_s <= UNSURE_GRACE_S or known is None:
+                continue
+            name = name_of(role, len(self._watched)).en
+            mend = how_to_align(role, len(self._watched)).en
+            if each.settings.delay_s is not None:
+                mend = f"set its clock (NTP), or {mend}"
+            told.append(
+                f"{name}: its pictures may have been taken {known.earlier_s:.2f} s earlier or"
+                f" {known.later_s:.2f} s later than is said; {mend}"
+            )
+        return CameraTrouble(_NOT_ALIGNED, "; ".join(told)) if told else None

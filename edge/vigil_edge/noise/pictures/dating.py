@@ -14,14 +14,13 @@ from statistics import median
 from typing import Final, NamedTuple, Protocol
 
 from vigil_edge.noise.pictures.frame import Dated
+from vigil_edge.noise.pictures.moments import LATEST_S
 from vigil_edge.noise.pictures.rtcp import VIDEO_HZ
 from vigil_edge.noise.sound.clock import SampleClock
 
 SOONEST_S: Final = -0.05
 """Less between a picture's taking, by its camera's clock, and its arrival cannot be: the clock is
 wrong."""
-LATEST_S: Final = 1.0
-"""Nor can more, of the least delayed pictures: 14 m at 50 km/h, and another vehicle is there."""
 DELAY_WITHIN_S: Final = 0.2
 """So near to the delay that was measured, where one was."""
 LEAST_PICTURES: Final = 12
@@ -42,7 +41,8 @@ class Moment(NamedTuple):
 
 def believed(offset_s: float, delay_s: float | None) -> bool:
     """Whether a camera's clock can be right whose least delayed pictures arrive so long after it
-    says that they were taken. ``delay_s``: as it was measured."""
+    says that they were taken. ``delay_s``: as it was measured. One that is believed may be wrong
+    all the same: ``moments`` says by how much."""
     if delay_s is not None and abs(offset_s - delay_s) > DELAY_WITHIN_S:
         return False
     return SOONEST_S <= offset_s <= LATEST_S

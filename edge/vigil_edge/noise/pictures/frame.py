@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+from vigil_edge.noise.pictures.moments import UNKNOWN, Known
+
 MAX_FRAME_BYTES: Final = 4 * 1024 * 1024
 
 Dated = Literal["camera", "sender", "aligned", "arrival"]
@@ -24,6 +26,8 @@ class Frame:
     """The camera said a moment that cannot be: its clock is wrong, and its arrival counts."""
     offset_s: float | None = None
     """Its arrival less the moment that its camera told, where it told one."""
+    known: Known = UNKNOWN
+    """How well ``time_s`` is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from vigil_edge.noise.pictures.case_folder import FRAMES
+from vigil_edge.noise.pictures.moments import UNKNOWN, Known
 from vigil_edge.noise.plate.candidates import Grey, Picture
 from vigil_schemas.evidence import CameraRole
 
@@ -41,22 +42,23 @@ class Film:
     loudest_s: float
     """The moment of LAFmax."""
     fps: float
-    aligned: bool
-    """Whether the moment of each picture is known better than by its arrival."""
+    known: Known
+    """How well the moments of all of them are known."""
 
 
 def film_of(folder: Path, camera: CameraRole = "overview") -> Film:
-    """``folder/frames.json``: ``{"fps":…, "LAFmax_s":…, "aligned":…, "frames":[[name, seconds],
-    …]}``, the names being JPEG files in ``folder/frames``; ``plate-`` before both of the plate
-    camera. Where nothing says that they are aligned, they are not.
+    """``folder/frames.json``: ``{"fps":…, "LAFmax_s":…, "known_s":[earlier, later],
+    "frames":[[name, seconds], …]}``, the names being JPEG files in ``folder/frames``; ``plate-``
+    before both of the plate camera. Where nothing says how well their moments are known (a case
+    that waited while its gateway was updated), they are not.
 
     Raises ``FileNotFoundError`` where the place has no such camera.
     """
     name = FRAMES[camera]
     case = json.loads((folder / f"{name}.json").read_text())
     frames = [(folder / name / file, float(time_s)) for file, time_s in case["frames"]]
-    aligned = bool(case.get("aligned", False))
-    return Film(frames, float(case["LAFmax_s"]), float(case["fps"]), aligned)
+    known = Known(*map(float, case["known_s"])) if "known_s" in case else UNKNOWN
+    return Film(frames, float(case["LAFmax_s"]), float(case["fps"]), known)
 
 
 def plate_film_of(folder: Path) -> Film | None:

@@ -56,7 +56,9 @@ class CameraSettings(BaseModel):
     """At most this many frames a second are kept."""
     delay_s: Annotated[float, Field(ge=0, le=5)] | None = None
     """From a picture's taking to its arrival, as ``noise align`` measured it: for a camera that
-    does not say when it took its pictures."""
+    does not say when it took its pictures, and to watch the clock of one that does."""
+    delay_within_s: Annotated[float, Field(ge=0.01, le=1)] = 0.1
+    """By how much ``delay_s`` may be wrong, as ``noise align`` told it with it."""
     view: ViewSettings | None = None
 
     @field_validator("address")

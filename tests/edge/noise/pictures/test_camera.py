@@ -26,6 +26,7 @@ from edge.noise.street import mjpeg_camera, part, picture
 from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.pictures.frame import MAX_FRAME_BYTES, Frame
 from vigil_edge.noise.pictures.mjpeg import MAX_HEADER_BYTES, MjpegStream, MultipartParser
+from vigil_edge.noise.pictures.moments import FARTHEST_S
 from vigil_edge.noise.pictures.settings import CameraSettings
 
 SMALL = b"\xff\xd8" + bytes(range(1, 200)) + b"\r\n\r\n--fram\n\n" + b"\xff\xd9"
@@ -148,6 +149,41 @@ async def test_a_camera_whose_clock_cannot_be_right_is_dated_by_arrival(
     assert all(
         frame.offset_s is not None and abs(frame.offset_s + ahead_s) < 0.3 for frame in frames
     )
+    if by == "camera":
+        # It need not be right: its pictures may be a second old, or have been taken just now.
+        assert all(frame.known.earlier_s == pytest.approx(0.6, abs=0.3) for frame in frames)
+        assert all(frame.known.later_s == pytest.approx(0.6, abs=0.3) for frame in frames)
+    else:
+        assert all(frame.known.earlier_s == pytest.approx(FARTHEST_S) for frame in frames[1:])
+
+
+@pytest.mark.parametrize(
+    ("clock_s", "dated", "earlier_s", "later_s"),
+    [(0.0, "camera", 0.05, 0.05), (0.15, "camera", 0.2, 0.05), (0.6, "aligned", 0.05, 0.65)],
+)
+async def test_by_a_measured_delay_a_cameras_clock_is_watched(
+    clock_s: float, dated: str, earlier_s: float, later_s: float
+) -> None:
+    """``clock_s``: so far ahead of the gateway's; one that is not believed may be right all the
+    same, where pictures are on their way for less long than they were."""
+    delay_s = 0.7
+    async with mjpeg_camera(fps=20) as port:
+        address = f"http://127.0.0.1:{port}/"
+        settings = CameraSettings(
+            source="mjpeg", address=address, fps=20, delay_s=delay_s, delay_within_s=0.05
+        )
+        behind_s = delay_s - clock_s  # as the gateway sees pictures that are on their way so long
+        watched = Camera(settings, 60.0, lambda: now() + timedelta(seconds=behind_s))
+        begun = now()
+        watched.start()
+        await eventually(lambda: watched.counters.frames >= 30)
+        watched.stop()
+    frames = watched.between(begun - timedelta(seconds=5), now() + timedelta(seconds=5))[15:]
+    assert {frame.dated for frame in frames} == {dated}
+    for frame in frames:
+        # What this machine itself holds up is told as well.
+        assert earlier_s - 0.1 <= frame.known.earlier_s <= earlier_s + 1.0
+        assert later_s - 0.1 <= frame.known.later_s <= later_s + 0.1
 
 
 async def test_what_is_no_camera_is_named() -> None:

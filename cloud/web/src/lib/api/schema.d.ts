@@ -9543,6 +9543,11 @@ export interface components {
             ended: string;
             /** Evidence Sha256 */
             evidence_sha256: string | null;
+            /**
+             * Films
+             * @description In its package, the overview's first; empty while it has not come.
+             */
+            films?: components["schemas"]["Film"][];
             findings: components["schemas"]["Findings"] | null;
             /** Gateway */
             gateway: string;
@@ -9818,6 +9823,19 @@ export interface components {
             line: number;
             /** Text */
             text: string;
+        };
+        /**
+         * Film
+         * @description A camera's, in a package.
+         */
+        Film: {
+            /**
+             * Camera
+             * @description Which of two cameras; null where the place has one.
+             */
+            camera: ("overview" | "plate") | null;
+            /** Name */
+            name: string;
         };
         /**
          * Findings
@@ -13206,6 +13224,12 @@ export interface components {
              */
             abstained?: ("no-camera" | "no-reader" | "no-plate" | "not-attributed" | "not-in-picture" | "cut-off" | "several-heard" | "unsure" | "disagreement" | "failed") | null;
             /**
+             * Apart S
+             * @description So far the moments of the two cameras' pictures may lie apart: within it no other vehicle may
+             *     be the loud one; absent where there is one camera.
+             */
+            apart_s?: number | null;
+            /**
              * Camera
              * @description Of a place with two cameras, in whose pictures it was looked for last; absent where there is
              *     one.
@@ -16378,15 +16402,28 @@ export interface components {
              * @description ``no-view``: the settings do not say how the camera looks. ``no-bearing``: the sound told no
              *     direction (low signal-to-noise ratio, or several sources). ``no-match``: no track was where the
              *     sound came from (hidden, or outside the picture). ``several``: two tracks stood within 10°, one
-             *     that the picture's edge cuts off included. ``several-heard``: a quarter of the bearings pointed
+             *     that the picture's edge cuts off included, or would with the pictures taken at other moments
+             *     that are possible (``rival_off_s``). ``several-heard``: a quarter of the bearings pointed
              *     elsewhere than to the best track, to a source that no picture shows.
              */
             abstained?: ("no-camera" | "no-array" | "no-view" | "no-bearing" | "no-track" | "no-match" | "several" | "several-heard" | "failed") | null;
+            /**
+             * Pictures Within S
+             * @description By how much the pictures may have been taken earlier or later than is said; absent of
+             *     gateways that did not ask.
+             */
+            pictures_within_s?: number | null;
             /**
              * Rival Deg
              * @description How far from the best track the nearest other one stood while it was loud.
              */
             rival_deg?: number | null;
+            /**
+             * Rival Off S
+             * @description Of ``several``: had the pictures been taken so much earlier (negative: later) than is said,
+             *     which nobody can exclude, another track would be the one, or within 10° of it.
+             */
+            rival_off_s?: number | null;
             /**
              * Tracks
              * @description Vehicles that were followed in the pictures.
