@@ -98,7 +98,8 @@ LONG = tests/cloud/alerts/test_plans.py tests/cloud/http/test_addresses.py tests
 	tests/cloud/notify/test_progress.py tests/cloud/notify/test_escalation_progress.py \
 	tests/cloud/identity/test_rights.py tests/cloud/identity/test_matrix.py \
 	tests/cloud/identity/test_every_operation.py tests/edge/checkin/test_hostile_payloads.py \
-	tests/cloud/smoke/test_floods.py \
+	tests/cloud/smoke/test_floods.py tests/cloud/smoke/test_losses.py tests/cloud/smoke/test_returns.py \
+	tests/cloud/alerts/test_flood.py \
 	tests/e2e/test_compose.py tests/e2e/test_demo.py tests/e2e/test_journeys.py \
 	tests/e2e/test_installed_gateway.py tests/e2e/test_debian.py \
 	tests/edge/noise/test_align.py tests/edge/noise/test_two_cameras.py \

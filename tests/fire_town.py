@@ -46,10 +46,17 @@ class Seconds:
 class Home:
     """The home of a city; ``look`` is one round of the jobs."""
 
-    def __init__(self, city: City, *, code: str | None = CODE) -> None:
+    def __init__(self, city: City, *, code: str | None = CODE, furnished: bool = False) -> None:
+        """``furnished``: the city is a copy of one in which a home was made."""
         self.city = city
         self.seconds = Seconds()
         self.watch = Watch(self.seconds)
+        if not furnished:
+            self._furnish(city, code)
+        if code is not None:
+            city.later(seconds=1)
+
+    def _furnish(self, city: City, code: str | None) -> None:
         city.birth(also=(BEDROOM,))
         people = {
             "resident": Relation.RESIDENT,
@@ -70,7 +77,6 @@ class Home:
                 households.give_device(session, HOME, device, by="test", now=city.time)
         if code is not None:
             self.say("resident", "PUT", f"/homes/{HOME}/code", {"code": code})
-            city.later(seconds=1)
 
     def say(self, who: str, method: str, path: str, body: Any = None) -> httpx.Response:
         answer = self.city.client(who).request(method, f"/api/v1/smoke{path}", json=body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import servers
 from aed_town import Line119
 from cloud.smoke.bridges import SINGLY, MakeTown, Town
-from cloud_city import City, populated
+from cloud_city import City
 from fire_town import Home
 from vigil_cloud.capacity.limits import Quotas
 
@@ -23,12 +24,21 @@ def line() -> Iterator[Line119]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def home_folder(populated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once; each test takes a copy."""
+    folder = Path(shutil.copytree(populated_folder, tmp_path_factory.mktemp("home") / "cloud"))
+    city = City(folder)
+    Home(city)
+    city.close()
+    return folder
+
+
 @pytest.fixture
-def home(tmp_path: Path, line: Line119) -> Iterator[Home]:
-    city = populated(
-        tmp_path / "cloud", emergency_url=line.url, emergency_station="23.4801,120.4491"
-    )
-    yield Home(city)
+def home(tmp_path: Path, line: Line119, home_folder: Path) -> Iterator[Home]:
+    folder = Path(shutil.copytree(home_folder, tmp_path / "cloud"))
+    city = City(folder, emergency_url=line.url, emergency_station="23.4801,120.4491")
+    yield Home(city, furnished=True)
     city.close()
 
 

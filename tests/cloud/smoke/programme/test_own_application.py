@@ -31,7 +31,8 @@ def count(programme: Programme, *models: Any) -> list[int]:
 def test_whether_a_home_is_eligible_is_told_before_anything_is_written(
     programme: Programme,
 ) -> None:
-    look(programme, who="guardian")  # a sign-in is audited
+    for who in ("resident", "guardian"):
+        look(programme, who=who)  # a sign-in is audited
     before = count(programme, ProgrammeHome, ProgrammeStep, AuditEntry)
     assert look(programme) == {"eligible": False, "objections": ["no-risk-group"]}
     assert look(programme, "elder-alone") == {"eligible": True, "objections": []}
