@@ -85,8 +85,9 @@ SignedChannel = Annotated[int, Depends(signed_channel)]
 def reply_by_hook(
     body: HookReply, channel_id: SignedChannel, services: ServicesDependency
 ) -> HookOutcome:
-    """Answer an alert for the channel that was told of it. Once for each message; afterwards
-    what was answered is said again. 404 for a token that is not this channel's, 410 after its
+    """Answer an alert for the channel that was told of it. Each answer counts once, and after one
+    only what says more of a home's fire (`false-alarm`, then `burns`); whatever else comes is
+    told again what was answered. 404 for a token that is not this channel's, 410 after its
     time, 409 where the `id` was used for another message."""
     proof = replies.verify(services, body.token, body.answer, body.code, channel_id=channel_id)
     with writing(services.sessions) as session:

@@ -8,6 +8,7 @@ nor a cookie takes part, and no other site can press the button without knowing 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Final, cast, get_args
 from urllib.parse import parse_qs
 
@@ -110,7 +111,8 @@ def _page(
             if link.used is None and reply_links.is_over(link, now):
                 raise replies.ReplyExpired("The time of this link is over.")
             language = wanted or _language(channel)
-            asked = _asked(session, link, channel, alert, "" if refused is None else refused.code)
+            code = "" if refused is None else refused.code
+            asked = _asked(session, link, channel, alert, now, code)
         home = alert_link(services.settings.public_url, asked[0])
         page = reply_text.asking(asked[1], token, first, language, home)
         if refused is not None:
@@ -121,7 +123,12 @@ def _page(
 
 
 def _asked(
-    session: Session, link: ReplyLink, channel: Channel, alert: AlertRow, refused: str
+    session: Session,
+    link: ReplyLink,
+    channel: Channel,
+    alert: AlertRow,
+    now: datetime,
+    refused: str,
 ) -> tuple[str, Asked]:
     at_home = reply_links.at_home_of(alert)
     personal = alert.person_key is not None
@@ -134,7 +141,7 @@ def _asked(
         over=alert.cleared,
         taken_by="" if personal and taken is not None else taken,
         who=reply_links.who_of(session, channel),
-        answers=cast(tuple[Reply, ...], tuple(link.answers)),
+        answers=() if reply_links.is_over(link, now) else reply_links.still_open(link),
         answered=cast(Reply | None, link.answer),
         answered_at=link.used,
         needs_code=at_home is not None and at_home.code_counts(session, alert.id),

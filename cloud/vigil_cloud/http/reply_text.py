@@ -30,6 +30,7 @@ class Asked:
     who: str
     """In whose name the answer is given."""
     answers: tuple[Reply, ...]
+    """What may be said, or still be said."""
     answered: Reply | None = None
     answered_at: datetime | None = None
     needs_code: bool = False
@@ -47,8 +48,8 @@ def asking(asked: Asked, token: str, first: Reply | None, language: Language, ho
     body = [*_head(asked, words)]
     if asked.answered is not None and asked.answered_at is not None:
         body += _answered(asked, asked.answered, asked.answered_at, words)
-        if "burns" in asked.answers and asked.answered != "burns":
-            body += _button(token, "burns", words, asked, first=False)
+        for answer in sorted(asked.answers, key=lambda one: one != first):
+            body += _button(token, answer, words, asked, first=answer == first)
     else:
         said = words.of(
             f"You answer as {asked.who}. Nothing has been answered yet: press one.",
@@ -77,6 +78,14 @@ def refusing(code: str, language: Language) -> str:
     return page(words.of(*title), body, words)
 
 
+_ONCE: Final = (
+    "Each answer of the link counts once. To say something else, sign in and open the alert.",
+    "此連結的每個回覆只計一次。若要更改回覆，請登入並開啟警報。",
+)
+_MORE: Final = (
+    "What you said stands. You can still say what you see:",
+    "您的回覆已記錄。仍可回報您所見的情況：",
+)
 _WITH_CODE: Final = (
     "With the code nobody is called, or whoever was called is told that there is no fire.",
     "輸入正確密碼後不再通報；已受通報者會收到無火災的通知。",
@@ -124,8 +133,8 @@ _REFUSALS: Final = {
     "reply-expired": (
         ("This link has expired", "此連結已過期"),
         (
-            "Nothing was answered with it. Use the link of a newer message, or sign in.",
-            "此連結未曾用於回覆。請使用較新訊息中的連結，或登入系統。",
+            "It answers nothing any more. Use the link of a newer message, or sign in.",
+            "此連結已不能用於回覆。請使用較新訊息中的連結，或登入系統。",
         ),
     ),
     "forbidden": (
@@ -203,10 +212,7 @@ def _answered(asked: Asked, answer: Reply, at: datetime, words: Words) -> list[s
         f"Answered as {asked.who} at {words.time(at)}: {said}.",
         f"已於 {words.time(at)} 以「{asked.who}」回覆：{said}。",
     )
-    once = words.of(
-        "The link works once. To say something else, sign in and open the alert.",
-        "此連結只能使用一次。若要更改回覆，請登入並開啟警報。",
-    )
+    once = words.of(*(_MORE if asked.answers else _ONCE))
     return [
         f'<p role="status"><b>{escape(told)}</b></p>',
         f"<p>{words.of(*_EFFECTS[answer])}</p>",

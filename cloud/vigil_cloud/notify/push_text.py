@@ -89,8 +89,10 @@ def _actions(
         return (Action("open", words.of(*_OPEN), page),)
     given: tuple[Reply, ...] = ("burns", "false-alarm")
     if not at_home or not set(given) <= set(offered.answers):
-        taken = _reply("accepted", offered, words)
-        return (taken, Action("open", words.of(*_OPEN), page))
+        opened = Action("open", words.of(*_OPEN), page)
+        if "accepted" not in offered.answers:  # somebody has taken it on
+            return (opened,)
+        return (_reply("accepted", offered, words), opened)
     return tuple(_reply(one, offered, words) for one in given)
 
 

@@ -90,10 +90,11 @@ def answer(  # noqa: PLR0913 - one answer with everything it may carry, by name
     request: HookRequest | None = None,
     proof: Proof | None = None,
 ) -> Outcome:
-    """Answer once, in the caller's transaction; afterwards it says what was answered and when.
+    """Answer, in the caller's transaction; a word that may not follow what was answered before
+    (``reply_links.still_open``) changes nothing, and what was answered and when is said again.
 
-    ``request``: a web hook's, whose channel the link must be. ``proof``: of the home's code. That
-    it burns may be said whatever was answered before. Raises ``ReplyUnknown``,
+    ``request``: a web hook's, whose channel the link must be. ``proof``: of the home's code.
+    Raises ``ReplyUnknown``,
     ``ReplyExpired``, ``ReplyNotOffered``, ``ReplyIdUsedAgain``, and ``Forbidden`` where whoever
     was told may not answer any more.
     """
@@ -108,8 +109,8 @@ def answer(  # noqa: PLR0913 - one answer with everything it may carry, by name
     who = reply_links.who_of(session, channel)
     if request is not None:
         _refuse_other(session, link, request)
-    again = said == "burns" and link.answer != "burns" and said in link.answers
-    if link.used is not None and link.answer is not None and not again:
+    follows = said in reply_links.still_open(link)
+    if link.used is not None and link.answer is not None and not follows:
         return Outcome(alert.id, who, cast(Reply, link.answer), link.used, True)
     if reply_links.is_over(link, now):
         raise ReplyExpired("The time of this link is over.")
@@ -167,8 +168,8 @@ def verify(
         if link is None or channel_id not in {None, link.channel_id}:
             return None  # ``answer`` says so
         channel, alert = session.get(Channel, link.channel_id), session.get(AlertRow, link.alert_id)
-        unused = link.used is None and not reply_links.is_over(link, now)
-        if channel is None or alert is None or not unused or said not in link.answers:
+        waits = said in reply_links.still_open(link) and not reply_links.is_over(link, now)
+        if channel is None or alert is None or not waits:
             return None
         who, at_home = reply_links.who_of(session, channel), reply_links.at_home_of(alert)
         if at_home is None or not at_home.code_counts(session, alert.id):

@@ -1,7 +1,8 @@
 """One-time links with which whoever was told of an alert answers it, without signing in.
 
-A link is a capability: bound to one alert, one channel and a set of answers, for two days and one
-use. Its token is an HMAC under the secret key of a random number that is stored; the token itself
+A link is a capability: bound to one alert, one channel and a set of answers, for two days. Each
+answer counts once, and after one only what says more of a home's fire may follow (``still_open``).
+Its token is an HMAC under the secret key of a random number that is stored; the token itself
 is not, so that a copy of the database answers nothing, and a message that is sent again carries
 the same link. It is written into messages alone: never into logs, history or audit.
 """
@@ -13,7 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -40,6 +41,16 @@ REPLIES: Final[Mapping[Reply, tuple[str, str]]] = {
     "burns": ("It burns", "真的失火了"),
 }
 """As messages and pages word them."""
+AT_HOME: Final[frozenset[Reply]] = frozenset({"false-alarm", "burns"})
+"""What only those say who are there: asked for also of what somebody has taken on."""
+_SAYS_MORE: Final[Mapping[str, int]] = {
+    "accepted": 0,
+    "declined": 0,
+    "false-alarm": 1,
+    "burns": 2,
+}
+"""Which answer may follow another with the same link: that it is none after who goes, that it burns
+after everything, and never the other way round."""
 LIFETIME: Final = timedelta(days=2)
 USED_AGAIN: Final = timedelta(days=1)
 """A message that is sent again has a link that lasts at least so long."""
@@ -74,10 +85,13 @@ def offer(
     public_url: str,
 ) -> Offered | None:
     """The link for a message of this alert to this channel; ``None`` where nothing is asked, or
-    whoever it reaches may not answer. In the caller's transaction."""
-    if alert.severity == "info" or not state_of(alert).stands or alert.acknowledged:
+    whoever it reaches may not answer. Of what somebody has taken on it asks only what a home knows
+    of its own fire. In the caller's transaction."""
+    if alert.severity == "info" or not state_of(alert).stands:
         return None
     answers = answers_of(session, channel, alert, now)
+    if alert.acknowledged:
+        answers = tuple(one for one in answers if one in AT_HOME)
     if not answers:
         return None
     link = _standing(session, channel, alert, answers, now)
@@ -110,6 +124,13 @@ def find(session: Session, cipher: Cipher, token: str, *, lock: bool = False) ->
     if link is None or not same_secret(_token(cipher, link.nonce), token):
         return None
     return link
+
+
+def still_open(link: ReplyLink) -> tuple[Reply, ...]:
+    """What may still be said with it, its time apart: all that it offers until something was
+    answered, then only what says more. So no word counts twice, and none is undone by a link."""
+    said = -1 if link.answer is None else _SAYS_MORE[link.answer]
+    return tuple(cast(Reply, one) for one in link.answers if _SAYS_MORE[one] > said)
 
 
 def is_over(link: ReplyLink, now: datetime) -> bool:

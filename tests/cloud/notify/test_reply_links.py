@@ -263,6 +263,9 @@ def test_only_who_lives_there_calls_a_false_alarm(linked: City, hook: Hook) -> N
     assert set(links(hook.received[0]["message"])) == {"accepted", "declined", "burns"}
     token = links(hook.received[0]["message"])["accepted"].rpartition("/")[0]
     assert linked.anonymous().post(f"{token}/false-alarm").status_code == 422
+    linked.anonymous().post(links(at_home.received[0]["message"])["accepted"])
+    assert offered(linked, "resident") == ("false-alarm", "burns"), "what only a home knows"
+    assert offered(linked, "contact") == ("burns",)
 
     linked.anonymous().post(links(at_home.received[0]["message"])["false-alarm"])
 
@@ -270,6 +273,15 @@ def test_only_who_lives_there_calls_a_false_alarm(linked: City, hook: Hook) -> N
     assert alert["acknowledged_by"] == "resident"
     assert alert["state"]["active"] is True, "it stays shown until the alarm itself is silent"
     assert [line["action"] for line in alert["history"]][-2:] == ["acknowledged", "false-alarm"]
+
+
+def offered(city: City, name: str) -> tuple[str, ...]:
+    """What the next message of the fire to this channel offers."""
+    with writing(city.services.sessions) as session:
+        whose = session.scalars(select(Channel).where(Channel.name == name)).one()
+        alert = session.scalars(select(AlertRow)).one()
+        found = reply_links.offer(session, city.cipher, whose, alert, city.time, public_url=PUBLIC)
+    return () if found is None else found.answers
 
 
 def test_nothing_is_offered_where_nothing_is_asked_or_nobody_said_the_address(

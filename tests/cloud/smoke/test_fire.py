@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -264,6 +265,82 @@ def test_a_link_without_an_account_takes_it_back_with_the_code_alone(
     assert kinds(line) == ["Alert"]
     hook.close()
     city.close()
+
+
+@pytest.fixture
+def linked(tmp_path: Path, line: Line119) -> Iterator[tuple[Home, dict[str, str]]]:
+    """A home whose resident was told by a message with links; their paths by answer."""
+    city = populated(tmp_path / "linked", emergency_url=line.url, public_url="http://vigil.example")
+    hook, home = Hook(), Home(city)
+    channel(city, hook.url, username="resident")
+    ring(home)
+    home.told()
+    found = re.findall(r"example(/r/\S+/([a-z-]+))$", hook.received[-1]["message"], re.MULTILINE)
+    yield home, {answer: path for path, answer in found}
+    hook.close()
+    city.close()
+
+
+def test_who_said_i_take_it_takes_it_back_by_the_same_link_and_its_code(
+    linked: tuple[Home, dict[str, str]], line: Line119
+) -> None:
+    home, paths = linked
+    phone = home.city.anonymous()
+    assert phone.post(paths["accepted"]).status_code == 303
+    page = phone.get(f"{paths['accepted']}?lang=en").text
+    assert "I take it." in page
+    assert 'name="code"' in page
+    assert "It burns" in page
+    home.later(20)
+    refused = phone.post(f"{paths['false-alarm']}?lang=en", data={"code": "0000"})
+    assert (refused.status_code, "This is not the code" in refused.text) == (403, True)
+    assert home.fires()[0]["phase"] == "asking"
+
+    assert phone.post(paths["false-alarm"], data={"code": CODE}).status_code == 303
+
+    assert home.fires()[0]["phase"] == "false-alarm"
+    said = actions(home.city)
+    for action in ("alert.acknowledged", "alert.false-alarm", "fire.code"):
+        assert said.count(action) == 1, action
+    for again in ("accepted", "declined", "false-alarm"):
+        shown = phone.post(f"{paths[again]}?lang=en", data={"code": CODE}, follow_redirects=True)
+        assert "False alarm, I am safe." in shown.text
+    assert actions(home.city) == said, "each word counts once"
+    home.later(600)
+    assert line.received == []
+
+
+def test_who_said_i_take_it_says_that_it_burns_and_no_link_takes_that_back(
+    linked: tuple[Home, dict[str, str]], line: Line119
+) -> None:
+    home, paths = linked
+    phone = home.city.anonymous()
+    for word in ("declined", "burns"):
+        assert phone.post(paths[word]).status_code == 303
+    home.look()
+    assert kinds(line) == ["Alert"]
+    assert actions(home.city).count("alert.burns") == 1
+
+    shown = phone.post(
+        f"{paths['false-alarm']}?lang=en", data={"code": CODE}, follow_redirects=True
+    )
+
+    assert "It burns." in shown.text
+    assert 'name="code"' not in shown.text
+    home.look()
+    assert (kinds(line), home.fires()[0]["phase"]) == (["Alert"], "called")
+
+
+def test_a_link_that_ran_out_says_nothing_more_of_a_fire(
+    linked: tuple[Home, dict[str, str]],
+) -> None:
+    home, paths = linked
+    phone = home.city.anonymous()
+    assert phone.post(paths["accepted"]).status_code == 303
+    home.city.later(days=2)
+    assert 'method="post"' not in phone.get(paths["accepted"]).text
+    for word in ("false-alarm", "burns"):
+        assert phone.post(paths[word], data={"code": CODE}).status_code == 410
 
 
 def test_a_wrong_code_never_silences_and_is_locked_and_told_to_the_home(
