@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import isfinite
@@ -26,6 +26,7 @@ COLUMNS: Final = (
     *("pads_until", "battery_until", "device"),
 )
 MOST_MISTAKES: Final = 50
+MOST_UNKNOWN: Final = 50
 MOST_SITES: Final = 20_000
 _TEXTS: Final = {
     "name": ("name", 120),
@@ -38,6 +39,12 @@ _TEXTS: Final = {
 }
 _IF_NEW: Final = "name if new"
 """No key of a file: what an AED without a name is called, unless it has one in the register."""
+_KNOWN: Final = {
+    *COLUMNS,
+    *("emergency", "@id", "contact:phone", "emergency:phone"),
+    _IF_NEW,
+}
+"""Columns and keys that something is taken from."""
 _REF: Final = re.compile(r"\w[\w.-]{0,39}")
 """As the API's addresses name one (``schema.SiteId``)."""
 _DEVICE: Final[TypeAdapter[str]] = TypeAdapter(DeviceId)
@@ -64,6 +71,14 @@ class Imported:
 
     ref: str
     fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a file says, and its columns or keys that nothing is taken from."""
+
+    sites: list[Imported]
+    unknown: list[str]
 
 
 def to_csv(rows: Sequence[AedSite]) -> str:
@@ -94,7 +109,7 @@ def to_geojson(rows: Sequence[AedSite]) -> str:
     return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
 
 
-def from_csv(text: str) -> list[Imported]:
+def from_csv(text: str) -> Found:
     """Raises ``BadImport``."""
     try:
         reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
@@ -110,10 +125,11 @@ def from_csv(text: str) -> list[Imported]:
         raise BadImport([f"no CSV: {error}"]) from error
     if wrong := [f"{where}: more cells than columns" for where, row in rows if surplus(row)]:
         raise BadImport(wrong)
-    return _all((where, {k: v for k, v in row.items() if k is not None}) for where, row in rows)
+    filled = ((where, {k: v for k, v in row.items() if k is not None}) for where, row in rows)
+    return Found(_all(filled), _unknown(names))
 
 
-def from_geojson(text: str) -> list[Imported]:
+def from_geojson(text: str) -> Found:
     """Raises ``BadImport``."""
     try:
         found = [
@@ -121,7 +137,12 @@ def from_geojson(text: str) -> list[Imported]:
         ]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadImport([f"no GeoJSON of points: {error}"]) from error
-    return _all(found)
+    return Found(_all(found), _unknown(key for _, tags in found for key in tags))
+
+
+def _unknown(names: Iterable[str]) -> list[str]:
+    """Each once, by name; so many are told, so much of each."""
+    return [name[:80] for name in sorted({*names} - _KNOWN - {""})[:MOST_UNKNOWN]]
 
 
 def _feature(number: int, feature: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from vigil_cloud import spreadsheets
 from vigil_cloud.aed import exchange, patrol_photos, register, tagged, tester
 from vigil_cloud.aed.exchange import BadImport
 from vigil_cloud.aed.hours import readable
@@ -116,8 +117,9 @@ async def import_sites(
     services: ServicesDependency,
     format: Annotated[Format, Query()] = "csv",
 ) -> Imported:
-    """A file with a mistake is not taken at all. AEDs are known by their ``ref``; what the file
-    does not say of one, and those that are not in it, stay as they are."""
+    """CSV in UTF-8 or Big5, or GeoJSON. A file with a mistake is not taken at all. AEDs are known
+    by their ``ref``; what the file does not say of one, and those that are not in it, stay as they
+    are. Columns and keys that nothing is taken from are named."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
@@ -127,11 +129,8 @@ async def import_sites(
 
 
 def _import(services: Services, keeper: Reader, received: bytes, format: Format) -> Imported:
-    try:
-        text = received.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadImport(["it is not UTF-8"]) from error
-    found = exchange.from_csv(text) if format == "csv" else exchange.from_geojson(text)
+    read = _csv(received) if format == "csv" else _geojson(received)
+    found = read.sites
     kept_out: list[str] = []
     # Looked at whole before the first is written; written in small pieces, so that nobody waits
     # for the register. A process that dies in between leaves the rest to the next import.
@@ -142,7 +141,23 @@ def _import(services: Services, keeper: Reader, received: bytes, format: Format)
                 for one in found[first : first + _AT_ONCE]
                 if register.bring_in(session, one.ref, one.fields, keeper.username, services.now())
             ]
-    return Imported(sites=len(found), kept_out=kept_out)
+    return Imported(sites=len(found), kept_out=kept_out, unknown=read.unknown)
+
+
+def _csv(received: bytes) -> exchange.Found:
+    try:
+        return exchange.from_csv(spreadsheets.text_of(received))
+    except spreadsheets.NoTable as error:
+        raise BadImport([str(error)]) from error
+
+
+def _geojson(received: bytes) -> exchange.Found:
+    """Always UTF-8 (RFC 8259)."""
+    try:
+        text = received.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadImport(["it is not UTF-8"]) from error
+    return exchange.from_geojson(text)
 
 
 @router.put("/sites/{site}", operation_id="put_aed_site")

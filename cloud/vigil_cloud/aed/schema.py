@@ -130,6 +130,8 @@ class Imported(Answer):
     sites: int
     kept_out: list[str]
     """Said to be in service by the file, and left out of it: a patrol found them unfit."""
+    unknown: list[str]
+    """Its columns, or keys of GeoJSON, that nothing is taken from; the first 50 by name."""
 
 
 class TagBody(Body):

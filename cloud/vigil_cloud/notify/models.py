@@ -252,3 +252,5 @@ class PushSubscription(Base):
     session_sha256: Mapped[str] = mapped_column(String(64), index=True)
     """Of the session in which it was asked for last. Not a foreign key: one that has run out by
     itself leaves a home its alarms; who signs out ends both."""
+    since: Mapped[datetime | None] = mapped_column(info=SINCE)
+    """When it was asked for last: whoever did so longest ago makes room. ``None``: before 0079."""

@@ -32,7 +32,7 @@ from vigil_cloud.notify.web_push.addresses import Subscription, Target
 
 KEY_COLUMN: Final = "push.private"
 MOST: Final = 20
-"""Browsers of one account; one more takes the place of the oldest."""
+"""Browsers of one account; one more takes the place of the one that subscribed longest ago."""
 _NAMED: Final = 8
 
 
@@ -106,6 +106,7 @@ def subscribe(  # noqa: PLR0913 - one subscription with whose it is and what is 
             account_id=account.id,
             endpoint_hash=hashed,
             session_sha256=token,
+            since=now,
         )
     )
     session.flush()
@@ -115,11 +116,17 @@ def subscribe(  # noqa: PLR0913 - one subscription with whose it is and what is 
 
 
 def _make_room(session: Session, account: Account, now: datetime) -> None:
+    """By when each subscribed: the channel of a browser that comes back is an old one."""
     mine = PushSubscription.account_id == account.id
-    query = select(PushSubscription.channel_id).where(mine)
-    newest = session.scalars(query.order_by(PushSubscription.channel_id.desc()).offset(MOST)).all()
-    if newest:
-        surplus = PushSubscription.channel_id.in_(newest)
+    newest_first = (
+        PushSubscription.since.is_(None),
+        PushSubscription.since.desc(),
+        PushSubscription.channel_id.desc(),
+    )
+    query = select(PushSubscription.channel_id).where(mine).order_by(*newest_first)
+    oldest = session.scalars(query.offset(MOST)).all()
+    if oldest:
+        surplus = PushSubscription.channel_id.in_(oldest)
         _retire(session, (surplus,), by=account.username, now=now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Any
@@ -21,7 +22,7 @@ from vigil_cloud.aed.register import SiteFields
 MONDAY = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
 """Noon in Taipei."""
 SITE = {"name": "City hall", "name_zh": "市政府", "latitude": 23.48, "longitude": 120.44}
-TWO = {"sites": 2, "kept_out": []}
+TWO = {"sites": 2, "kept_out": [], "unknown": []}
 WELL = dict.fromkeys(("present", "indicator_ok", "pads_sealed", "cabinet_ok", "sign_visible"), True)
 
 
@@ -151,7 +152,7 @@ def test_what_a_patrol_took_out_of_service_no_file_puts_back(city: City) -> None
 
     answer = imported(city, "ref,name,lat,lon,in_service\na,Hall,23.48,120.44,yes\n")
 
-    assert answer == {"sites": 1, "kept_out": ["a"]}
+    assert answer == {"sites": 1, "kept_out": ["a"], "unknown": []}
     assert site_of(city)["in_service"] is False
     put(city, "a")
     assert site_of(city)["in_service"] is False, "a form that does not say it"
@@ -159,6 +160,43 @@ def test_what_a_patrol_took_out_of_service_no_file_puts_back(city: City) -> None
     assert site_of(city)["in_service"] is True
     listed = city.client("maintainer").get("/api/v1/aed/sites/a/patrols").json()["patrols"]
     assert [one["usable"] for one in listed] == [True, False]
+
+
+def test_a_file_of_a_spreadsheet_here_is_big5_and_is_taken(city: City) -> None:
+    text = "ref,name,name:zh,lat,lon\na,Hall,嘉義市政府一樓大廳,23.48,120.44\n"
+    client = city.client("maintainer")
+    for content in (text.encode("cp950"), text.encode("utf-8-sig")):
+        answer = client.post("/api/v1/aed/sites/import?format=csv", content=content)
+        assert answer.json() == {"sites": 1, "kept_out": [], "unknown": []}, answer.text
+        assert site_of(city)["name_zh"] == "嘉義市政府一樓大廳"
+    neither = b"ref,name,lat,lon\na,\xff\xff,23.48,120.44\n"
+    for form, content in (("csv", neither), ("geojson", text.encode("cp950"))):
+        refused = client.post(f"/api/v1/aed/sites/import?format={form}", content=content)
+        assert (refused.status_code, refused.json()["code"]) == (422, "bad-aed-import")
+        assert "UTF-8" in refused.json()["detail"]
+
+
+def test_what_nothing_is_taken_from_is_named(city: City) -> None:
+    text = "ref,name,lat,lon,Hight,defibrillator:code,,level\na,Hall,23.48,120.44,2,77,,1\n"
+    assert imported(city, text)["unknown"] == ["defibrillator:code", "hight"]
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [120.44, 23.48]},
+            "properties": {"emergency": "defibrillator", "ref": ref, "name": "Hall", **more},
+        }
+        for ref, more in (
+            ("a", {"wheelchair": "yes"}),
+            ("b", {"contact:phone": "05", "source": ""}),
+        )
+    ]
+    found = from_geojson(json.dumps({"features": features}))
+    assert ([one.ref for one in found.sites], found.unknown) == (
+        ["a", "b"],
+        ["source", "wheelchair"],
+    )
+    many = ",".join(f"x{n:03}" for n in range(200))
+    assert len(from_csv(f"ref,name,lat,lon,{many}\na,Hall,23.4,120.4\n").unknown) == 50
 
 
 def test_a_large_file_lets_others_write_in_between(
@@ -235,8 +273,8 @@ texts = st.text(
 def test_what_goes_out_comes_in_again(fields: SiteFields) -> None:
     values = {name: getattr(fields, name) for name in SiteFields.__dataclass_fields__}
     row = AedSite(id="a-1", updated=MONDAY, checked=None, taken=False, **values)
-    (by_csv,) = from_csv(to_csv([row]))
-    (by_json,) = from_geojson(to_geojson([row]))
+    (by_csv,) = from_csv(to_csv([row])).sites
+    (by_json,) = from_geojson(to_geojson([row])).sites
     said = dict(values, device=None)
     assert by_csv.fields == said
     # A file of OpenStreetMap's keys does not say what is empty.
@@ -253,7 +291,7 @@ def test_a_name_is_no_formula(start: str) -> None:
     )  # fmt: skip
     line = to_csv([row]).splitlines()[1]
     assert line.split(",")[1] == f"'{start}"
-    (back,) = from_csv(to_csv([row]))
+    (back,) = from_csv(to_csv([row])).sites
     assert back.fields["name"] == start
 
 
@@ -291,7 +329,7 @@ def test_a_table_that_can_be_read_in_two_ways_is_refused(text: str, said: str) -
 def test_a_column_is_known_however_its_name_is_typed() -> None:
     """A date that is left out in silence is a defibrillator whose battery nobody changes."""
     head = "\ufeffRef, Name , lat, lon, Battery_Until\n"
-    (one,) = from_csv(head + "a,Hall,23.48,120.44,2027-01-31,\n")
+    (one,) = from_csv(head + "a,Hall,23.48,120.44,2027-01-31,\n").sites
     assert (one.ref, one.fields["name"]) == ("a", "Hall")
     assert one.fields["battery_until"] == date(2027, 1, 31)
 

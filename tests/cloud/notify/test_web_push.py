@@ -408,6 +408,27 @@ def test_an_account_has_a_bounded_number_of_browsers(
     assert actions == ["push.begun"] * 3 + ["push.ended"]
 
 
+def test_a_browser_that_comes_back_is_the_newest_whatever_its_channel(
+    pushing: City, service: PushService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its channel's row was kept, as an alert says that it was told: its number is the lowest."""
+    monkeypatch.setattr(subscriptions, "MOST", 2)
+    browsers = []
+    for number in range(3):
+        browsers.append(subscribed(pushing, service, name=f"browser-{number}"))
+        pushing.send(alarm(pushing.time, id=f"alarm-000{number}"), "alarm-1", f"gw-{number}")
+        send(pushing)
+        pushing.later(minutes=1)
+    back = pushing.client("dispatcher").put(SUBSCRIPTION, json=browsers[0].subscription)
+    assert back.status_code == 204
+    before = [len(one.told) for one in browsers]
+
+    pushing.send(alarm(pushing.time, id="alarm-0009"), "alarm-1", "gw-9")
+    send(pushing)
+
+    assert [len(one.told) for one in browsers] == [before[0] + 1, before[1], before[2] + 1]
+
+
 # --- the key ---
 
 

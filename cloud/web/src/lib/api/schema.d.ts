@@ -282,8 +282,9 @@ export interface paths {
         put?: never;
         /**
          * Import Sites
-         * @description A file with a mistake is not taken at all. AEDs are known by their ``ref``; what the file
-         *     does not say of one, and those that are not in it, stay as they are.
+         * @description CSV in UTF-8 or Big5, or GeoJSON. A file with a mistake is not taken at all. AEDs are known
+         *     by their ``ref``; what the file does not say of one, and those that are not in it, stay as they
+         *     are. Columns and keys that nothing is taken from are named.
          */
         post: operations["import_aed_sites"];
         delete?: never;
@@ -3553,8 +3554,9 @@ export interface paths {
         put?: never;
         /**
          * Reply By Hook
-         * @description Answer an alert for the channel that was told of it. Once for each message; afterwards
-         *     what was answered is said again. 404 for a token that is not this channel's, 410 after its
+         * @description Answer an alert for the channel that was told of it. Each answer counts once, and after one
+         *     only what says more of a home's fire (`false-alarm`, then `burns`); whatever else comes is
+         *     told again what was answered. 404 for a token that is not this channel's, 410 after its
          *     time, 409 where the `id` was used for another message.
          */
         post: operations["reply_by_hook"];
@@ -5816,7 +5818,7 @@ export interface components {
              * Reason
              * @description Why it waits longer, or ended otherwise than told; `error` says the same in English.
              */
-            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "device-shelved" | "device-out-of-service" | "over" | "not-over" | "gave-up" | "refused" | "limited" | "unreachable" | "no-answer" | "unconfirmed" | "gone") | null;
+            reason: ("not-allowed" | "acknowledged" | "shelved" | "out-of-service" | "device-shelved" | "device-out-of-service" | "over" | "not-over" | "gave-up" | "refused" | "limited" | "unreachable" | "elsewhere" | "no-answer" | "unconfirmed" | "web-page" | "gone") | null;
             /**
              * State
              * @enum {string}
@@ -11204,6 +11206,11 @@ export interface components {
             kept_out: string[];
             /** Sites */
             sites: number;
+            /**
+             * Unknown
+             * @description Its columns, or keys of GeoJSON, that nothing is taken from; the first 50 by name.
+             */
+            unknown: string[];
         };
         /**
          * IncidentEntry

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+
+import { SentFiles } from "../src/lib/sent";
+
+const photo = (name: string, lastModified = 1) => new File([name], name, { lastModified });
+
+describe("files of a form that is sent again", () => {
+  it("sends after a failure what the server has not taken", async () => {
+    const sent = new SentFiles();
+    const told: string[] = [];
+    let fails = true;
+    const send = (file: File): Promise<void> => {
+      if (fails && file.name === "b.jpg") return Promise.reject(new Error("no network"));
+      told.push(file.name);
+      return Promise.resolve();
+    };
+    const chosen = [photo("a.jpg"), photo("b.jpg"), photo("c.jpg")];
+    await expect(sent.each(chosen, send)).rejects.toThrow("no network");
+    fails = false;
+    await sent.each(chosen, send);
+    expect(told).toEqual(["a.jpg", "b.jpg", "c.jpg"]);
+    await sent.each(chosen, send);
+    expect(told).toHaveLength(3);
+  });
+
+  it("knows a file that was chosen anew, and another of the same name", async () => {
+    const sent = new SentFiles();
+    const told: number[] = [];
+    const send = (file: File): Promise<void> => {
+      told.push(file.lastModified);
+      return Promise.resolve();
+    };
+    await sent.each([photo("image.jpg", 1)], send);
+    await sent.each([photo("image.jpg", 1), photo("image.jpg", 2)], send);
+    expect(told).toEqual([1, 2]);
+  });
+
+  it("sends everything again once what they belonged to was sent", async () => {
+    const sent = new SentFiles();
+    const told: string[] = [];
+    const send = (file: File): Promise<void> => {
+      told.push(file.name);
+      return Promise.resolve();
+    };
+    await sent.each([photo("a.jpg")], send);
+    sent.forget();
+    await sent.each([photo("a.jpg")], send);
+    expect(told).toEqual(["a.jpg", "a.jpg"]);
+  });
+});
