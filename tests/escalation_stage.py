@@ -53,8 +53,8 @@ def answer(city: City, who: str, word: Any, *, via: Any = "link") -> bool:
         return answers.record(session, alert, who, word, city.time, via=via)
 
 
-def the_alert(city: City, username: str = "administrator") -> dict[str, Any]:
-    (alert,) = city.alerts(username, domain="smoke")
+def the_alert(city: City, username: str = "administrator", domain: str = "smoke") -> dict[str, Any]:
+    (alert,) = city.alerts(username, domain=domain)
     return alert
 
 

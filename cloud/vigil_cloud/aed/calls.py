@@ -38,7 +38,7 @@ COMING: Final = frozenset({"called", "accepted", "on-the-way"})
 GIVEN_BACK: Final = frozenset({"declined", "released"})
 """Answered, perhaps accepted, and not coming after all."""
 RELEASED: Final = "volunteer-left"
-"""Why a call's card changed: an account that was called may no longer come."""
+"""Why a call's card changed: somebody who was called may no longer come."""
 _NEXT: Final[Mapping[str, frozenset[Word]]] = {
     "called": frozenset({"accepted", "declined"}),
     "accepted": frozenset({"on-the-way", "arrived", "declined"}),
@@ -77,6 +77,20 @@ class AnswerOutOfTurn(ApiError):
     def __init__(self, state: str) -> None:
         super().__init__(f"You have said already: {state}.")
         self.state = state
+
+
+class NoLongerCalled(ApiError):
+    """Released from the call: the consent, the certificate or the role has ended since."""
+
+    code: ClassVar[str] = "aed-released"
+    remedy: ClassVar[str] = (
+        "Stay where you are: somebody else is called in your place. Consent again, or have your"
+        " certificate noted, to be called to the next one."
+    )
+    status: ClassVar[int] = 409
+
+    def __init__(self) -> None:
+        super().__init__("You are not needed at this call any more: others are called.")
 
 
 def due(session: Session, now: datetime) -> list[tuple[str, str]]:
@@ -203,7 +217,7 @@ def answer(
 ) -> tuple[AedCallRow, bool]:
     """A volunteer's word; and whether it is the first acceptance of the call. Idempotent.
 
-    Raises ``CallUnknown``, ``CallOver``, ``AnswerOutOfTurn``.
+    Raises ``CallUnknown``, ``CallOver``, ``NoLongerCalled``, ``AnswerOutOfTurn``.
     """
     feed.lock(session)
     row = session.get(AedCallRow, call_id, with_for_update=True, populate_existing=True)
@@ -218,6 +232,8 @@ def answer(
         return row, False
     if row.state == "over":
         raise CallOver("This call is over.")
+    if mine.state == "released" or (word != "declined" and not _consents(session, reader)):
+        raise NoLongerCalled
     if word not in _NEXT.get(mine.state, frozenset()):
         raise AnswerOutOfTurn(mine.state)
     first = word == "accepted" and not filled_roles(session, call_id)
@@ -234,6 +250,12 @@ def answer(
     audit.append(session, at=now, account=reader.username, action=f"aed.{word}", subject=row.id)
     told(session, row, now)
     return row, first
+
+
+def _consents(session: Session, reader: Reader) -> bool:
+    """Whether whoever answers still agrees to be called."""
+    query = select(AedVolunteer.consented).where(AedVolunteer.account_id == reader.account_id)
+    return session.scalar(query) is not None
 
 
 def release(session: Session, call_id: str, callout: int, now: datetime) -> str:

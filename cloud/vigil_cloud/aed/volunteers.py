@@ -20,7 +20,9 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import hours
 from vigil_cloud.aed.dispatch import Volunteer
+from vigil_cloud.aed.leaving import release_coming
 from vigil_cloud.aed.models import AedCohort, AedVolunteer
+from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.upsert import insert_missing
@@ -165,7 +167,10 @@ def _within(text: str, now: datetime) -> bool:
 
 
 def consent(session: Session, reader: Reader, given: bool, now: datetime) -> AedVolunteer:
-    """Given or withdrawn; withdrawn, nothing of where the volunteer is stays."""
+    """Given or withdrawn; withdrawn, nothing of where the volunteer is stays, and others are called
+    to what they were coming to."""
+    if not given:
+        feed.lock(session)  # before the row and the audit log, as whoever answers a call
     row = own(session, reader.account_id)
     if given == (row.consented is not None):
         return row
@@ -176,6 +181,9 @@ def consent(session: Session, reader: Reader, given: bool, now: datetime) -> Aed
         row.hours = ""
     action = "aed.consent-given" if given else "aed.consent-withdrawn"
     audit.append(session, at=now, account=reader.username, action=action, subject=reader.username)
+    if not given:
+        name = reader.username
+        release_coming(session, reader.account_id, name, "consent", by=name, now=now)
     return row
 
 
@@ -276,7 +284,11 @@ def account_of(session: Session, row: AedVolunteer) -> Account:
 def certify(
     session: Session, username: str, until: date | None, by: str, now: datetime
 ) -> AedVolunteer:
-    """An administrator has seen the certificate. Raises ``NoVolunteer``."""
+    """An administrator has seen the certificate, or takes it back (``None``, or a day that is
+    over): then others are called to what the volunteer was coming to. Raises ``NoVolunteer``."""
+    lapsed = until is None or until < now.astimezone(CITY_ZONE).date()
+    if lapsed:
+        feed.lock(session)
     row = of_account(session, username)
     if row.certificate_until != until:
         row.certificate_until = until
@@ -284,6 +296,8 @@ def certify(
         audit.append(
             session, at=now, account=by, action="aed.certified", subject=username, detail=detail
         )
+        if lapsed:
+            release_coming(session, row.account_id, username, "certificate", by=by, now=now)
     return row
 
 

@@ -27,7 +27,7 @@ from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
 from vigil_cloud.notify import ends_told, reply_links, subscriptions, untold
-from vigil_cloud.notify.escalation import gaps, policies
+from vigil_cloud.notify.escalation import ended_rights, gaps, policies
 from vigil_cloud.notify.notification_sender import REMIND_EVERY, SYNC_EVERY, NotificationSender
 from vigil_cloud.notify.rights_end import PLATFORM_ENDS
 from vigil_cloud.refusals.models import DeadLetter
@@ -80,6 +80,12 @@ def platform_jobs(
             timedelta(seconds=5),
             in_transaction(aside.sweep),
             waiting=aside.anything_due,
+        ),
+        Job(
+            "ended-rights-released",
+            ended_rights.EVERY,
+            in_transaction(ended_rights.release),
+            waiting=ended_rights.anything_ended,
         ),
         Job("case-requests-forgotten", HOUR, in_transaction(idempotency.prune)),
         Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),

@@ -154,3 +154,64 @@ def test_the_case_says_how_many_could_not_come(town: City) -> None:
     facts = {fact["title"]: fact["value"] for fact in section["facts"]}
     assert facts["Could not come any more (account closed or limited)"] == "1"
     assert facts["Accepted"] == "0"
+
+
+def withdrawn(town: City, name: str) -> None:
+    path = "/api/v1/aed/volunteer/consent"
+    assert town.client(name).put(path, json={"consent": False}).is_success
+
+
+def uncertified(town: City, name: str) -> None:
+    path = f"/api/v1/aed/volunteers/{name}/certificate"
+    assert town.client("administrator").put(path, json={"until": None}).is_success
+
+
+@pytest.mark.parametrize(
+    ("leave", "why", "by"),
+    [(withdrawn, "consent", ""), (uncertified, "certificate", "administrator")],
+)
+@pytest.mark.parametrize("word", [None, "accepted", "on-the-way"])
+def test_who_takes_the_consent_back_is_released_and_others_are_called(
+    town: City, leave: Leave, why: str, by: str, word: str | None
+) -> None:
+    crowd(town)
+    called = callouts(town)
+    gone = called[0]["username"]
+    for each in [] if word is None else ["accepted", word][: 1 + (word != "accepted")]:
+        for one in called if each == "accepted" else called[:1]:
+            assert say(town, one["username"], each).is_success
+    leave(town, gone)
+    after = callouts(town)
+    assert by_name(town)[gone]["state"] == "released"
+    assert len(after) > len(called), "somebody else is called, without waiting for a round"
+    for later in ("accepted", "on-the-way", "arrived", "declined"):
+        refused = say(town, gone, later)
+        assert (refused.status_code, refused.json()["code"]) == (409, "aed-released")
+    assert callouts(town) == after
+    with town.services.sessions() as session:
+        line = session.scalars(select(AuditEntry).where(AuditEntry.action == "aed.released")).one()
+    assert line.account == (by or gone)
+    assert line.detail == {"volunteer": gone, "was": word or "called", "why": why}
+
+
+def test_a_consent_that_was_gone_before_is_asked_for_by_each_word(town: City) -> None:
+    """Rows of an earlier version: withdrawn in the middle of a call, and still called."""
+    ready(town, "ann", 0.001)
+    press(town)
+    rounds(town)
+    with town.services.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE aed_volunteers SET consented = NULL")
+    refused = say(town, "ann", "accepted")
+    assert (refused.status_code, refused.json()["code"]) == (409, "aed-released")
+    assert say(town, "ann", "declined").is_success
+
+
+def test_who_has_arrived_takes_the_consent_back_and_stays_there(town: City) -> None:
+    ready(town, "ann", 0.001)
+    press(town)
+    rounds(town)
+    for word in ("accepted", "arrived"):
+        assert say(town, "ann", word).is_success
+    withdrawn(town, "ann")
+    assert next(one["state"] for one in callouts(town)) == "arrived"
+    assert alert_of(town)["detail"]["released"] == 0

@@ -4,6 +4,7 @@ had taken on, and the cases that it had in hand."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +16,15 @@ from escalation_stage import Stage, answer, fire, put, the_alert
 from vigil_cloud.alerts.acts import act
 from vigil_cloud.cases import history
 from vigil_cloud.cases.models import CaseEvent
+from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import districts
-from vigil_cloud.identity.reader import reader_of
+from vigil_cloud.identity import consents, districts, households
+from vigil_cloud.identity.models import Consent, HouseholdMember
+from vigil_cloud.identity.reader import Relation, reader_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, remove_account, set_active
+from vigil_cloud.jobs.platform import platform_jobs
+from vigil_cloud.notify.escalation import answers, ended_rights
 
 LATE: list[dict[str, Any]] = [
     {"after_s": 0, "channel": "sms", "persons": ["dispatcher"]},
@@ -132,6 +137,90 @@ def test_whoever_else_accepted_has_it(stage: Stage, leave: Leave) -> None:
     stage.later(3600)
     assert stage.told == (1, 0, 0)
     assert the_alert(city)["acknowledged_by"] == "third"
+
+
+def home_of_li(city: City) -> int:
+    """The number of li's membership of the home where the fire will be."""
+    city.account("li", Role.FAMILY)
+    with writing(city.services.sessions) as session:
+        home = households.Described("Chen", "7 Zhongshan Road")
+        households.put(session, city.cipher, "h1", home, by="operator", now=city.time)
+        households.give_device(session, "h1", "alarm-1", by="operator", now=city.time)
+        return households.add_member(
+            session,
+            "h1",
+            account=account_named(session, "li"),
+            relation=Relation.CONTACT,
+            until=city.time + timedelta(hours=1),
+            by="operator",
+            now=city.time,
+        )
+
+
+def look(city: City) -> None:
+    """The platform's job, where it waits."""
+    jobs = {one.name: one for one in platform_jobs(CaseKinds([]), timedelta(minutes=5))}
+    waiting = jobs["ended-rights-released"].waiting
+    assert waiting is not None
+    with city.services.sessions() as session:
+        waits = waiting(session, city.time)
+    if waits:
+        with writing(city.services.sessions) as session:
+            ended_rights.release(session, city.time)
+
+
+@pytest.mark.parametrize("way", ["removed", "by its time", "another relation", "home erased"])
+def test_whoever_belongs_to_the_home_no_more_lets_go_of_its_fire(stage: Stage, way: str) -> None:
+    city = stage.city
+    member = home_of_li(city)
+    fire(city)
+    stage.later(0)
+    assert answer(city, "li", "accepted")
+    look(city)
+    assert the_alert(city)["acknowledged_by"] == "li", "nothing has ended yet"
+    with writing(city.services.sessions) as session:
+        if way == "removed":
+            households.remove_member(session, "h1", member, by="operator", now=city.time)
+        elif way == "another relation":
+            session.delete(session.get_one(HouseholdMember, member))
+        elif way == "home erased":
+            households.erase(session, "h1", by="operator", now=city.time)
+    stage.later(3600 if way == "by its time" else 1800)
+    assert stage.told == (1, 0, 0)
+
+    look(city)
+    stage.later(0)
+
+    assert stage.told[:2] == (1, 1)
+    alert = the_alert(city)
+    assert alert["acknowledged_by"] is None
+    assert ("released", None) in [(one["action"], one["account"]) for one in alert["history"]]
+
+
+@pytest.mark.parametrize("way", ["revoked", "by its time"])
+def test_whose_consent_has_ended_lets_go_of_what_it_opened(city: City, way: str) -> None:
+    for name in ("li", "second"):
+        city.account(name, Role.FAMILY)
+        city.consent(name)
+    fire(city, domain="checkin", kind="absent", person_key="p1", severity="major", device="")
+    alert = the_alert(city, "li", "checkin")["id"]
+    for name in ("li", "second"):
+        with writing(city.services.sessions) as session:
+            answers.record(session, alert, name, "accepted", city.time, via="page")
+        city.later(seconds=1)
+    with writing(city.services.sessions) as session:
+        of_li = Consent.account_id == account_named(session, "li").id
+        (consent,) = session.scalars(select(Consent).where(of_li))
+        if way == "revoked":
+            consents.revoke(
+                session, person_key="p1", consent_id=consent.id, by="operator", now=city.time
+            )
+        else:
+            consent.expires = city.time
+
+    look(city)
+
+    assert the_alert(city, "second", "checkin")["acknowledged_by"] == "second"
 
 
 def test_what_is_over_or_confirmed_stays_as_it_was_left(stage: Stage) -> None:

@@ -7,8 +7,9 @@ and its escalation on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -30,6 +31,13 @@ from vigil_cloud.notify.escalation.waking import wake, wake_all
 from vigil_cloud.notify.models import Channel, Escalation, EscalationAnswer
 
 Via = Literal["page", "link", "webhook"]
+IN_HAND: Final = (
+    AlertRow.acknowledged,
+    AlertRow.confirmed.is_(False),
+    AlertRow.priority > 0,
+    or_(AlertRow.active, AlertRow.called_on),
+)
+"""What somebody has taken on, and there is something to be done for."""
 
 
 def record(
@@ -70,24 +78,25 @@ class InHand(PersonalRecords):
     def account_may_less(self, session: Session, leaving: Leaving) -> None:
         """To somebody else who accepted, or its people are called again."""
         username, now, reader = leaving.username, leaving.now, leaving.reader
-        standing = (
-            AlertRow.acknowledged_by == username,
-            AlertRow.acknowledged,
-            AlertRow.confirmed.is_(False),
-            AlertRow.priority > 0,
-            or_(AlertRow.active, AlertRow.called_on),
-        )
+        standing = AlertRow.acknowledged_by == username, *IN_HAND
         rows = [
             row
             for row in session.scalars(select(AlertRow).where(*standing).order_by(AlertRow.id))
             if reader is None or not may_act(reader, Operation.ACKNOWLEDGE, row).allowed
         ]
-        for row in rows:
-            answering.release(session, row, now)
-            if (other := _other(session, row, username, now)) is not None:
-                answering.accept(session, row, other, now, via="page")
-        wake(session, [row.id for row in rows], now)
+        pass_on(session, rows, now)
         wake_all(session, now)  # those whose step it was called in
+
+
+def pass_on(session: Session, rows: Sequence[AlertRow], now: datetime) -> None:
+    """Whoever has these in hand may answer them no longer: somebody else who accepted has them, or
+    their people are called again. The caller has called ``feed.lock`` before."""
+    for row in rows:
+        had = row.acknowledged_by or ""
+        answering.release(session, row, now)
+        if (other := _other(session, row, had, now)) is not None:
+            answering.accept(session, row, other, now, via="page")
+    wake(session, [row.id for row in rows], now)
 
 
 def _last(session: Session, row: AlertRow, who: str) -> str | None:

@@ -28,7 +28,7 @@ export const en = {
   "aed.role.arrived": "arrived",
   "aed.nobody": "No volunteer is in reach.",
   "aed.lapsed": "Not called, certificate lapsed",
-  "aed.released": "Cannot come any more (account closed or limited)",
+  "aed.released": "Cannot come any more (account, consent or certificate ended)",
   "aed.trouble": "Trouble",
   "aed.kind.away": "Seen where it does not stand",
   "aed.late":
@@ -89,7 +89,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "aed.role.arrived": "已到達",
   "aed.nobody": "附近沒有可到的志工。",
   "aed.lapsed": "證書逾期未召集",
-  "aed.released": "帳號停用或受限而解除",
+  "aed.released": "帳號、同意或證照終止而解除",
   "aed.trouble": "異常",
   "aed.kind.away": "出現於非設置地點",
   "aed.late":
