@@ -26,6 +26,8 @@ class Hook:
         self.requests = 0
         self.status = 200
         self.headers: dict[str, str] = {}
+        self.body = b""
+        """What it answers with."""
         self.slow_s = 0.0
         """So late it answers, having kept what came."""
         self.never_answers = False
@@ -58,6 +60,7 @@ class Hook:
                     for name, value in hook.headers.items():
                         self.send_header(name, value)
                     self.end_headers()
+                    self.wfile.write(hook.body)
                 except OSError:  # nobody waits for the answer any more
                     self.close_connection = True
 

@@ -19,6 +19,7 @@ import gzip
 import os
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,10 +41,10 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.notify import planning
 from vigil_cloud.notify.models import Channel, Delivery
-from vigil_cloud.smoke import fires
+from vigil_cloud.smoke import decision, fires
 from vigil_cloud.smoke.fire_errors import CodeTakesNothingBack
 from vigil_cloud.smoke.live import Watch
-from vigil_cloud.smoke.models import Fire
+from vigil_cloud.smoke.models import Fire, FireStep
 from vigil_edge.smoke import zigbee2mqtt
 from vigil_edge.smoke.alarms import Alarms, Receipt
 from vigil_schemas.smoke import SmokeAlarm
@@ -86,7 +87,9 @@ class Home:
     edge: Alarms | None = None
     sent: dict[str, tuple[Condition, float]] = field(default_factory=dict)
     answers_s: float | None = None
-    """So long after they are asked; ``None``: nobody does."""
+    """So long after they are asked; ``None``: nobody does (any more)."""
+    person_s: float | None = None
+    """The same as it was at first."""
     askings: list[datetime] = field(default_factory=list)
     """When the home was asked: at its first alarm, and of more smoke than was taken back."""
     answered: bool = False
@@ -136,7 +139,7 @@ def installed(home: Home, answers: Answers) -> None:
     home.edge = Alarms(None, EVENING, 0.0)
     nuisance = home.kind not in chamber.FIRES and home.rng.random() < AT_HOME
     if nuisance or answers == "wrongly-taken-back":
-        home.answers_s = ANSWERS_S * home.rng.lognormvariate(0, 0.6)
+        home.person_s = home.answers_s = ANSWERS_S * home.rng.lognormvariate(0, 0.6)
 
 
 def told(home: Home, t: int, now: datetime) -> Iterator[tuple[str, SmokeAlarm]]:
@@ -289,6 +292,10 @@ def report(cloud: Cloud, homes: list[Home]) -> None:
         asked = select(EmergencyCall).where(EmergencyCall.takes_back.is_(None))
         for call in session.scalars(asked.order_by(EmergencyCall.asked)):
             called.setdefault(home_of[call.id.split(":")[1]], []).append(call.asked)
+        decided: dict[str, str] = {}
+        lines = select(FireStep).where(FireStep.what.startswith("called:")).order_by(FireStep.id)
+        for line in session.scalars(lines):
+            decided.setdefault(home_of[line.fire], line.what.partition(":")[2])
         late = [
             (row.due - row.queued).total_seconds()
             for row in session.scalars(select(Delivery).where(Delivery.purpose == "raised"))
@@ -296,6 +303,7 @@ def report(cloud: Cloud, homes: list[Home]) -> None:
         ]
     name = f"nuisance_{cloud.answers.replace('-', '_')}"
     shares(name, homes, called)
+    reasons(name, homes, decided)
     timings(name, homes, called)
     print(f"{name}_home_call_delayed_s_worst: {max(late, default=0):.1f}")
 
@@ -313,10 +321,30 @@ def shares(name: str, homes: list[Home], called: dict[str, list[datetime]]) -> N
     nuisance = [home for home in homes if home.kind not in chamber.FIRES]
     if not nuisance:
         return
-    count = sum(EVENTS[kind] for kind in EVENTS if kind not in chamber.FIRES)
+    count = _nuisances()
     reached = [home for home in nuisance if home.key in called]
     print(f"{name}_reached_119_percent: {100 * len(reached) / count:.2f}")
     print(f"{name}_of_alarms_reached_119_percent: {100 * len(reached) / len(nuisance):.1f}")
+
+
+def reasons(name: str, homes: list[Home], decided: dict[str, str]) -> None:
+    """What had 119 called to cooking, burnt food and steam, and who was there to take it back:
+    what nobody could is the least that any rule leaves which calls when nobody answers."""
+    found: Counter[str] = Counter()
+    for home in homes:
+        if home.kind in chamber.FIRES or home.key not in decided:
+            continue
+        window_s = decision.WINDOW.total_seconds()
+        there = "nobody_home" if home.person_s is None else "somebody_home"
+        if home.person_s is not None and home.person_s > window_s:
+            there = "answers_after_the_window"
+        found[f"{decided[home.key].replace('-', '_')}_{there}"] += 1
+    for reason, number in sorted(found.items()):
+        print(f"{name}_119_because_{reason}_percent: {100 * number / _nuisances():.2f}")
+
+
+def _nuisances() -> int:
+    return sum(EVENTS[kind] for kind in EVENTS if kind not in chamber.FIRES)
 
 
 def timings(name: str, homes: list[Home], called: dict[str, list[datetime]]) -> None:

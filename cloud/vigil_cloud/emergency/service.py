@@ -62,6 +62,9 @@ _log = structlog.get_logger(__name__)
 
 _KNOWS_NOTHING_OF_IT: Final = frozenset({404, 409, 410, 422})
 _SNIFFED: Final = 512
+_CAP_READ: Final = 64 * 1024
+"""An answer in CAP is a few kilobytes; its ``msgType`` stands near its beginning."""
+_CAP_ERROR: Final = re.compile(rb"<(?:[\w.-]{1,40}:)?msgType\s{0,9}>\s{0,99}Error\s{0,99}<")
 _PAGE: Final = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _OUR_OWN: Final = frozenset({NOWHERE, UNREADABLE})
 
@@ -236,29 +239,42 @@ def _send(settings: Settings, one: _Due) -> str | None:
                 allow_redirects=False,
                 stream=True,  # the status is the answer; a body may have no end
             )
-            page = _is_page(answer)
+            amiss = _amiss(answer)
             answer.close()
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return f"no answer ({type(error).__name__})"
-    if page:
-        return f"answered {answer.status_code} with a web page"
+    if amiss:
+        return f"answered {answer.status_code} with {amiss}"
     taken = answer.ok and answer.status_code < 300
     if taken or (one.unheard and answer.status_code in _KNOWS_NOTHING_OF_IT):
         return None
     return f"answered {answer.status_code}"
 
 
-def _is_page(answer: requests.Response) -> bool:
-    """A proxy's or a portal's page to sign in on says 200 as well, and is nobody who comes. Of a
-    body that breaks off the status alone counts."""
-    if "html" not in answer.headers.get("Content-Type", "").lower():
-        return False
+def _amiss(answer: requests.Response) -> str:
+    """What an answer says against its status; empty: nothing. A proxy's or a portal's page to sign
+    in on says 200 as well, and is nobody who comes; and CAP has a word of its own for a message
+    that is not taken (1.2, 3.2.1: ``msgType`` Error). Of a body that breaks off the status alone
+    counts."""
+    content = answer.headers.get("Content-Type", "").lower()
+    if "html" in content:
+        return "a web page" if _PAGE.search(_beginning(answer, _SNIFFED)) else ""
+    # What says neither that it is XML nor where it ends may have no end, and is not read.
+    if "xml" not in content and not answer.headers.get("Content-Length", "").isdigit():
+        return ""
+    return "a CAP error" if _CAP_ERROR.search(_beginning(answer, _CAP_READ)) else ""
+
+
+def _beginning(answer: requests.Response, most: int) -> bytes:
+    found = bytearray()
     try:
-        begins = next(answer.iter_content(_SNIFFED), b"")
+        for part in answer.iter_content(_SNIFFED):
+            found += part
+            if len(found) >= most:
+                break
     except Exception as error:  # noqa: BLE001 - whatever ends a body: 119 has answered
         _log.info("emergency-body-unread", error=type(error).__name__)
-        return False
-    return _PAGE.search(begins) is not None
+    return bytes(found)
 
 
 def _write_down(

@@ -22,6 +22,7 @@ from vigil_cloud.identity.reader import Reader, reader_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify import pacing, progress, reply_links
 from vigil_cloud.notify.delivery_rows import Ready, keep_pace, pace_of, write_down
+from vigil_cloud.notify.directory import CHANNEL_FAILING
 from vigil_cloud.notify.hook_signatures import SECRET_COLUMN, HookSigning
 from vigil_cloud.notify.models import FOLLOW_UPS, Channel
 from vigil_cloud.notify.push_text import note_of
@@ -99,7 +100,7 @@ def _compose_message(
     account = session.get(Account, channel.account_id) if channel.account_id else None
     for one in batch:
         _note(session, channel, account, one, now)
-    reader = _home_reader(session, channel, account, now)
+    reader = _limited_reader(session, channel, account, batch, now)
     readable = all(_may_open(reader, one.alert) for one in batch)
     url = opened_address(session, cipher, channel, settings, now)
     browser = isinstance(url, Target)
@@ -187,11 +188,16 @@ def _note(
         )
 
 
-def _home_reader(
-    session: Session, channel: Channel, account: Account | None, now: datetime
+def _limited_reader(
+    session: Session,
+    channel: Channel,
+    account: Account | None,
+    batch: Sequence[Ready],
+    now: datetime,
 ) -> Reader | None:
-    """Who opens the pages that a home's channel tells of; ``None`` of any other channel."""
-    if not channel.devices:
+    """Who opens the pages, where a channel hears of more than they show to its owner: a home's, or
+    one whose owner is told that another of theirs fails. ``None`` of any other message."""
+    if not channel.devices and not any(one.alert.kind == CHANNEL_FAILING for one in batch):
         return None
     if account is not None:
         return reader_of(session, account, now)

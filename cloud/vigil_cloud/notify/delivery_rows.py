@@ -26,6 +26,14 @@ def write_down(row: Delivery, at: Delivering) -> None:
     row.leased_until = at.leased_until
 
 
+def reaches_nobody(state: str, reason: str | None) -> bool:
+    """Whether a policy does not wait for whoever was told by it: it ended without telling anybody,
+    or something in front of its service answers. That is tried on, beside those who come next."""
+    if state == "waiting":
+        return reason == "elsewhere"
+    return state == "failed" or (state == "skipped" and reason == "not-allowed")
+
+
 def delivering(row: Delivery) -> Delivering:
     """A delivery's state from its row; ``queued`` is missing in rows of the first release."""
     return Delivering(

@@ -86,10 +86,19 @@ class Directory:
         return any(True for _ in self._allowed(alert, alert.audience))
 
     def _allowed(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
-        failing = alert.detail["subject"] if alert.kind == CHANNEL_FAILING else None
-        for hearer in self._by_rights(alert, audience):
+        if alert.kind != CHANNEL_FAILING:
+            yield from self._by_rights(alert, audience)
+            return
+        failing = alert.detail["subject"]
+        for hearer in (*self._by_rights(alert, audience), *self._of_owner(failing)):
             if hearer.name != failing:  # it would not hear that it hears nothing
                 yield hearer
+
+    def _of_owner(self, channel: str) -> Iterator[Hearer]:
+        """Whose channel it is, by every channel of theirs: they believe that they are told."""
+        owner = self._session.scalar(select(Channel.account_id).where(Channel.name == channel))
+        for _, hearer in self._people.of_account.get(owner or 0, ()):
+            yield hearer
 
     def _by_rights(self, alert: AlertRow, audience: str) -> Iterator[Hearer]:
         yield from (home for home in self._people.homes if self._concerns(alert, home))

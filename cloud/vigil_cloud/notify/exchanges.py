@@ -22,6 +22,7 @@ import requests
 import urllib3
 
 from vigil_cloud.deadline import deadline
+from vigil_cloud.notify import page_answers
 from vigil_cloud.notify.hook_signatures import HookSigning
 
 BODY_BYTES: Final = 64 * 1024
@@ -45,8 +46,10 @@ class Exchange:
     sent: bool = True
     """Whether the service may have got the request."""
     timed_out: bool = False
-    turned: bool = False
-    """A redirection made another request of it (POST became GET): nothing was delivered."""
+    elsewhere: str = ""
+    """Why its answer, however good, is not the service's (``page_answers``)."""
+    page: bool = False
+    """It answered well, with a page for people, of which nothing says that it is not its own."""
 
 
 @contextmanager
@@ -111,16 +114,26 @@ def _observing(plain: Callable[..., requests.Response]) -> Callable[..., request
             finally:
                 _heard.reset(whole)
                 _bounded.reset(within)
-        exchanges.append(
-            Exchange(
-                response.status_code,
-                retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
-                turned=response.request.method != request.method,
-            )
-        )
+        exchanges.append(_answered(request, response))
         return response
 
     return send
+
+
+def _answered(request: requests.PreparedRequest, response: requests.Response) -> Exchange:
+    elsewhere, page = "", False
+    body = response._content if isinstance(response._content, bytes) else b""
+    if response.request.method != request.method:
+        # A redirection made another request of it (POST became GET).
+        elsewhere = page_answers.REDIRECTED
+    elif 200 <= response.status_code < 300 and page_answers.is_page(
+        response.headers.get("Content-Type", ""), body
+    ):
+        asked, answered = request.url or "", response.url or ""
+        elsewhere = page_answers.not_of_the_service(asked, answered, body)
+        page = not elsewhere
+    given = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+    return Exchange(response.status_code, given, elsewhere=elsewhere, page=page)
 
 
 def _body(request: requests.PreparedRequest) -> bytes:

@@ -42,6 +42,8 @@ SYNC_EVERY: Final = timedelta(seconds=30)
 REMIND_EVERY: Final = timedelta(seconds=10)
 RENEW_EVERY: Final = LEASE / 4
 ROUNDS_AT_ONCE: Final = 8
+HOLDING: Final = ("limited", "unreachable", "elsewhere")
+"""Verdicts after which any other message would fare no better just now."""
 PARTING_S: Final = 3.0
 """So long a message on its way is waited for at a shutdown; then it is sent again later."""
 _log = structlog.get_logger(__name__)
@@ -234,7 +236,12 @@ class NotificationSender:
                 delivery_rows.write_down(row, after)
                 row.at, row.error = now, answer.error or None
             told = sorted({row.alert_id for row in rows.values()})
-            wake(session, {row.alert_id for row in rows.values() if row.state == "failed"}, now)
+            lost = {
+                row.alert_id
+                for row in rows.values()
+                if delivery_rows.reaches_nobody(row.state, row.reason)
+            }
+            wake(session, lost, now)
             feed.append_all(session, "alert", told, now)
             if answer.verdict == "gone":
                 subscriptions.gone(session, leased.channel_id, now)
@@ -266,11 +273,11 @@ class NotificationSender:
         pace = pacing.stumbled(
             before,
             now,
-            holds=answer.verdict in {"limited", "unreachable"},
+            holds=answer.verdict in HOLDING,
             retry_after=answer.retry_after,
         )
         delivery_rows.keep_pace(channel, pace)
-        if pace.fails(now):
+        if pace.fails(now) or answer.verdict == "elsewhere":  # nothing is to be waited for
             raise_platform(
                 session,
                 CHANNEL_FAILING,
@@ -288,7 +295,7 @@ def _after(row: Delivery, lease: Lease, answer: Answer, now: datetime) -> Delive
     """``None`` where another lease decides: this one ran out. What was told stays told."""
     at = delivery_rows.delivering(row)
     if answer.verdict == "accepted":
-        return progress.accepted(at)
+        return progress.accepted(at, page=answer.page)
     if row.attempts != lease.attempt or at.phase != "waiting":
         return None
     if answer.verdict == "gone":
@@ -325,7 +332,7 @@ def _wake(session: Session, channel_id: int, now: datetime) -> None:
             Delivery.channel_id == channel_id,
             Delivery.state == "waiting",
             Delivery.leased_until.is_(None),
-            Delivery.reason.in_(("limited", "unreachable")),
+            Delivery.reason.in_(HOLDING),
             Delivery.due > now,
         )
         .values(due=now)

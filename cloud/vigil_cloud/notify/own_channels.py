@@ -91,7 +91,7 @@ def tell(to: Addresses, text: NotificationText) -> Told:
     sent = False
     for channel, url in to.known:
         told = send(url, text, connect_s=5.0, answer_s=10.0, conversation_s=CONVERSATION_S)
-        if told.verdict == "accepted" or told.perhaps_told:
+        if told.verdict == "accepted" or (told.perhaps_told and told.verdict != "elsewhere"):
             sent = True
             continue
         if told.verdict == "gone":

@@ -3,7 +3,7 @@
 ``look`` says what is to be done with a delivery that is due; ``lease`` takes it in hand;
 ``accepted``, ``failed``, ``unanswered`` write down what became of a try. No state is final but
 ``sent``, ``failed`` (given up, visibly) and ``skipped`` (no longer needed or allowed), and each
-of the latter two has one of ``Reason``.
+of the latter two has one of ``Reason``; what is not known of a ``sent`` one is one, too.
 
 A critical delivery is tried until the service accepts it, a person acknowledges the alert, or
 the alert has been over for ``OVER_KEPT`` and it was tried ``FEWEST_TRIES`` times. Any other is
@@ -32,13 +32,17 @@ Reason = Literal[
     "refused",
     "limited",
     "unreachable",
+    "elsewhere",
     "no-answer",
     "unconfirmed",
+    "web-page",
     "gone",
 ]
 """Why a delivery waits longer, or ended otherwise than told. ``gone``: there is nobody under this
-address any more. ``no-answer``: the whole message was
-sent and nothing came back, so it may have been delivered; ``unconfirmed``: that was its end."""
+address any more. ``elsewhere``: something in front of the service answered in its place.
+``no-answer``: the whole message was
+sent and nothing came back, so it may have been delivered; ``unconfirmed``: that was its end.
+``web-page``: it was told, as far as the page says with which it was answered."""
 
 HELD_BACK: Final[tuple[Reason, ...]] = (
     "shelved",
@@ -201,9 +205,10 @@ def end(delivery: Delivering, verdict: End) -> Delivering:
     return replace(delivery, phase=verdict.phase, reason=verdict.reason, leased_until=None)
 
 
-def accepted(delivery: Delivering) -> Delivering:
-    """The service took it: final, whatever came before."""
-    return replace(delivery, phase="sent", reason=None, leased_until=None)
+def accepted(delivery: Delivering, *, page: bool = False) -> Delivering:
+    """The service took it: final, whatever came before. ``page``: it said so by a web page."""
+    reason: Reason | None = "web-page" if page else None
+    return replace(delivery, phase="sent", reason=reason, leased_until=None)
 
 
 def failed(

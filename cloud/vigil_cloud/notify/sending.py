@@ -17,6 +17,7 @@ import apprise
 from vigil_cloud.deadline import deadline
 from vigil_cloud.notify.exchanges import Exchange, overheard
 from vigil_cloud.notify.hook_signatures import HookSigning
+from vigil_cloud.notify.page_answers import SIGN_IN
 from vigil_cloud.notify.text import NotificationText
 from vigil_cloud.notify.web_push import service
 from vigil_cloud.notify.web_push.addresses import Target, is_allowed
@@ -39,6 +40,7 @@ _GONE: Final = (404, 410)
 _SERVER_ERROR: Final = 500
 _NOT_TAKEN: Final = (*range(300, 500), 503)
 """Statuses after which nothing can have been delivered."""
+PAGE: Final = "answered with a web page: whether it was passed on is not known"
 _apprise_log = logging.getLogger("apprise")
 # What Apprise logs may hold addresses with their passwords, and at lower levels whole messages
 # with names and places. It is heard here alone; what may be told of it stands in the delivery.
@@ -56,14 +58,20 @@ def understood(url: str) -> bool:
 class Answer:
     """What became of one message."""
 
-    verdict: Literal["accepted", "refused", "limited", "unreachable", "no-answer", "gone"]
+    verdict: Literal[
+        "accepted", "refused", "limited", "unreachable", "elsewhere", "no-answer", "gone"
+    ]
     """``refused``: this message; ``limited``, ``unreachable``: any message just now;
+    ``elsewhere``: not the service answered but something in front of it (``page_answers``);
     ``no-answer``: it was sent whole and may have been delivered; ``gone``: nobody is there, and
     will be no more."""
     error: str = ""
+    """Also of what was accepted: what is not known of it."""
     retry_after: timedelta | None = None
     perhaps_told: bool = False
     """Not accepted, and yet it may have reached somebody."""
+    page: bool = False
+    """It was accepted with a web page, which may be anybody's."""
 
 
 def send(  # noqa: PLR0913 - one message to one service; the limits are for tests
@@ -103,10 +111,11 @@ def send(  # noqa: PLR0913 - one message to one service; the limits are for test
             text = without_secrets(f"{type(error).__name__}: {error}")
             return Answer("refused", text, perhaps_told=told)
     complaint = without_secrets(complaints[-1] if complaints else "the service did not take it")
-    if any(exchange.turned for exchange in exchanges):
-        return Answer("refused", "the address leads elsewhere (redirection): nothing was delivered")
+    if (elsewhere := _elsewhere(exchanges)) is not None:
+        return elsewhere
     if sent:
-        return Answer("accepted")
+        page = any(exchange.page for exchange in exchanges)
+        return Answer("accepted", PAGE if page else "", page=page)
     waited = time.monotonic() - begun >= answer_s
     return _judged(exchanges, complaint) if exchanges else _without_http(complaint, waited=waited)
 
@@ -125,6 +134,8 @@ def _send_push(
             if not exchanges:
                 return Answer("refused", without_secrets(f"{type(error).__name__}: {error}"))
             return _judged(exchanges, without_secrets(type(error).__name__))
+    if (elsewhere := _elsewhere(exchanges)) is not None:
+        return elsewhere
     statuses = [exchange.status or 0 for exchange in exchanges]
     if any(status in _GONE for status in statuses):
         return Answer("gone", "the browser has left its push service")
@@ -153,6 +164,16 @@ def _judged(exchanges: Sequence[Exchange], error: str) -> Answer:
     if any(exchange.status is None or exchange.status >= _SERVER_ERROR for exchange in exchanges):
         return Answer("unreachable", error, longest, told)
     return Answer("refused", error, longest, _part_told(exchanges))
+
+
+def _elsewhere(exchanges: Sequence[Exchange]) -> Answer | None:
+    """Where something in front of the service answered any of them."""
+    why = next((exchange.elsewhere for exchange in exchanges if exchange.elsewhere), "")
+    if not why:
+        return None
+    own = [exchange for exchange in exchanges if not exchange.elsewhere]
+    # A service may have taken it and show its own page to sign in on.
+    return Answer("elsewhere", why, perhaps_told=why == SIGN_IN or _part_told(own))
 
 
 def _part_told(exchanges: Sequence[Exchange]) -> bool:

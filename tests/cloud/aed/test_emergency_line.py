@@ -43,6 +43,39 @@ def test_119_that_does_not_answer_is_tried_on_and_told(town: City, line: Line119
     assert len(line.received) == 4, "answered once, it is not sent again"
 
 
+def cap(msg_type: str, prefix: str = "") -> bytes:
+    """The beginning of a CAP message: a long note stands before its kind."""
+    note = f"<{prefix}sender>{'x' * 2_000}</{prefix}sender>"
+    said = f"<{prefix}msgType>{msg_type}</{prefix}msgType>"
+    return f"<?xml version='1.0'?><{prefix}alert>{note}{said}</{prefix}alert>".encode()
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "state"),
+    [
+        ("application/cap+xml", cap("Error"), "unanswered"),
+        ("text/xml; charset=utf-8", cap(" Error\n", "cap:"), "unanswered"),
+        ("application/cap+xml", cap("Ack"), "answered"),
+        ("application/xml", cap("Alert") + b"<!-- no Error -->", "answered"),
+        ("text/plain", b"Error: none", "answered"),
+    ],
+)
+def test_a_cap_error_is_a_refusal_whatever_its_status(
+    town: City, line: Line119, media_type: str, body: bytes, state: str
+) -> None:
+    line.media_type, line.body = media_type, body
+    press(town)
+    rounds(town)
+    detail = alert_of(town)["detail"]["emergency"]
+    assert detail["state"] == state
+    if state == "unanswered":
+        assert detail["error"] == "answered 200 with a CAP error"
+        line.body = cap("Ack")
+        town.later(seconds=61)
+        rounds(town)
+        assert alert_of(town)["detail"]["emergency"]["state"] == "answered"
+
+
 @pytest.mark.parametrize(
     ("media_type", "body", "state"),
     [

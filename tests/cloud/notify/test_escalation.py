@@ -118,6 +118,27 @@ def test_who_cannot_after_all_gives_it_back_and_the_next_is_called(stage: Stage)
     ]
 
 
+def test_whoever_is_behind_a_sign_in_page_is_tried_on_and_not_waited_for(stage: Stage) -> None:
+    stage.first.headers = {"Content-Type": "text/html"}
+    stage.first.body = b"<html><form><input type=password></form></html>"
+    fire(stage.city)
+    stage.later(0)
+    assert stage.told == (1, 1, 0), "the next step is called at once"
+    assert [one["given_up"] for one in the_alert(stage.city)["escalation"]["calls"]] == [
+        True,
+        False,
+    ]
+
+    stage.first.headers, stage.first.body = {}, b""
+    stage.later(60)
+
+    assert stage.told == (2, 1, 0)
+    assert stage.first.titles[-1] == "REPEAT: Smoke alarm at Chen home"
+    assert answer(stage.city, "dispatcher", "accepted")
+    stage.later(3600)
+    assert stage.told == (2, 1, 0)
+
+
 def test_an_answer_twice_is_one(stage: Stage) -> None:
     city = stage.city
     fire(city)

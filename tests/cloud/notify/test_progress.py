@@ -104,7 +104,7 @@ class DeliveryMachine(RuleBasedStateMachine):
     @rule(
         which=st.integers(0, 3),
         asked=st.none() | SPANS,
-        reason=st.sampled_from(["refused", "limited", "unreachable"]),
+        reason=st.sampled_from(["refused", "limited", "unreachable", "elsewhere"]),
         arrives=st.booleans(),
     )
     def it_fails(

@@ -29,6 +29,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.shelves import FOR_GOOD
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import readers_of
+from vigil_cloud.notify.delivery_rows import reaches_nobody
 from vigil_cloud.notify.escalation import progress
 from vigil_cloud.notify.escalation.effects import carry_out, delivery_key
 from vigil_cloud.notify.escalation.people import StepPeople
@@ -100,7 +101,7 @@ class Facts:
 
     answers: Sequence[EscalationAnswer]
     unreached: frozenset[tuple[int, str, str]]
-    """Channel, purpose and step of deliveries that ended without telling anybody."""
+    """Channel, purpose and step of deliveries that tell nobody (``reaches_nobody``)."""
     known: frozenset[tuple[int, str, str]]
 
 
@@ -307,7 +308,7 @@ def facts_of(session: Session, alert_ids: Sequence[str]) -> dict[str, Facts]:
     ):
         key = (row.channel_id, row.purpose, row.step)
         known[row.alert_id].add(key)
-        if row.state == "failed" or (row.state == "skipped" and row.reason == "not-allowed"):
+        if reaches_nobody(row.state, row.reason):
             unreached[row.alert_id].add(key)
     return {
         alert_id: Facts(

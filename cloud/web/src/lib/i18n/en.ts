@@ -318,6 +318,8 @@ export const en = {
   "delivery.reason.refused": "The service refused it",
   "delivery.reason.limited": "The service asks for a pause",
   "delivery.reason.unreachable": "The service cannot be reached",
+  "delivery.reason.elsewhere": "A sign-in page or another host answered in its place",
+  "delivery.reason.web-page": "Answered with a web page; whether it was passed on is not known",
   "delivery.reason.no-answer": "The service does not answer; it may have arrived",
   "delivery.reason.unconfirmed": "The service never answered; it may have arrived",
   "nav.administration": "Admin",

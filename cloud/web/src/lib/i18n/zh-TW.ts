@@ -312,6 +312,8 @@ export const zhTW: Record<Key, string> = {
   "delivery.reason.refused": "服務商拒絕",
   "delivery.reason.limited": "服務商要求暫停",
   "delivery.reason.unreachable": "無法連上服務商",
+  "delivery.reason.elsewhere": "由登入頁面或其他主機代為回應，並未送達",
+  "delivery.reason.web-page": "以網頁回應，無法得知是否已轉達",
   "delivery.reason.no-answer": "服務商未回覆，可能已送達",
   "delivery.reason.unconfirmed": "服務商始終未回覆，可能已送達",
   "nav.administration": "管理",
