@@ -1,6 +1,6 @@
 """push: when a browser subscribed, so that the one that did so longest ago makes room
 
-Revision: 0079, after 0078
+Revision: 0079, after 0080
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 import vigil_cloud.database.base
 
 revision = '0079'
-down_revision = '0078'
+down_revision = '0080'
 branch_labels = None
 depends_on = None
 
