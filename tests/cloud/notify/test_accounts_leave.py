@@ -159,7 +159,7 @@ def home_of_li(city: City) -> int:
 
 def look(city: City) -> None:
     """The platform's job, where it waits."""
-    jobs = {one.name: one for one in platform_jobs(CaseKinds([]), timedelta(minutes=5))}
+    jobs = {one.name: one for one in platform_jobs(CaseKinds([]), timedelta(minutes=5), ())}
     waiting = jobs["ended-rights-released"].waiting
     assert waiting is not None
     with city.services.sessions() as session:
