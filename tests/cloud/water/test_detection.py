@@ -258,7 +258,9 @@ def test_days_with_a_discharge_move_a_threshold_little() -> None:
     ("name", "kind"),
     [
         *[("Fm_2", "flow"), ("turbidity_FNU", "turbidity"), ("水溫(°C)", "temperature")],
-        *[("pH", "ph"), ("SpCond (µS/cm)", "conductivity"), ("溶氧", "oxygen"), ("Cl", "other")],
+        *[("pH", "ph"), ("SpCond (µS/cm)", "conductivity"), ("溶氧", "oxygen")],
+        *[("Cl", "disinfectant"), ("Cl_2", "disinfectant"), ("自由餘氯", "disinfectant")],
+        ("Redox", "other"),
     ],
 )
 def test_a_signal_is_known_by_its_name(name: str, kind: str) -> None:

@@ -8,10 +8,11 @@ calibration, or rain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import inf, isnan, nan
 from typing import Final
 
+from vigil_cloud.water.detection.at_once import TOLD_S, AtOnce, Counts
 from vigil_cloud.water.detection.kinds import CONDUCTIVITY, PH
 from vigil_cloud.water.detection.series import Series, Tuning
 from vigil_cloud.water.detection.verdict import Finding, Verdict, verdict_of
@@ -42,10 +43,6 @@ _AGREE: Final = 1.3
 """Sum of the shares of their thresholds from which several signals count as one event."""
 _SUPPORTS: Final = 0.7
 """Share of its own threshold from which another signal says the same."""
-_TOLD_S: Final = 3600.0
-"""An excursion is news for so long; then it lasts."""
-_AT_ONCE: Final = 9.0
-_SEVERAL: Final = 2
 _COLLAPSED: Final = 0.5
 """Conductance does not fall by half within an interval: the probe is out, fouled or broken."""
 _COLLAPSED_IN_FLOOD: Final = 0.1
@@ -72,6 +69,8 @@ class Judge:
         self._emptied: dict[int, float] = {}
         """Since when a probe shows nothing but zero, by place."""
         self._weather = Weather()
+        self._at_once: AtOnce | None = None
+        """Where samples are close."""
 
     def _verdict(self, at_s: float, there: list[int], found: list[Finding]) -> Verdict:
         self._filled(there)
@@ -83,17 +82,17 @@ class Judge:
         self._joined(there)
         jumped = self._jumped(at_s, there, service)
         service = service or any(self._collapses(self.series[number]) for number in jumped)
-        moved = self._moved_at_once(at_s, there) if self._tuning.persistent > 1 else ()
+        self._moved_at_once(at_s, there, quiet=service, settling=settling)
         for number in there:
             one = self._judged(at_s, number, jumped, service, settling)
-            if number in moved and (one is None or one.type != "water"):
-                one = moved[number]
             if one is not None:
                 found.append(one)
             if (one is None or one.type == "water") and not service and not settling:
                 self.series[number].rise()
         if any(one.reason == "collapsed" for one in found):
             self._served = at_s
+        water = {one.signal for one in found if one.type == "water"}
+        found += self._told_at_once(at_s, there, water | set(self.lasting))
         return verdict_of(found)
 
     def _filled(self, there: list[int]) -> None:
@@ -121,34 +120,52 @@ class Judge:
         shares.sort()
         self._together = sum(shares[-3:]) if len(shares) > 1 and shares[-2] > _A_LITTLE else 0.0
 
-    def _moved_at_once(self, at_s: float, there: list[int]) -> dict[int, Finding]:
-        """Where samples are close: signals that have jumped within the same minutes and stay there.
-        By chance hardly ever two of them do."""
-        stayed = []
-        longest = (self._tuning.persistent + 3) * self.interval_s
-        for number in there:
-            one = self.series[number]
-            if not self._quality(number):
-                continue
-            if one.jump > _AT_ONCE and (isnan(one.base) or at_s - one.base_at > longest):
-                one.base, one.size, one.base_at = one.value - one.change, one.change, at_s
-            elif not isnan(one.base):
-                age = at_s - one.base_at
-                gone = one.value - one.base
-                if abs(gone) < _STAYED * abs(one.size) or gone * one.size <= 0 or age > longest:
-                    one.base = nan
-                elif age >= (self._tuning.persistent - 1) * self.interval_s:
-                    stayed.append(number)
-        if len(stayed) < _SEVERAL:
-            return {}
-        found = {}
-        for number in stayed:
-            one = self.series[number]
-            gone = one.value - one.base
-            found[number] = Finding(
-                self.names[number], "excursion", "water", 1.0, one.base_at, gone
+    def _moved_at_once(self, at_s: float, there: list[int], *, quiet: bool, settling: bool) -> None:
+        """Where samples are close: what goes on of signals that left together where they were."""
+        if self._at_once is not None:
+            self._at_once.take(
+                at_s, there, self.series, self._counts, quiet=quiet, settling=settling
             )
-        return found
+
+    @property
+    def _counts(self) -> Counts:
+        return Counts(self._counts_together, self._counts_alone)
+
+    def _counts_alone(self, one: Series, off: float, base: float) -> bool:
+        """The same of one by itself: beyond what a calibration sets it, where that is known."""
+        if not self._weather.treated:
+            return self._weather.is_water(one, off, base)
+        kind = one.kind
+        known = kind.accurate > 0 or kind.accurate_share > 0
+        return known and abs(off) > max(kind.calibration, kind.calibration_share * abs(base))
+
+    def _counts_together(self, one: Series, off: float) -> bool:
+        """Whether a signal that went so far says anything of a discharge: what no rain explains,
+        in a direction of its own. In treated water everything does that is no flow and no
+        warmth."""
+        kind = one.kind
+        if self._weather.treated:
+            return kind.rises or kind.falls
+        if not (kind.rises if off > 0 else kind.falls) or abs(off) <= one.little:
+            return False
+        return not self._weather.explains(one, off)
+
+    def _told_at_once(self, at_s: float, there: list[int], told: set[str]) -> Iterator[Finding]:
+        """What that says of this row, where nothing else did of the signal."""
+        at_once = self._at_once
+        if at_once is None or at_once.event is None:
+            return
+        event = at_once.event
+        for number in at_once.away(there, self.series):
+            name, one = self.names[number], self.series[number]
+            if name in told:
+                continue
+            if at_s - event.found_s >= TOLD_S:
+                self.lasting.append(name)
+                continue
+            by = one.value - event.signals[number][0]
+            reason, of = ("noise", "sensor") if event.jitter else ("excursion", "water")
+            yield Finding(name, reason, of, event.score, event.since_s, by)
 
     def _jumped(self, at_s: float, there: list[int], service: bool) -> list[int]:
         """Signals that have jumped just now; their tails learn of it."""
@@ -319,7 +336,7 @@ class Judge:
                 one.anew(one.value)
                 return None
             if size > tail.threshold * _LOWER:
-                if at_s - one.away_since >= _TOLD_S:
+                if at_s - one.away_since >= TOLD_S:
                     self.lasting.append(name)
                     return None
                 score = size / tail.threshold

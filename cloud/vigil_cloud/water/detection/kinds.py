@@ -67,6 +67,7 @@ TURBIDITY: Final = Kind(
     accurate=0.5,
     accurate_share=0.05,
 )
+DISINFECTANT: Final = Kind("disinfectant", still=0.0)
 OTHER: Final = Kind("other", still=0.0)
 
 _NAMES: Final = (
@@ -93,6 +94,13 @@ _NAMES: Final = (
     (
         TURBIDITY,
         ("turb", "tur", "turbidity", "trueb", "fnu", "ntu", "濁度", "tss", "ss", "懸浮固體"),
+    ),
+    (
+        DISINFECTANT,
+        (
+            *("cl", "cl2", "clo2", "chlorine", "freechlorine", "totalchlorine"),
+            *("residualchlorine", "chlorinedioxide", "餘氯", "自由餘氯", "總餘氯", "二氧化氯"),
+        ),
     ),
 )
 _BY_NAME: Final = {name: kind for kind, names in _NAMES for name in names}

@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import ceil, inf, isfinite, isnan, log, nan
 from typing import Any, Final
 
+from vigil_cloud.water.detection.at_once import AtOnce
 from vigil_cloud.water.detection.doubts import Doubts
 from vigil_cloud.water.detection.judging import VISIT_S, Judge
 from vigil_cloud.water.detection.kinds import FLOW, Kind, kinds_of
@@ -30,6 +31,12 @@ _GRANTED: Final = 5
 """Days of four weeks that may cross a threshold, per false alarm a week."""
 _GRANTED_AWAY: Final = 2.5
 _MOST_GRANTED: Final = 14
+_BOUNDED: Final = 2.0
+"""A sum of which no part goes beyond a bound has a lighter tail than the law of ``Tail`` takes it
+for: so many times as many days keep the rate."""
+_EVENTS: Final = 8
+"""Days of four weeks on which signals may go together without the threshold following: somebody who
+discharges does it again."""
 _LEARNT_FROM: Final = 25
 """Rows that tell how often a station is sampled."""
 _HELD_S: Final = 2 * 3600.0
@@ -78,6 +85,14 @@ class Detector(Judge):
             y=-log(-log(1 - chance)),
         )
         self.series = [Series(one, self._tuning) for one in self._kinds]
+        if self._tuning.persistent > 1:
+            self._at_once = AtOnce(
+                len(self.names),
+                interval_s,
+                self._tuning.persistent,
+                -log(-log(1 - min(_BOUNDED * rate / 7, 0.5))),
+                min(round(_GRANTED * rate) + _EVENTS, _MOST_GRANTED),
+            )
 
     def step(
         self, at_s: float, values: Sequence[float | None], suspect: Collection[int] = ()
@@ -142,6 +157,8 @@ class Detector(Judge):
             for one in self.series:
                 for tail in one.tails:
                     tail.end_day()
+            if self._at_once is not None:
+                self._at_once.end_day()
             self._day += _DAY_S * ((at_s - self._day) // _DAY_S)
 
     def _learn(self, at_s: float, values: Sequence[float | None]) -> Verdict:
@@ -234,6 +251,7 @@ class Detector(Judge):
             "emptied": {self.names[number]: since for number, since in self._emptied.items()},
             "doubts": self._doubts.state(),
             "series": [one.state() for one in self.series],
+            "at_once": None if self._at_once is None else self._at_once.state(self.names),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -261,6 +279,8 @@ class Detector(Judge):
         for name, one in zip(self.names, self.series, strict=True):
             if name in places:
                 one.restore(state["series"][places[name]])
+        if self._at_once is not None and (at_once := state.get("at_once")):
+            self._at_once.restore(at_once, self.names)
 
 
 def _kept(row: Sequence[Any], place: int | None) -> float | None:

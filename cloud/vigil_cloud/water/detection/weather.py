@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from math import inf, nan
 from typing import Final
 
-from vigil_cloud.water.detection.kinds import CONDUCTIVITY
+from vigil_cloud.water.detection.kinds import CONDUCTIVITY, DISINFECTANT
 from vigil_cloud.water.detection.series import Series
 
 _FLOOD: Final = 4.0
@@ -25,6 +25,8 @@ _SPIKE_IN_FLOOD: Final = 0.75
 _SLOW_S: Final = 6 * 3600.0
 _DILUTED: Final = 0.985
 """Of the conductance of the last hours: what is discharged brings ions, rain does not."""
+_MOST_DISINFECTANT: Final = 5.0
+"""mg/L: more of what is named like it is chloride."""
 _DILUTED_S: Final = 12 * 3600.0
 """So long rain lasts in the water after it was last seen to dilute it."""
 
@@ -41,18 +43,21 @@ class Weather:
         """The conductance before that."""
         self.slow = nan
         """The conductance of the last hours."""
+        self.treated = False
+        """Whether it carries a disinfectant: no rain comes into a pipe."""
         self._now_s = -inf
         self._risen = self._saltier = False
 
     @property
     def flooded(self) -> bool:
         """Whether that was within the last day."""
-        return self._now_s - self.flood_s <= _FLOODED_S
+        return self._now_s - self.flood_s <= _FLOODED_S and not self.treated
 
     @property
     def diluted(self) -> bool:
         """Whether it has rained into the water lately, and nothing else came since."""
-        return self._now_s - self.diluted_s <= _DILUTED_S and not self._risen
+        lately = self._now_s - self.diluted_s <= _DILUTED_S
+        return lately and not self._risen and not self.treated
 
     def flooding(self, size: float, base: float) -> bool:
         """Whether a flood may have moved a signal so far and back within an interval."""
@@ -60,22 +65,29 @@ class Weather:
 
     def state(self) -> list[float]:
         """All that is remembered of earlier rows."""
-        return [self.flood_s, self.diluted_s, self.dry, self.slow, self._now_s]
+        kept = [self.flood_s, self.diluted_s, self.dry, self.slow, self._now_s]
+        return [*kept, float(self.treated)]
 
     def restore(self, state: list[float]) -> None:
         """As it was stored."""
-        self.flood_s, self.diluted_s, self.dry, self.slow, self._now_s = state
+        self.flood_s, self.diluted_s, self.dry, self.slow, self._now_s = state[:5]
+        self.treated = any(state[5:])  # of an earlier version it is seen in the next row
 
     def watch(self, at_s: float, signals: Iterable[Series]) -> None:
         """Take the signals of a row, after they have taken their values."""
         since, self._now_s = at_s - self._now_s, at_s
         self._risen = self._saltier = False
-        rises = falls = False
+        rises = falls = treated = known = False
         for one in signals:
             if one.kind.name == "flow":
                 rises, falls = rises or one.z > _FLOOD, falls or one.z < -_FLOOD
             if one.kind == CONDUCTIVITY:
                 self._conductance(at_s, one.value, since)
+            if one.kind == DISINFECTANT:
+                treated = treated or 0 < one.usual <= _MOST_DISINFECTANT
+                known = True
+        if known:
+            self.treated = treated
         # A gate that closes is no rain, and what raises the conductance too is a discharge's own
         # water; a flood that is there falls as well.
         if (rises and not self._saltier) or ((rises or falls) and self.flooded):
