@@ -107,6 +107,18 @@ class DossierPhotograph(Model):
     added_by: str
 
 
+class DossierRecord(Model):
+    """A file of readings that belongs to the case, such as what a probe measured around an
+    event."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}\.csv$")]
+    """Beside the dossier, in the folder ``records``."""
+    title: str
+    title_zh: str
+    sha256: Sha256
+    size: Annotated[int, Field(ge=0, le=2**40)]
+
+
 class DossierDeadline(Model):
     """Something that was to be done by then."""
 
@@ -158,6 +170,8 @@ class CaseDossier(Model):
     alerts_withheld: Annotated[int, Field(ge=0, le=10**6)]
     """Alerts that whoever made the dossier may not see."""
     sections: list[DossierSection]
+    records: list[DossierRecord] = Field(default_factory=list)
+    """As they were when the dossier was made; empty in one of before there were any."""
     decisions: list[DossierDecision]
     photographs: list[DossierPhotograph]
     deadlines: list[DossierDeadline]

@@ -92,6 +92,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "water remove": ["r1"],
     "water rules": [],
     "water velocities": ["velocities.csv"],
+    "water visits": ["visits.csv"],
     "channel list": [],
     "channel remove": ["hook"],
     "alerts policy add": ["policy.toml"],
@@ -150,6 +151,9 @@ def data(tmp_path: Path, used: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "canal.geojson").write_text(geojson(), "utf-8")
     row = "2026-01-01T00:00:00Z,r1,0.4"
     (tmp_path / "velocities.csv").write_text(f"time,reach,velocity_m_s\n{row}\n", "utf-8")
+    (tmp_path / "visits.csv").write_text(
+        "time,station,signal,standard,reading\n2026-01-01T00:00:00Z,sonde-1,pH,7,7.1\n", "utf-8"
+    )
     (tmp_path / "streets.geojson").write_text(geojson(), "utf-8")
     (tmp_path / "hydrants.csv").write_text("id,lon,lat,kind\nH1,120.44,23.48,\n", "utf-8")
     (tmp_path / "new-key").write_text("0" * 40, "utf-8")

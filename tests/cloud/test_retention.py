@@ -474,6 +474,7 @@ KEPT = {
                 "station_hosts",
             ),
             *("noise_intersections", "noise_placements", "noise_roads", "noise_rules"),
+            "water_visits",
         ),
         "a register: what it said on a day is what a decision of that day rests on",
     ),

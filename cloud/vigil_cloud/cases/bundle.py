@@ -1,5 +1,6 @@
-"""A case as one file that leaves the house: its dossier as PDF and JSON, and the sealed packages
-that it rests on with the keys of their gateways. ``bundle_check`` verifies it without the cloud.
+"""A case as one file that leaves the house: its dossier as PDF and JSON, the records that it names,
+and the sealed packages that it rests on with the keys of their gateways. ``bundle_check`` verifies
+it without the cloud.
 
 The packages hold by their gateways' signatures. The dossier is no more than what the platform says:
 its digest and the paper's are written into the audit chain as they are issued, so that a city can
@@ -13,10 +14,10 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from vigil_cloud.cases.package_page import page_of
-from vigil_cloud.cases.port import CaseKind
+from vigil_cloud.cases.port import CaseKind, Record
 from vigil_cloud.devices.epochs import public_keys
 from vigil_cloud.evidence import service
 from vigil_cloud.evidence.models import EvidenceRow
@@ -29,6 +30,7 @@ PAPER: Final = "dossier.pdf"
 KEYS: Final = "keys.json"
 README: Final = "README.txt"
 FOLDER: Final = "evidence/"
+RECORDS: Final = "records/"
 _CHUNK: Final = 256 * 1024
 _TEXT: Final = """\
 {number}
@@ -37,6 +39,7 @@ dossier.pdf    案件卷宗 The case, to be read.
 dossier.json   同一內容，供程式使用 The same for programs. SHA-256: {sha256}
 evidence/      閘道器封存之原始證據 Evidence as its gateway sealed it; the .html beside it plays the
                blurred copy and verifies itself in a browser. 同名 .html 可離線播放並自行查驗。
+records/       監測紀錄，雜湊值列於卷宗 Readings; the dossier names their digests.
 keys.json      閘道器公鑰 Public keys of the gateways (Ed25519).
 
 離線查核 Verify off line:  vigil-cloud evidence verify {number}.zip
@@ -52,16 +55,21 @@ def packages(services: Services, reader: Reader, made: CaseDossier) -> Sequence[
         return [service.evidence_for(session, reader, sha256)[0] for sha256 in there]
 
 
-def write(
-    services: Services,
-    kind: CaseKind,
-    made: CaseDossier,
-    paper: bytes,
-    rows: Sequence[EvidenceRow],
-) -> IO[bytes]:
+class Content(NamedTuple):
+    """What goes into one file."""
+
+    dossier: CaseDossier
+    paper: bytes
+    packages: Sequence[EvidenceRow]
+    records: Sequence[Record]
+
+
+def write(services: Services, kind: CaseKind, content: Content) -> IO[bytes]:
     """The whole file, at its beginning; it has no name on the disk and is gone when it is closed.
     Raises ``NoSpaceForEvidence``, ``ObjectMissing``, ``ObjectsUnavailable``."""
-    service.keep_room(services, sum(row.size for row in rows) + 2 * len(paper))
+    made, paper, rows, records = content
+    read = sum(len(one.content) for one in records)
+    service.keep_room(services, sum(row.size for row in rows) + 2 * len(paper) + read)
     with services.sessions() as session:
         gateways = sorted({row.gateway for row in rows})
         keys = {one: [key.hex() for key in public_keys(session, one)] for one in gateways}
@@ -72,6 +80,8 @@ def write(
             archive.writestr(PAPER, paper)
             archive.writestr(DOSSIER, made.model_dump_json())
             archive.writestr(KEYS, json.dumps(keys, indent=1))
+            for one in records:
+                archive.writestr(f"{RECORDS}{one.name}", one.content)
             for row in rows:
                 page = page_of(services, kind, row)
                 if page is not None:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from cryptography import x509
 from pydantic import ValidationError
 
-from vigil_cloud.cases.bundle import DOSSIER, FOLDER, KEYS, PAPER, README
+from vigil_cloud.cases.bundle import DOSSIER, FOLDER, KEYS, PAPER, README, RECORDS
 from vigil_cloud.evidence.layout import PACKAGE, Fault
 from vigil_cloud.evidence.stamp import EvidenceStamp, examine_stamp
 from vigil_cloud.evidence.verification import LARGEST_ZIP, Bounded, examine
@@ -41,6 +41,8 @@ class Examined:
     paper: str = ""
     """SHA-256 of the PDF as it lies there. Nothing in the file seals it: whether it is the one that
     was issued, the audit chain of the city tells (``case.dossier-issued``)."""
+    records: list[str] = field(default_factory=list)
+    """Names of those that are what the dossier names."""
     packages: list[str] = field(default_factory=list)
     """Digests of those whose seal holds."""
     pages: dict[str, str] = field(default_factory=dict)
@@ -108,8 +110,29 @@ def _examine(archive: zipfile.ZipFile, key: bytes | None, found: Examined) -> No
             _package(archive, entries[name], sha256, keys, found)
         _page(archive, entries.get(f"{FOLDER}{sha256}.html"), found)
     packages = {f"{FOLDER}{sha256}.{kind}" for sha256 in wanted for kind in ("zip", "html")}
-    for name in sorted(set(entries) - {README, PAPER, DOSSIER, KEYS, *packages}):
+    records = _records(archive, entries, dossier, found)
+    for name in sorted(set(entries) - {README, PAPER, DOSSIER, KEYS, *packages, *records}):
         found.faults.append(Fault(name, "does not belong to the dossier"))
+
+
+def _records(
+    archive: zipfile.ZipFile,
+    entries: dict[str, zipfile.ZipInfo],
+    dossier: CaseDossier,
+    found: Examined,
+) -> set[str]:
+    """Names of the records that the dossier names, after comparing them with what it says."""
+    wanted = {f"{RECORDS}{one.name}": one for one in dossier.records}
+    for name, one in wanted.items():
+        if name not in entries:
+            found.faults.append(Fault(name, "is missing"))
+            continue
+        digest, wrong = _digest_of(archive, entries[name])
+        if wrong is not None or digest != one.sha256:
+            found.faults.append(Fault(name, wrong or "is not what the dossier names"))
+        else:
+            found.records.append(one.name)
+    return set(wanted)
 
 
 def _page(archive: zipfile.ZipFile, page: zipfile.ZipInfo | None, found: Examined) -> None:

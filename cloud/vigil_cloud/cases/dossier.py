@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
 
 from vigil_cloud.cases import history
-from vigil_cloud.cases.port import Words
+from vigil_cloud.cases.port import Record, Words
 from vigil_cloud.cases.presentation import Opened, entries_broken, present
 from vigil_cloud.cases.schema import Case, CaseDecision
 from vigil_cloud.cases.service import Desk
@@ -23,6 +25,7 @@ from vigil_schemas.dossier import (
     DossierFact,
     DossierLook,
     DossierPhotograph,
+    DossierRecord,
     DossierSection,
     DossierWords,
 )
@@ -30,8 +33,9 @@ from vigil_schemas.dossier import (
 LOOKS: tuple[str, ...] = ("case.read", "case.dossier")
 
 
-def build(desk: Desk, opened: Opened) -> CaseDossier:
-    """As the reader sees the case; other people's blind decisions are not in it."""
+def build(desk: Desk, opened: Opened, records: Sequence[Record] = ()) -> CaseDossier:
+    """As the reader sees the case; other people's blind decisions are not in it. ``records``: the
+    files that its digest seals."""
     row, kind, case = opened.row, opened.kind, present(desk, opened)
     outcome, resolution = kind.outcome(row.outcome or ""), kind.resolution(row.resolution or "")
     head = desk.session.get(AuditHead, 1, populate_existing=True)
@@ -62,6 +66,7 @@ def build(desk: Desk, opened: Opened) -> CaseDossier:
             )
             for one in case.sections
         ],
+        records=[_record(one) for one in records],
         decisions=[_decision(one) for one in case.decisions_given],
         photographs=[
             DossierPhotograph.model_validate(one.model_dump(exclude={"width", "height", "size"}))
@@ -86,6 +91,16 @@ def build(desk: Desk, opened: Opened) -> CaseDossier:
 
 def _words(code: str, words: Words) -> DossierWords:
     return DossierWords(code=code, title=words.english, title_zh=words.chinese)
+
+
+def _record(one: Record) -> DossierRecord:
+    return DossierRecord(
+        name=one.name,
+        title=one.words.english,
+        title_zh=one.words.chinese,
+        sha256=hashlib.sha256(one.content).hexdigest(),
+        size=len(one.content),
+    )
 
 
 def _decision(one: CaseDecision) -> DossierDecision:

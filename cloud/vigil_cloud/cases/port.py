@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vigil_cloud.alerts.models import AlertRow
     from vigil_cloud.cases.history import Action
     from vigil_cloud.cases.models import CaseRow
+    from vigil_cloud.services import Services
 
 Verdict = Literal["pass", "fail", "unknown"]
 """``unknown`` is never counted as passed."""
@@ -111,6 +112,15 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """A file that a domain adds to the case's evidence. The dossier names its digest."""
+
+    name: str
+    words: Words
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a domain is given to judge and to show a case by."""
 
@@ -137,6 +147,10 @@ def _follows_nothing(_happened: Happened) -> None:
 
 
 def _no_sections(_facts: Facts) -> Sequence[Section]:
+    return ()
+
+
+def _no_records(_services: Services, _facts: Facts) -> Sequence[Record]:
     return ()
 
 
@@ -187,6 +201,9 @@ class CaseKind:
     kept_for: timedelta = timedelta(days=3650)
     """So long a closed case is kept; never one that is not closed."""
     sections: Callable[[Facts], Sequence[Section]] = _no_sections
+    records: Callable[[Services, Facts], Sequence[Record]] = _no_records
+    """What of its readings belongs to the evidence, from the alerts that the reader sees. What it
+    raises leaves no dossier."""
     bar: Callable[[Facts, str], Words | None] = _no_bar
     """Why an outcome may not be chosen, from what is known of the case."""
     entries: Sequence[Entry] = ()

@@ -118,6 +118,7 @@ def _verify_bundle(path: Path, key: bytes | None, authorities: list[x509.Certifi
         "pages": found.pages,
         "made": isoformat_utc(dossier.made),
         "evidence": found.packages,
+        "records": found.records,
         "timestamps": {
             sha256: stamp.model_dump(mode="json") for sha256, stamp in found.stamps.items()
         },

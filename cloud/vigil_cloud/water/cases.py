@@ -1,9 +1,12 @@
-"""Water: an excursion becomes an inspection: somebody goes there, looks, photographs and notes."""
+"""Water: an excursion becomes an inspection: somebody goes there, looks, photographs and notes.
+
+What was read stands beside what it is without fouling and drift.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -19,10 +22,12 @@ from vigil_cloud.cases.port import (
     Words,
 )
 from vigil_cloud.cases.rules import OneDecides
+from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.water import site
+from vigil_cloud.water import case_records, site, visits
 from vigil_cloud.water.models import Excursion
 from vigil_cloud.water.titles import PARAMETERS, shown
+from vigil_schemas.recordings.corrections import CRITERIA, Visit
 from vigil_schemas.types import isoformat_utc
 from vigil_schemas.water import DOMAIN
 
@@ -34,7 +39,12 @@ def sections(facts: Facts) -> Iterator[Section]:
     """One for each parameter that left its bounds, and one of what was brought from the site."""
     ids = [alert.id for alert in facts.alerts]
     query = select(Excursion).where(Excursion.alert_id.in_(ids)).order_by(Excursion.started)
-    for found in facts.session.scalars(query) if ids else ():
+    all_of = facts.session.scalars(query).all() if ids else []
+    rows = visits.rows_of(facts.session, {one.device for one in all_of}) if all_of else ()
+    known = visits.by_parameter(rows)
+    for found in all_of:
+        chain = known.get((found.device, found.parameter), [])
+        corrected = _corrected(found, chain)
         name, name_zh = PARAMETERS.get(found.parameter, (found.parameter, found.parameter))
         values = (
             (Words("Limit", "限值"), found.limit),
@@ -48,7 +58,8 @@ def sections(facts: Facts) -> Iterator[Section]:
                 Fact(words, shown(value, found.parameter, found.unit))
                 for words, value in values
                 if value is not None
-            ],
+            ]
+            + _calibration(found, chain, corrected),
             data={
                 "device": found.device,
                 "parameter": found.parameter,
@@ -59,9 +70,47 @@ def sections(facts: Facts) -> Iterator[Section]:
                 "extreme_value": found.extreme_value,
                 "started": isoformat_utc(found.started),
                 "ended": None if found.ended is None else isoformat_utc(found.ended),
+                "onset_corrected": None if corrected is None else corrected.value,
+                "corrected_by": None if corrected is None else isoformat_utc(corrected.visit),
             },
         )
     yield from site.section(facts.session, facts.case.id)
+
+
+def _corrected(found: Excursion, chain: Sequence[Visit]) -> visits.Corrected | None:
+    if found.onset_value is None or not chain:
+        return None
+    return visits.corrected(chain, found.parameter, found.started, found.onset_value)
+
+
+def _calibration(
+    found: Excursion, chain: Sequence[Visit], corrected: visits.Corrected | None
+) -> list[Fact]:
+    """When the sensor was last looked after before, and what the visit after it makes of the onset.
+    That there was none is said."""
+    if found.parameter not in CRITERIA:
+        return []
+    before = [one.time for one in chain if one.time <= found.started.timestamp()]
+    facts = [
+        Fact(
+            Words("Last visit before", "前次保養校正"),
+            _moment(before[-1]) if before else "none registered",
+            "" if before else "無紀錄",
+        )
+    ]
+    words = Words("Onset, corrected (TM1-D3)", "超限起始值（校正後）")
+    if corrected is not None:
+        value = shown(corrected.value, found.parameter, found.unit)
+        by = _moment(corrected.visit.timestamp())
+        facts.append(Fact(words, f"{value} (visit of {by})", f"{value}（依 {by} 保養）"))
+    else:
+        none = "not between two visits: as it was read"
+        facts.append(Fact(words, none, "前後無兩次保養紀錄，未校正"))
+    return facts
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, CITY_ZONE):%Y-%m-%d %H:%M}"
 
 
 def inspection() -> CaseKind:
@@ -113,4 +162,5 @@ def inspection() -> CaseKind:
         ),
         kept_for=timedelta(days=3650),
         sections=lambda facts: list(sections(facts)),
+        records=case_records.records,
     )

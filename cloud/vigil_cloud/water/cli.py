@@ -13,7 +13,7 @@ from vigil_cloud.water import detect_command, trace_command, transport_command
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
-    """import, export, remove, rules, velocities, transport, trace, detect."""
+    """import, export, remove, rules, velocities, visits, transport, trace, detect."""
     actions = add_subject(commands, "water", "canals, outfalls, gates, and incidents")
     text = "bring in reaches, stations, outfalls, gates and areas; all of the file or nothing"
     bring = add_command(actions, "import", _import, text, common)
@@ -36,6 +36,11 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     velocities = add_command(actions, "velocities", _velocities, text, common)
     velocities.add_argument("file", type=Path, metavar="FILE.csv")
+    text = "what was found at visits to probes (cleaning, standards), for the evidence of a case"
+    visits = add_command(actions, "visits", _visits, text, common)
+    visits.add_argument("file", type=Path, metavar="FILE.csv")
+    text = "a finding of the same probe, parameter and time counts instead of the one that is there"
+    visits.add_argument("--replace", action="store_true", help=text)
     text = "the concentration at a station after a release, as CSV; touches no database"
     transport = add_command(actions, "transport", transport_command.transport, text)
     transport_command.add_options(transport)
@@ -92,6 +97,19 @@ def _velocities(options: argparse.Namespace) -> int:
     with opened(options) as services, writing(services.sessions) as session:
         taken = velocities.put(session, given, services.now())
     print(json.dumps({"velocities": taken}))
+    return 0
+
+
+def _visits(options: argparse.Namespace) -> int:
+    from vigil_cloud.database.engine import writing
+    from vigil_cloud.water import visits
+
+    given = visits.read(options.file)
+    with opened(options) as services, writing(services.sessions) as session:
+        taken = visits.put(
+            session, options.file, given, OPERATOR, services.now(), replace=options.replace
+        )
+    print(json.dumps(taken._asdict()))
     return 0
 
 

@@ -145,6 +145,20 @@ class AnomalyRow(Base):
     """What it called with."""
 
 
+class ProbeVisit(Base):
+    """What somebody found of one parameter at a visit to a probe."""
+
+    __tablename__ = "water_visits"
+
+    device: Mapped[str] = mapped_column(String(64), primary_key=True)
+    parameter: Mapped[str] = mapped_column(String(48), primary_key=True)
+    at: Mapped[datetime] = mapped_column(primary_key=True)
+    found: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """``cleaning`` (before, after, and of a second meter before, after) or null, and ``standards``
+    (value, reading), in °C, µS/cm, mg/L, pH and FNU, as they were written down."""
+    entered: Mapped[datetime]
+
+
 class IncidentRules(Base):
     """What belongs together, as the city has decided: one row, or none for the defaults."""
 

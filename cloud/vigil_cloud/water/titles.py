@@ -37,6 +37,19 @@ _SHOWN: Final = {
 """As probes, rules and inspectors write a unit, and what a stored value is multiplied with."""
 
 
+def unit_of(parameter: str) -> str:
+    """As inspectors read it."""
+    if parameter == "turbidity_FNU":
+        return "FNU"
+    unit = UNITS.get(parameter, "")
+    return _SHOWN.get(unit, (unit, 1.0))[0]
+
+
+def factor_of(parameter: str) -> float:
+    """What a stored value is multiplied with to be in that unit."""
+    return _SHOWN.get(UNITS.get(parameter, ""), ("", 1.0))[1]
+
+
 class Named(Protocol):
     """An excursion, as it is told or as it is kept."""
 

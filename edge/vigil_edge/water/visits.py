@@ -1,36 +1,18 @@
-"""What was found at visits to a sonde, as a table, and a recording corrected by it.
-
-Columns ``time``, ``signal`` and, where there is such, ``station``; of a cleaning ``before``,
-``after``, ``meter_before``, ``meter_after``; of a calibration ``standard`` and ``reading``. Rows of
-one time and signal are one visit: buffers 4, 7 and 10 are three of them.
-"""
+"""A recording corrected by what was found at visits to its sonde (``vigil_schemas.recordings``)."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
 
-from vigil_edge.water.corrections import (
-    CRITERIA,
-    Cleaning,
-    Criterion,
-    Standard,
-    Visit,
-    corrected_at,
-)
 from vigil_schemas.recordings import expected
+from vigil_schemas.recordings.corrections import CRITERIA, Criterion, corrected_at
 from vigil_schemas.recordings.errors import OptionWrong
-from vigil_schemas.recordings.recording import Recording
-from vigil_schemas.recordings.times import TimeReader, decide_order
+from vigil_schemas.recordings.visits import Key, VisitTable
 
-_NUMBERS: Final = ("before", "after", "meter_before", "meter_after", "standard", "reading")
-_PAIRS: Final = (("before", "after"), ("meter_before", "meter_after"), ("standard", "reading"))
 _OF: Final = (
     (expected.TEMPERATURE, "temperature"),
     (expected.CONDUCTIVITY, "specific_conductance"),
@@ -38,16 +20,6 @@ _OF: Final = (
     (expected.PH, "pH"),
     (expected.TURBIDITY, "turbidity_FNU"),
 )
-_Key = tuple[str | None, str]
-"""Station, if the table names one, and signal."""
-
-
-@dataclass(slots=True)
-class _Found:
-    """Rows of one visit."""
-
-    cleaning: Cleaning | None = None
-    standards: list[Standard] = field(default_factory=list)
 
 
 class Visits:
@@ -56,22 +28,10 @@ class Visits:
     def __init__(self, path: Path, signals: Sequence[str], offset: tzinfo | None = None) -> None:
         """``offset``: of times that state none; by default UTC."""
         self._file = path.name
-        found: dict[_Key, dict[float, _Found]] = defaultdict(lambda: defaultdict(_Found))
-        table = Recording(path, ["time", "signal"])
-        try:
-            for line, key, at, numbers in self._rows(table, signals, offset or UTC):
-                self._add(line, found[key][at], numbers)
-        finally:
-            table.close()
-        if not found:
-            raise self._wrong(2, "it holds no visit")
-        self._of = {
-            key: [Visit(at, one.cleaning, tuple(one.standards)) for at, one in sorted(of.items())]
-            for key, of in found.items()
-        }
+        self._of = VisitTable(path, "--visits", signals, "--signals").visits(offset)
         self._stops = {key: [visit.time for visit in of] for key, of in self._of.items()}
         self._criteria = {signal: self._criterion(signal) for _, signal in self._of}
-        self._began: dict[_Key, float] = {}
+        self._began: dict[Key, float] = {}
 
     def _criterion(self, signal: str) -> Criterion:
         limits = expected.limits_for(signal)
@@ -82,58 +42,6 @@ class Visits:
                 " and FNU have one"
             )
         return CRITERIA[name]
-
-    def _rows(
-        self, table: Recording, signals: Sequence[str], offset: tzinfo
-    ) -> Iterator[tuple[int, _Key, float, dict[str, float]]]:
-        time, signal = table.column("time"), table.column("signal")
-        station = table.column("station") if table.has("station") else None
-        columns = {name: table.column(name) for name in _NUMBERS if table.has(name)}
-        pieces = list(table.pieces())
-        rows = [one for piece in pieces for one in zip(piece.numbers, piece.rows, strict=True)]
-        width = 1 + max(time, signal, station or 0, *columns.values(), 0)
-        rows = [(line, row + [""] * (width - len(row))) for line, row in rows if any(row)]
-        reader = TimeReader(decide_order(row[time] for _, row in rows).order, offset)
-        for line, row in rows:
-            moment, name = reader.read(row[time]), row[signal].strip()
-            if moment is None:
-                raise self._wrong(line, f"{row[time]!r} is no time")
-            if name not in signals:
-                raise self._wrong(line, f"{name!r} is not among --signals")
-            where = None if station is None else row[station].strip()
-            given = {one: row[at].strip() for one, at in columns.items()}
-            numbers = {one: self._number(line, text) for one, text in given.items() if text}
-            yield line, (where, name), moment.timestamp(), numbers
-
-    def _number(self, line: int, text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise self._wrong(line, f"{text!r} is no number")
-        return value
-
-    def _add(self, line: int, of: _Found, numbers: Mapping[str, float]) -> None:
-        for pair in _PAIRS:
-            if len([name for name in pair if name in numbers]) == 1:
-                raise self._wrong(line, f"{pair[0]} and {pair[1]} belong together")
-        if not numbers or ("meter_before" in numbers and "before" not in numbers):
-            raise self._wrong(line, "it says nothing of a cleaning and nothing of a standard")
-        if "before" in numbers:
-            if of.cleaning is not None:
-                raise self._wrong(line, "a second cleaning of the same signal at the same time")
-            of.cleaning = Cleaning(
-                numbers["before"],
-                numbers["after"],
-                numbers.get("meter_before"),
-                numbers.get("meter_after"),
-            )
-        if "standard" in numbers:
-            of.standards.append(Standard(numbers["standard"], numbers["reading"]))
-
-    def _wrong(self, line: int, why: str) -> OptionWrong:
-        return OptionWrong(f"--visits {self._file}, line {line}: {why}")
 
     def beside(self, text: str) -> str:
         """Lines of a replay, in order, each with ``corrected`` beside ``values``: a number wherever

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vigil_edge.water import physics
-from vigil_edge.water.corrections import CRITERIA, Cleaning, Standard, Visit, corrected
+from vigil_schemas.recordings.corrections import CRITERIA, Cleaning, Standard, Visit, corrected
 
 
 @pytest.mark.parametrize(

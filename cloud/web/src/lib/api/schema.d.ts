@@ -1063,8 +1063,8 @@ export interface paths {
         };
         /**
          * Get Case Bundle
-         * @description The dossier in Chinese and as JSON, with the sealed packages that it rests on:
-         *     `vigil-cloud evidence verify` checks it. Its digest is written into the audit chain.
+         * @description The dossier in Chinese and as JSON, with the sealed packages and the records that it rests
+         *     on: `vigil-cloud evidence verify` checks it. Its digest is written into the audit chain.
          */
         get: operations["get_case_bundle"];
         put?: never;
@@ -7125,6 +7125,11 @@ export interface components {
             outcome: components["schemas"]["DossierWords"] | null;
             /** Photographs */
             photographs: components["schemas"]["DossierPhotograph"][];
+            /**
+             * Records
+             * @description As they were when the dossier was made; empty in one of before there were any.
+             */
+            records?: components["schemas"]["DossierRecord"][];
             resolution: components["schemas"]["DossierWords"] | null;
             /**
              * Schema Name
@@ -8687,6 +8692,26 @@ export interface components {
              * @default false
              */
             zone_assumed: boolean;
+        };
+        /**
+         * DossierRecord
+         * @description A file of readings that belongs to the case, such as what a probe measured around an
+         *     event.
+         */
+        DossierRecord: {
+            /**
+             * Name
+             * @description Beside the dossier, in the folder ``records``.
+             */
+            name: string;
+            /** Sha256 */
+            sha256: string;
+            /** Size */
+            size: number;
+            /** Title */
+            title: string;
+            /** Title Zh */
+            title_zh: string;
         };
         /**
          * DossierSection
