@@ -3,9 +3,9 @@
 What is discharged comes as a plug: signals leave within the same minutes, stay away while it
 passes, and come back. Several are held against the middle of the last quarter of an hour, in terms
 of how far each goes on an ordinary day; the three farthest are summed, none of them beyond three
-such days, since one sensor that fails goes any distance by itself. The sum has a threshold of its own,
-which knows how far they go together by themselves. A signal alone is held against the middle of
-the last two hours, and has to go farther than a calibration sets it, and than it does by itself.
+such days, since one sensor that fails goes any distance by itself. The sum has a threshold of its
+own, which knows how far they go together by themselves. A signal alone is held against the middle
+of the last two hours, and has to go farther than a calibration sets it, and than it does by itself.
 Several that jitter at once have a cause in common that is not the water. While an event lasts
 nothing of it is learnt: its end is its end, and no further event.
 """
@@ -383,7 +383,8 @@ class AtOnce:
         if event is None:
             return
         of = {names.index(one): (x, y) for one, (x, y) in event["signals"].items() if one in names}
-        self.event = Event(*event["times"], of, event["jitter"]) if of else None
+        found_s, since_s, score = event["times"]
+        self.event = Event(found_s, since_s, score, of, event["jitter"]) if of else None
 
 
 def _middle(values: Collection[float]) -> float:

@@ -164,8 +164,10 @@ class Judge:
                 self.lasting.append(name)
                 continue
             by = one.value - event.signals[number][0]
-            reason, of = ("noise", "sensor") if event.jitter else ("excursion", "water")
-            yield Finding(name, reason, of, event.score, event.since_s, by)
+            if event.jitter:
+                yield Finding(name, "noise", "sensor", event.score, event.since_s, by)
+            else:
+                yield Finding(name, "excursion", "water", event.score, event.since_s, by)
 
     def _jumped(self, at_s: float, there: list[int], service: bool) -> list[int]:
         """Signals that have jumped just now; their tails learn of it."""
