@@ -1,6 +1,6 @@
 """water: what was found at visits to probes
 
-Revision: 0081, after 0080
+Revision: 0081, after 0079
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 import vigil_cloud.database.base
 
 revision = '0081'
-down_revision = '0080'
+down_revision = '0079'
 branch_labels = None
 depends_on = None
 
