@@ -26,7 +26,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 
-MANY = 100_000 if os.environ.get("VIGIL_FULL") else 20_000
+MANY = 100_000 if os.environ.get("VIGIL_FULL") else 50_000
 PAGE = 50
 READERS = {
     "administrator": Reader(1, "admin", frozenset({Role.ADMINISTRATOR})),
