@@ -7,8 +7,9 @@ WEB := cloud/web
 STATIC := cloud/vigil_cloud/static/index.html
 ASYNCAPI := tests/schemas/asyncapi
 ARGS ?=
-# Two thirds of a test are waiting for servers and sensors: four at a time keep two processors busy.
-WORKERS ?= 4
+# A third of the time of a test is waiting for servers and sensors: five at a time keep two
+# processors busy.
+WORKERS ?= 5
 # What installs quietly may take minutes on a slow line: a word every ten seconds, until it ends.
 # `$$$$` is the recipe's own shell, so nothing goes on speaking when that has been killed.
 SAY_MEANWHILE = { n=0; while sleep 1 && kill -0 $$$$ 2>/dev/null; do n=$$((n + 1)); \
