@@ -66,7 +66,7 @@ class Town:
         """What messages arrive at, as on the phones of inspectors and dispatchers."""
         self.sessions: dict[str, Any] = {}
         """Cookies of who has signed in already, by username."""
-        self._environment = environment
+        self.environment = environment
         settle(folder / "seed.toml", self.hook.url, environment)
         self._server = servers.Server(
             "vigil-cloud",
@@ -220,7 +220,7 @@ class Town:
         granted = ["consent", "grant", person, account, *scopes]
         subprocess.run(
             [sys.executable, "-m", "vigil_cloud", *granted],
-            env={**os.environ, **self._environment},
+            env={**os.environ, **self.environment},
             check=True,
             stdout=subprocess.DEVNULL,
         )

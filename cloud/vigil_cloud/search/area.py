@@ -15,7 +15,7 @@ CELL_M: Final = 50.0
 _SAMPLE_M: Final = 15.0
 _OFF_STREET: Final = ((11.0, 0.5), (27.0, 0.35), (55.0, 0.15))
 """Gaussians (metres, share) that together have a median of about 15 m beside a street."""
-_CERTAINTY: Final = 1.05
+_CERTAINTY: Final = 0.97
 """Exponent on the probabilities, set so that regions hold what they say of simulated people."""
 _MARGIN_CELLS: Final = 2
 """Around the streets' box: who leaves the last street may be beyond it."""
