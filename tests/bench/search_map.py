@@ -82,7 +82,7 @@ class _Place:
     def judge(self, one: wanderers.Wanderer) -> Found:
         seen = [(station, moment) for moment, station in one.checkins]
         began = time.process_time()
-        known = habits.of(self.ground, self.stations, self.hears, seen)
+        known = habits.of(self.ground, self.stations, self.hears, seen, one.at_s)
         before = seen[-2] if len(seen) > 1 else None
         belief = whereabouts.believe(self.ground, self.stations, seen[-1], before, known, one.at_s)
         raster = area.raster(self.ground, belief)

@@ -72,14 +72,17 @@ def of(
     stations: Sequence[Any],
     reach: Floats,
     seen: Sequence[tuple[int, float]],
+    until_s: float,
 ) -> Habits:
     """``seen``: station and time of each check-in, oldest first, the last being the newest;
-    ``reach`` (nodes,): how much of a beacon there some station hears."""
+    ``reach`` (nodes,): how much of a beacon there some station hears; ``until_s``: until when
+    nothing else was heard."""
     places = np.array([stations[number].place for number, _ in seen])
     times = np.array([at for _, at in seen])
     gaps = np.diff(times)
     share, speed = _rides(places, times)
-    at_home = _at_home(ground, stations, seen, gaps, reach)
+    silent_s = max(0.0, until_s - seen[-1][1])
+    at_home = _at_home(ground, stations, seen, np.r_[gaps, silent_s], reach)
     homes, home_weights = _representatives(ground, at_home)
     goals, weights = _places(ground, stations, seen)
     home_share = 0.5 if len(goals) else 1.0
@@ -125,13 +128,16 @@ def _at_home(
     gaps: Floats,
     reach: Floats,
 ) -> Floats:
-    """(nodes,): near where long silences begin and end, and where no station hears them."""
+    """(nodes,): near where long silences begin and end, and where no station hears them. The
+    silence that goes on now is one as well: of whoever was heard once, a week ago, all that is
+    known is that they came by there, and they did not walk for a week."""
     nights = np.flatnonzero(gaps >= _NIGHT_S)
     if not len(nights):
         return np.zeros(len(ground.nodes))
     numbers = np.array([number for number, _ in seen])
     places = np.array([station.place for station in stations])
-    ends, counts = np.unique(np.r_[numbers[nights], numbers[nights + 1]], return_counts=True)
+    after = nights[nights + 1 < len(numbers)] + 1
+    ends, counts = np.unique(np.r_[numbers[nights], numbers[after]], return_counts=True)
     worth = np.sqrt(counts)
     worth *= _WITNESSES * np.sqrt(min(len(ends), 4)) / worth.sum()
     score = np.zeros(len(ground.nodes))

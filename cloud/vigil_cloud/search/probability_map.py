@@ -108,7 +108,7 @@ def draw(
         raster = _ring_raster(ground, stations[been[-1][0]].place)
         return SearchMap(at_s, raster, ground.centre, [], ground.notes, ground)
     hears = reach.heard(ground.nodes, stations)
-    known = habits.of(ground, stations, hears, been)
+    known = habits.of(ground, stations, hears, been, at_s)
     before = been[-2] if len(been) > 1 else None
     placed = [one.placed(ground.centre) for one in brought]
     clues = [one for one in placed if one is not None]

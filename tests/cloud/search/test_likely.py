@@ -408,6 +408,14 @@ def test_what_people_are_certain_of_leaves_a_map(brought: Brought) -> None:
     assert [0 < one["area_km2"] < 100 for one in found.contours()] == [True] * 3
 
 
+def test_who_was_heard_once_a_week_ago_lives_near_and_has_not_walked_for_a_week() -> None:
+    """All of them were taken to be astray since then, wherever that leads."""
+    listed = [Listed("temple", 23.48, 120.44, 80.0, -inf, inf, 0.5)]
+    for days, home in ((0.1, False), (7.0, True)):
+        found = probability_map.draw(listed, [Seen(0.0, "temple")], days * 86_400.0, None)
+        assert ("home-first" in [note.code for note in found.notes]) is home
+
+
 hours = st.floats(0.1, 500.0)
 chances = st.lists(st.floats(1e-3, 0.1), min_size=1, max_size=30)
 
