@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
 from vigil_cloud.jobs.gateway_watch import TOGETHER, Limits, of_gateway, watch
-from vigil_cloud.jobs.watched import Hanging
+from vigil_cloud.jobs.watched import Hanging, WatchedGateway
 from vigil_edge.configuration.tls import certificate_end as edge_certificate_end
 from vigil_schemas.gateway import DeviceDescription
 
@@ -437,7 +437,10 @@ def test_a_short_certificate_is_told_in_its_last_third(city: City) -> None:
 
     def kinds(**left: float) -> list[str]:
         row.health = {"certificate_not_after": (city.time + timedelta(**left)).isoformat()}
-        return [one.kind for one in of_gateway(row, Hanging(), asked, city.time)]
+        judged = WatchedGateway(
+            **{one.name: getattr(row, one.name) for one in fields(WatchedGateway)}
+        )
+        return [one.kind for one in of_gateway(judged, Hanging(), asked, city.time)]
 
     assert kinds(days=3) == []
     assert kinds(hours=47) == ["certificate-ends"]
