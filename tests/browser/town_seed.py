@@ -101,7 +101,7 @@ def _noise_register() -> list[str]:
     today = datetime.now(UTC).date()
     span = {
         "valid_from": (today - timedelta(days=30)).isoformat(),
-        "valid_until": (today + timedelta(days=30)).isoformat(),
+        "valid_until": (today + timedelta(days=300)).isoformat(),
     }
     meter = {"instrument": "XL2-1", "issuer": "Laboratory of the town"}
     since = datetime.now(UTC) - timedelta(days=30)
