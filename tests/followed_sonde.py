@@ -92,7 +92,7 @@ def stored(
 
 def judged(city: City) -> int:
     """Everything that can be judged now is; how many pieces of work that took."""
-    worker, done = Worker(city.services, [WATER_DETECTION], "worker", apart=False), 0
+    worker, done = Worker(city.services, [WATER_DETECTION], "worker", processes=0), 0
     while True:
         with city.services.sessions() as session:
             if not following.waiting(session, city.time) and not session.scalar(

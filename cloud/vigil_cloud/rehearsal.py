@@ -28,6 +28,8 @@ ROUNDS: Final = 20
 the next."""
 WORK_A_STEP: Final = 20
 """Pieces of heavy work that one step begins; the others wait in their bounded queue."""
+PROCESSES: Final = 2
+"""Compute heavy work; pieces end in the order in which they were begun, however many there are."""
 BESIDE: Final = timedelta(minutes=15)
 """Heavy work is computed beside the next step where that is no further away than this: so late it
 may be stored, by the city's clock."""
@@ -105,7 +107,7 @@ class Rehearsal:
         self._clock = clock
         self._ingest = ingest
         self._jobs = JobRunner(services, jobs(services, ingest=True), apart=False)
-        self._worker = Worker(services, work_kinds(), self._jobs.holder)
+        self._worker = Worker(services, work_kinds(), self._jobs.holder, processes=PROCESSES)
         self._begun: list[Begun] = []
         self._sender = NotificationSender(services)
         self.turns = 0

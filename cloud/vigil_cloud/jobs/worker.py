@@ -1,4 +1,4 @@
-"""Does queued work: one piece at a time, computed in a process of its own at low priority."""
+"""Does queued work: computed in a process of its own at low priority."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Worker:
     """One per process that does heavy work; any number of processes share the queue."""
 
     def __init__(
-        self, services: Services, kinds: Sequence[WorkKind], holder: str, *, apart: bool = True
+        self, services: Services, kinds: Sequence[WorkKind], holder: str, *, processes: int = 1
     ) -> None:
-        """``apart``: computed in a process of its own; else here, where nobody waits for this
-        one."""
-        self._apart = apart
+        """``processes``: that many pieces are computed at once, each in a process of its own; 0:
+        here, where nobody waits for this one."""
+        self._processes = processes
         self.kinds = {kind.name: kind for kind in kinds}
         self.holder = holder
         self._services = services
@@ -73,8 +73,9 @@ class Worker:
         return bool(begun)
 
     def begin(self, most: int = 1) -> list[Begun]:
-        """Take the most urgent pieces and have them computed, one after the other; none where
-        nothing is due. Whoever begins them ends them, before their leases do."""
+        """Take the most urgent pieces and have them computed, as many at once as there are
+        processes; none where nothing is due. Whoever begins them ends them, before their leases
+        do."""
         sessions, now = self._services.sessions, self._services.now()
         return [
             self._begun(piece) for piece in work.take(sessions, self.kinds, self.holder, now, most)
@@ -116,7 +117,7 @@ class Worker:
 
     def _start_computing(self, kind: WorkKind, piece: Piece) -> Future[Any]:
         loaded = kind.load(self._services, piece.payload)
-        if not self._apart:
+        if not self._processes:
             done: Future[Any] = Future()
             done.set_result(kind.compute(loaded))
             return done
@@ -124,7 +125,7 @@ class Worker:
         if self._pool is None:
             # Started anew, not forked: a fork of many threads may hang on a lock of one of them.
             self._pool = ProcessPoolExecutor(
-                1, multiprocessing.get_context("spawn"), os.nice, (NICE,)
+                self._processes, multiprocessing.get_context("spawn"), os.nice, (NICE,)
             )
         pool = self._pool
         try:

@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -36,6 +37,9 @@ _MOST_CROSSED: Final = 4_000
 """Straight pieces that are tried against each other for crossings."""
 _SAME_M: Final = 0.5
 _MOST_NODES: Final = 6_000
+KEPT: Final = 4
+"""Grounds, and what is computed of them alone: the maps of a few searches are drawn in turn, every
+few minutes, on the same ones."""
 
 
 class BadStreets(VigilError):
@@ -79,10 +83,12 @@ class Centre(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ground:
     """``nodes`` (n, 2) in metres; ``begin`` and ``end`` name them for each directed link, of
-    ``length_m``. Links stand in pairs: ``i`` and ``i + m`` are the two directions of one."""
+    ``length_m``. Links stand in pairs: ``i`` and ``i + m`` are the two directions of one.
+
+    Equal to itself alone: what is computed of one is kept by it (``turns.ways``)."""
 
     centre: Centre
     nodes: Floats
@@ -101,7 +107,12 @@ class Ground:
 
 
 def streets(lines: Sequence[Line]) -> Ground:
-    """From lines in degrees. Raises ``BadStreets``."""
+    """From lines in degrees; those of the last map are the same ground. Raises ``BadStreets``."""
+    return _of_streets(tuple(tuple((east, north) for east, north, *_ in line) for line in lines))
+
+
+@lru_cache(maxsize=1)
+def _of_streets(lines: tuple[Line, ...]) -> Ground:
     if not any(len(line) > 1 for line in lines):
         raise BadStreets("there is no LineString with two points")
     flat = np.array([point for line in lines for point in line], dtype=float)
@@ -135,6 +146,7 @@ def streets(lines: Sequence[Line]) -> Ground:
     return _ground(centre, nodes, pieces, (box[0], box[1], box[2], box[3]), True, notes)
 
 
+@lru_cache(maxsize=KEPT)
 def free_ground(centre: Centre, box: tuple[float, float, float, float]) -> Ground:
     """A lattice over ``box`` (metres), each point with its eight neighbours."""
     west, south, east, north = box

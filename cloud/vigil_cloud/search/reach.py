@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from vigil_cloud.search.ground import Floats, Ground
+from vigil_cloud.search.ground import KEPT, Floats, Ground
 
 HOLD_OFF_S: Final = 600.0
 DETECTIONS_A_MINUTE: Final = 0.5
@@ -69,6 +70,25 @@ def along_links(ground: Ground, stations: Sequence[Station]) -> csr_array:
     from scipy.sparse import vstack
 
     return csr_array(vstack([one_way, one_way]))
+
+
+class Hears(NamedTuple):
+    """``links`` (links, stations) and ``nodes`` (nodes, stations): how much of a beacon each
+    station hears, 0 to 1."""
+
+    links: csr_array
+    nodes: csr_array
+
+
+def on(ground: Ground, stations: Sequence[Station]) -> Hears:
+    """On all of a ground; where the stations stand as they stood it is not computed again, whether
+    or not they were online."""
+    return _on(ground, tuple(Station("", one.place, one.range_m) for one in stations))
+
+
+@lru_cache(maxsize=KEPT)
+def _on(ground: Ground, stations: tuple[Station, ...]) -> Hears:
+    return Hears(along_links(ground, stations), at_points(ground.nodes, stations))
 
 
 def around(nodes: Floats, station: Station) -> Floats:

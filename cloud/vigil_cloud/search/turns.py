@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, diags_array
 
-from vigil_cloud.search.ground import Floats, Ground, Numbers
+from vigil_cloud.search.ground import KEPT, Floats, Ground, Numbers
 
 HEADINGS: Final = 6
 _ANGLES: Final = np.arange(HEADINGS) * 2 * np.pi / HEADINGS
@@ -20,7 +21,7 @@ _BACK: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """Computed once for all steps."""
+    """Computed once for all steps, and for the next maps on that ground."""
 
     turns: list[csr_array]
     """(links, links), from column to row: for each direction, and last for none."""
@@ -28,6 +29,7 @@ class Ways:
     """(links, nodes): out of a halt, any way."""
 
 
+@lru_cache(maxsize=KEPT)
 def ways(ground: Ground, towards: float, straight: float, step_m: float) -> Ways:
     """``towards`` and ``straight``: how much people prefer their direction, and straight on where
     they have none: exp(liking · cos(turn)). ``step_m``: what is walked in one step of time."""

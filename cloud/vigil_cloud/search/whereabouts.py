@@ -126,8 +126,7 @@ class _Filter:
         known = (one for one in clues if last[1] <= one.at_s <= at_s)
         self._clues = sorted(known, key=lambda one: one.at_s)
         self._clues_left = list(self._clues)
-        self._hears_links = reach.along_links(ground, stations)
-        self._hears_nodes = reach.at_points(ground.nodes, stations)
+        self._hears_links, self._hears_nodes = reach.on(ground, stations)
         self._ways = turns.ways(
             ground, model.towards, model.straight, model.pace_m_s * model.step_s
         )

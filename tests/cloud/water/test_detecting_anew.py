@@ -90,7 +90,7 @@ def test_a_state_that_cannot_be_read_is_begun_anew_and_told(learnt: tuple[City, 
         session.get_one(DetectorState, SONDE).state = b"torn"
     stored(city, values[:4], NOON)
     city.time = NOON + timedelta(hours=1)
-    worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
+    worker = Worker(city.services, [WATER_DETECTION], "worker", processes=0)
     following.follow(Turn(city.services, city.time))
     assert worker.do_one()
     shown = detection(city)

@@ -93,7 +93,7 @@ def test_a_backlog_in_order_has_nothing_judged_anew(learnt: tuple[City, Floats])
     """A gateway that was away hands in its readings message by message, cut anywhere."""
     city, values = learnt
     city.time = NOON + timedelta(hours=6)
-    worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
+    worker = Worker(city.services, [WATER_DETECTION], "worker", processes=0)
     for number in range(4):
         first = NOON + number * QUARTER
         again = first + timedelta(seconds=30)  # of the minute in which the last message ended
@@ -160,7 +160,7 @@ def test_a_reading_ahead_of_our_clock_is_waited_for(learnt: tuple[City, Floats])
     city.time += timedelta(minutes=2)
     stored(city, values[:1], city.time + timedelta(minutes=5))
     following.follow(Turn(city.services, city.time))
-    worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
+    worker = Worker(city.services, [WATER_DETECTION], "worker", processes=0)
     assert [worker.do_one() for _ in range(3)] == [True, False, False], "not again and again"
     with city.services.sessions() as session:
         row = session.get_one(DetectorState, SONDE)
@@ -210,5 +210,5 @@ def test_a_minute_that_is_not_over_is_not_asked_for(learnt: tuple[City, Floats])
     stored(city, values[1:2], NOON + timedelta(minutes=1))
     city.time = NOON + timedelta(seconds=63)
     following.follow(Turn(city.services, city.time))
-    worker = Worker(city.services, [WATER_DETECTION], "worker", apart=False)
+    worker = Worker(city.services, [WATER_DETECTION], "worker", processes=0)
     assert [worker.do_one() for _ in range(3)] == [True, False, False], "not again and again"

@@ -78,7 +78,7 @@ def test_an_incident_is_told_where_it_came_from_and_where_it_goes(canal: City) -
 
     # When the worker comes to it
     canal.later(hours=3)
-    worker = Worker(canal.services, [SOURCE_TRACE], "worker", apart=False)
+    worker = Worker(canal.services, [SOURCE_TRACE], "worker", processes=0)
     assert worker.do_one()
 
     # Then suspects have probabilities, windows, masses and paths; gates have arrivals
@@ -122,7 +122,7 @@ def test_an_alert_names_nobody_once_nobody_is_suspected(canal: City) -> None:
     discharge(canal)
     canal.send(excursion(canal.time), UPPER)
     canal.later(hours=3)
-    assert Worker(canal.services, [SOURCE_TRACE], "worker", apart=False).do_one()
+    assert Worker(canal.services, [SOURCE_TRACE], "worker", processes=0).do_one()
     (alert,) = canal.alerts("inspector", domain="water")
     assert alert["detail"]["suspect"] is not None
     assert 0 < alert["detail"]["suspect_probability"] <= 1
@@ -260,7 +260,7 @@ def test_why_nothing_could_be_calculated_is_shown_in_both_languages(canal: City)
     discharge(canal)
     canal.send(excursion(canal.time), UPPER)
     canal.later(minutes=4)
-    assert Worker(canal.services, [SOURCE_TRACE], "worker", apart=False).do_one()
+    assert Worker(canal.services, [SOURCE_TRACE], "worker", processes=0).do_one()
     source = shown(canal)["source"]
     assert "length_m is 0" in source["problem"]
     assert "length_m 為 0" in source["problem_zh"]
