@@ -24,6 +24,7 @@ from vigil_schemas.errors import VigilError
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
+Singles = NDArray[np.float32]
 Line = Sequence[tuple[float, float]]
 """Longitude and latitude."""
 

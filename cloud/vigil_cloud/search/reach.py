@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from vigil_cloud.search.ground import KEPT, Floats, Ground
+from vigil_cloud.search.ground import KEPT, Floats, Ground, Numbers
 
 HOLD_OFF_S: Final = 600.0
 DETECTIONS_A_MINUTE: Final = 0.5
@@ -58,18 +58,30 @@ def along_links(ground: Ground, stations: Sequence[Station]) -> csr_array:
     """(links, stations): the same of each link, the mean over its length. A link is longer than
     some stations reach."""
     half = len(ground.begin) // 2
-    begin, end = ground.nodes[ground.begin[:half]], ground.nodes[ground.end[:half]]
+    near = _near(ground.middles[:half], ground.length_m[:half], stations)
+    begin, end = ground.nodes[ground.begin[near]], ground.nodes[ground.end[near]]
     samples = max(1, int(np.ceil(np.median(ground.length_m) / _SAMPLE_M)))
     shares = (np.arange(samples) + 0.5) / samples
     points = begin[:, None] + shares[None, :, None] * (end - begin)[:, None]
     hears = at_points(points.reshape(-1, 2), stations).tocoo()
     # Entries of one link and station are added up.
     one_way = csr_array(
-        (hears.data / samples, (hears.row // samples, hears.col)), shape=(half, len(stations))
+        (hears.data / samples, (near[hears.row // samples], hears.col)), shape=(half, len(stations))
     )
     from scipy.sparse import vstack
 
     return csr_array(vstack([one_way, one_way]))
+
+
+def _near(middles: Floats, length_m: Floats, stations: Sequence[Station]) -> Numbers:
+    """Links of which some part may be heard: few, where a city is large."""
+    from scipy.spatial import cKDTree
+
+    if not stations:
+        return np.zeros(0, dtype=np.int64)
+    reach_m = max(station.range_m for station in stations) + 2 * _EDGE_M
+    away, _ = cKDTree(np.array([station.place for station in stations])).query(middles)
+    return np.flatnonzero(away <= reach_m + length_m / 2)
 
 
 class Hears(NamedTuple):

@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse import coo_array, csr_array
 
-from vigil_cloud.search.ground import KEPT, Floats, Ground, Numbers
+from vigil_cloud.search.ground import KEPT, Floats, Ground, Numbers, Singles
 
 HEADINGS: Final = 6
 _ANGLES: Final = np.arange(HEADINGS) * 2 * np.pi / HEADINGS
@@ -25,8 +25,22 @@ class Ways:
 
     turns: list[csr_array]
     """(links, links), from column to row: for each direction, and last for none."""
+    over: Singles
+    """(links,): how many go on at once from a link that is shorter than a step is; else people
+    would be slow where streets are short."""
     leave: csr_array
     """(links, nodes): out of a halt, any way."""
+
+    def turned(self, kind: int, moving: Singles) -> Singles:
+        """(links,): where those are who come to the end of their links, in one step."""
+        turn = self.turns[kind]
+        found: Singles = turn @ moving
+        if self.over.any():
+            passing = found * self.over
+            found -= passing
+            # Two products with what has few entries: their matrix product has eight times as many.
+            found += turn @ passing
+        return found
 
 
 @lru_cache(maxsize=KEPT)
@@ -48,17 +62,16 @@ def ways(ground: Ground, towards: float, straight: float, step_m: float) -> Ways
     place = structure.data.copy()
     likings = [towards * (step @ direction)[target] for direction in DIRECTIONS]
     likings.append(straight * (step[source] * step[target]).sum(axis=1))
-    over = _over(ground, step_m)
     turns = []
     for liking in likings:
         weight = np.where(back, _BACK, 1.0) * np.exp(liking)
         weight /= np.bincount(source, weight, minlength=links)[source]
         turn = csr_array((weight[place], structure.indices, structure.indptr), shape=(links, links))
-        turns.append(_packed(_passing(turn, over)))
+        turns.append(_packed(turn))
     leave = csr_array(
         (1.0 / ways_out[ground.begin], (all_links, ground.begin)), shape=(links, nodes)
     )
-    return Ways(turns, leave)
+    return Ways(turns, _over(ground, step_m), leave)
 
 
 def _packed(turn: csr_array) -> csr_array:
@@ -69,18 +82,8 @@ def _packed(turn: csr_array) -> csr_array:
     return packed
 
 
-def _over(ground: Ground, step_m: float) -> Floats:
-    """(links,): how many go on at once from a link that is shorter than a step is."""
-    return np.asarray(np.clip(1 - ground.length_m / step_m, 0.0, 0.8))
-
-
-def _passing(turn: csr_array, over: Floats) -> csr_array:
-    """Whoever comes into a short link is, in part, beyond it within the same step; else people
-    would be slow where streets are short."""
-    if not over.any():
-        return turn
-    stay, on = diags_array(1 - over), diags_array(over)
-    return csr_array(stay @ turn + turn @ (on @ turn))
+def _over(ground: Ground, step_m: float) -> Singles:
+    return np.asarray(np.clip(1 - ground.length_m / step_m, 0.0, 0.8), dtype=np.float32)
 
 
 def distances(ground: Ground, node: int) -> Floats:

@@ -25,11 +25,10 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vigil_cloud.search import reach, rings, turns
 from vigil_cloud.search.clues import Clue
-from vigil_cloud.search.ground import Floats, Ground, Numbers
+from vigil_cloud.search.ground import Floats, Ground, Numbers, Singles
 from vigil_cloud.search.habits import Habits
 from vigil_cloud.search.reach import HOLD_OFF_S, Station
 
@@ -40,7 +39,6 @@ _MOST_MOVES: Final = 0.95
 _DAY_S: Final = 86_400.0
 
 
-Singles = NDArray[np.float32]
 
 
 class Walk(NamedTuple):
@@ -270,9 +268,9 @@ class _Filter:
         moving -= on
         halting = moving.sum(axis=(0, 1), dtype=np.float64)
         self.halted += np.bincount(self._ground.end, halting, minlength=len(self.halted))
-        for kind, turn in enumerate(self._ways.turns):
+        for kind in range(len(self._ways.turns)):
             for length in range(len(self._lengths)):
-                self.walking[kind, length] += turn @ on[kind, length]
+                self.walking[kind, length] += self._ways.turned(kind, on[kind, length])
 
     def _alighting(self, since_s: float, step_s: float) -> Floats | None:
         """(nodes,): who leaves the bus in this step, as far along the ways as it has come."""

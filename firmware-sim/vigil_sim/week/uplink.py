@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -41,7 +43,7 @@ class Uplink:
         self._check = check
         self._waiting: dict[str, OrderedDict[int, Sent]] = {}
         self._count = 0
-        self._changed = threading.Condition()
+        self._receipts: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self.refused: dict[str, int] = {}
         """Messages in the cloud's dead-letter table, by source."""
         self.repeated = 0
@@ -69,9 +71,8 @@ class Uplink:
         for one in messages:
             if one.sequence:
                 self._below(IN_FLIGHT)
-                with self._changed:
-                    self._waiting.setdefault(one.source, OrderedDict())[one.sequence] = one
-                    self._count += 1
+                self._waiting.setdefault(one.source, OrderedDict())[one.sequence] = one
+                self._count += 1
             self._publish(one)
 
     def flush(self) -> None:
@@ -82,12 +83,13 @@ class Uplink:
         began = time.monotonic()
         asked, count = began, -1
         while True:
-            with self._changed:
-                if self._count < most:
-                    return
-                if self._count != count:
-                    began, count = time.monotonic(), self._count
-                self._changed.wait(0.5)
+            self._take_receipts()
+            if self._count < most:
+                return
+            if self._count != count:
+                began, count = time.monotonic(), self._count
+            with contextlib.suppress(Empty):
+                self._settle(self._receipts.get(timeout=0.5))
             self._check()
             now = time.monotonic()
             if now - began > ANSWER_S:
@@ -97,8 +99,7 @@ class Uplink:
                 self._repeat()
 
     def _repeat(self) -> None:
-        with self._changed:
-            again = [one for several in self._waiting.values() for one in several.values()]
+        again = [one for several in self._waiting.values() for one in several.values()]
         self.repeated += len(again)
         for one in again:
             self._publish(one)
@@ -111,19 +112,25 @@ class Uplink:
         client.subscribe(f"{ROOT}/+/{RECEIPT}", qos=1)
 
     def _told(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
-        receipt = json.loads(message.payload)["data"]
-        with self._changed:
-            if receipt["refused"]:
-                self.refused[receipt["source"]] = receipt["refused"]
-            waiting = self._waiting.get(receipt["source"])
-            if waiting:
-                before = len(waiting)
-                _settle(waiting, receipt["stored"], receipt["beyond"])
-                self._count -= before - len(waiting)
-                self._changed.notify_all()
+        # By a queue: a signal that ends the other thread within a lock would leave it locked.
+        self._receipts.put(json.loads(message.payload)["data"])
+
+    def _take_receipts(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                self._settle(self._receipts.get_nowait())
+
+    def _settle(self, receipt: dict[str, Any]) -> None:
+        if receipt["refused"]:
+            self.refused[receipt["source"]] = receipt["refused"]
+        waiting = self._waiting.get(receipt["source"])
+        if waiting:
+            before = len(waiting)
+            _forget(waiting, receipt["stored"], receipt["beyond"])
+            self._count -= before - len(waiting)
 
 
-def _settle(
+def _forget(
     waiting: OrderedDict[int, Sent], stored: int, beyond: Sequence[tuple[int, int]]
 ) -> None:
     for number in [

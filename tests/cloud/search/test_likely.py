@@ -25,7 +25,7 @@ from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.whereabouts import Scope
 from vigil_cloud.jobs import work
-from vigil_cloud.search import ground, likely, planning, probability_map
+from vigil_cloud.search import ground, likely, planning, probability_map, reach, turns
 from vigil_cloud.search.clues import Brought, Searched, Sighting, within
 from vigil_cloud.search.models import SearchHit, SearchLikely
 from vigil_cloud.search.replay_files import Listed, Seen
@@ -41,6 +41,13 @@ def _coarse_ground(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     drawn in a fraction of the second that it takes. One test has the whole of it."""
     if request.node.name != test_a_map_is_drawn_once_and_again_when_something_is_known.__name__:
         monkeypatch.setattr(ground, "_MOST_NODES", 1_500)
+    nothing_kept()
+
+
+def nothing_kept() -> None:
+    """Of maps before."""
+    for kept in (ground.free_ground, ground._of_streets, turns.ways, reach._on):
+        kept.cache_clear()
 
 
 def drawn(missing: Missing) -> int:
@@ -414,6 +421,35 @@ def test_who_was_heard_once_a_week_ago_lives_near_and_has_not_walked_for_a_week(
     for days, home in ((0.1, False), (7.0, True)):
         found = probability_map.draw(listed, [Seen(0.0, "temple")], days * 86_400.0, None)
         assert ("home-first" in [note.code for note in found.notes]) is home
+
+
+GRID = [
+    [(120.43 + STEP * i, 23.47 + STEP * j) for i, j in ends]
+    for at in range(11)
+    for ends in ([(n, at) for n in range(11)], [(at, n) for n in range(11)])
+]
+
+
+@pytest.mark.parametrize("streets", [None, GRID], ids=["free ground", "streets"])
+def test_what_is_kept_of_a_ground_changes_no_map(streets: Any) -> None:
+    """Drawn in turn with those of another search, whose stations reach further or are silent."""
+    temple = Listed("temple", 23.48, 120.44, 80.0, -inf, inf, 0.5)
+    cities = [
+        [temple, Listed("shop", 23.484, 120.444, range_m, -inf, until, rate)]
+        for range_m, until, rate in ((80.0, inf, 0.5), (300.0, inf, 0.5), (80.0, 1_000.0, 0.1))
+    ]
+
+    def drawn(listed: list[Listed]) -> probability_map.SearchMap:
+        return probability_map.draw(listed, [Seen(0.0, "temple")], 3_600.0, streets)
+
+    kept = [drawn(listed) for _ in range(2) for listed in cities]
+    assert len({id(one.ground) for one in kept}) == 1
+    for one, listed in zip(kept, 2 * cities, strict=True):
+        nothing_kept()
+        alone = drawn(listed)
+        assert (one.raster.mass == alone.raster.mass).all()
+        assert one.next_stations == alone.next_stations
+    assert len({one.raster.mass.tobytes() for one in kept}) == len(cities)
 
 
 hours = st.floats(0.1, 500.0)
