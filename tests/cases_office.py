@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 from urllib.parse import quote
 
@@ -202,12 +203,24 @@ def noise_register() -> dict[str, Any]:
     }
 
 
+def picture_of_an_editor(size: tuple[int, int]) -> bytes:
+    """On its side, with its resolution as a text: what reads it cannot always write it again."""
+    directory = struct.pack("<HHHII", 2, 0x0112, 3, 1, 6) + struct.pack(
+        "<HHI4s", 0x011A, 2, 3, b"72"
+    )
+    written = io.BytesIO()
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + directory + bytes(4)
+    Image.new("RGB", size, (40, 90, 160)).save(written, "JPEG", exif=exif)
+    return written.getvalue()
+
+
 def picture(
     size: tuple[int, int] = (640, 480),
     format: str = "JPEG",
     *,
     located: bool = True,
     zone: str | None = "+08:00",
+    taken: str = "2026:03:01 11:58:30",
 ) -> bytes:
     """As a phone takes it: with a place, a time with its zone, lying on its side."""
     image = Image.new("RGB", size, (40, 90, 160))
@@ -215,7 +228,7 @@ def picture(
     exif[ExifTags.Base.Orientation] = 6
     exif[ExifTags.Base.Make] = "Taipei Phones"
     details = exif.get_ifd(ExifTags.IFD.Exif)
-    details[ExifTags.Base.DateTimeOriginal] = "2026:03:01 11:58:30"
+    details[ExifTags.Base.DateTimeOriginal] = taken
     if zone is not None:
         details[ExifTags.Base.OffsetTimeOriginal] = zone
     if located:

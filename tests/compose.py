@@ -291,7 +291,6 @@ class Composition:
             file.write_text(text, "utf-8")
         assert f"listener {port} " in config.read_text("utf-8")
         if os.geteuid() == 0:
-            shutil.chown(self.folder / "broker-data", "mosquitto")
             for parent in (config.parent, *config.parents[1:]):  # pytest's folders are closed
                 if parent in {Path("/tmp"), Path("/")}:
                     break

@@ -26,6 +26,10 @@ max_packet_size 300000
 max_keepalive 300
 set_tcp_nodelay true
 """
+FORGETS: Final = "persistence false\n"
+"""Nothing that it holds is lost with it: gateways keep every message until the cloud's receipt and
+say their birth with each connection, and the cloud sends again what was not answered. A store is
+a file of which a power failure leaves zeros, and with such a one Mosquitto does not start."""
 
 
 def mosquitto_cloud_acl() -> str:

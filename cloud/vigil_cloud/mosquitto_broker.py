@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import getpass
 import hashlib
 import os
 import secrets
@@ -133,14 +132,12 @@ class MosquittoBroker:
         gateways = broker_rules.mosquitto_certificates(
             f"{port} {host}", self._files.folder, self.folder / "gateways.acl"
         )
+        # Of root alone it asks whom to become, and by itself somebody who could read nothing here.
+        user = "user root\n" if os.geteuid() == 0 else ""
         return f"""\
 # Written by vigil-cloud at each start.
-user {getpass.getuser()}
-per_listener_settings true
-{broker_rules.LIMITS}persistence true
-persistence_location {self.folder}/
-autosave_interval 5
-log_dest stderr
+{user}per_listener_settings true
+{broker_rules.LIMITS}{broker_rules.FORGETS}log_dest stderr
 log_type error
 log_type warning
 listener {self.port} {self.host}

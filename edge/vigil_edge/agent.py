@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -66,6 +67,8 @@ from vigil_schemas.gateway import DeviceDescription, GatewayBirth
 from vigil_schemas.types import Lane, Model
 
 PIPELINES_STOP_S: Final = 4.0
+CONFIGURATION_TOLD_S: Final = 600.0
+"""At most so often a new connection alone has the configuration in force told."""
 
 _log = structlog.get_logger("agent")
 
@@ -122,7 +125,8 @@ class Agent:
         self.control.clock_offset_s = lambda: self.feedback.clock_offset_s
         self.configuration = ActiveConfiguration(given.file, config, given.domains)
         self.discovery = Discovery(given.domains, self._surroundings())
-        self._configurations: asyncio.Queue[AnyConfiguration | None] = asyncio.Queue()
+        self._configurations: asyncio.Queue[Callable[[], Awaitable[object]]] = asyncio.Queue()
+        self._configuration_told = clock.monotonic()
         self._descriptions = 0
         self.uplink = self._uplink()
         self.renewal = Renewal(
@@ -133,7 +137,7 @@ class Agent:
             count=self._count,
             rng=rng,
         )
-        self.uplink.told = self.renewal.tried
+        self.uplink.told = self._let_in
         self._configure(outbox)
         self.reporter.resent = lambda: self.uplink.lanes.resent
         outbox.on_replaced = self._outbox_replaced
@@ -144,7 +148,7 @@ class Agent:
         callbacks = UplinkCallbacks(
             birth=self._birth,
             command=self.control.take,
-            configuration=self._configurations.put_nowait,
+            configuration=self._take_configuration,
             count=self._count,
             now=self.clock.now,
             monotonic=self.clock.monotonic,
@@ -209,7 +213,19 @@ class Agent:
 
     def reload(self) -> None:
         """Read ``gateway.toml`` again, soon."""
-        self._configurations.put_nowait(None)
+        self._configurations.put_nowait(self.configuration.reload)
+
+    def _take_configuration(self, configuration: AnyConfiguration) -> None:
+        self._configurations.put_nowait(partial(self.configuration.take, configuration))
+
+    async def _let_in(self, by_the_broker: bool) -> None:
+        """Or not. With a connection it is told what is in force: the cloud may have been put back
+        from an old copy, and know another."""
+        await self.renewal.tried(by_the_broker)
+        now = self.clock.monotonic()
+        if by_the_broker and now - self._configuration_told >= CONFIGURATION_TOLD_S:
+            self._configuration_told = now
+            self._configurations.put_nowait(self.configuration.say)
 
     def _changed(self) -> tuple[str, str]:
         """Become what the configuration says now."""
@@ -307,11 +323,8 @@ class Agent:
         await self.configuration.say()
         while True:
             await self._forget_removed()
-            configuration = await self._configurations.get()
-            if configuration is None:
-                await self.configuration.reload()
-            else:
-                await self.configuration.take(configuration)
+            follow = await self._configurations.get()
+            await follow()
 
     async def _forget_removed(self) -> None:
         """What stands for people, of devices that this gateway no longer has."""

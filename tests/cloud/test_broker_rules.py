@@ -35,6 +35,7 @@ def test_listeners_are_generated() -> None:
     assert emqx.endswith(broker_rules.emqx_listener("/opt/emqx/etc/certs"))
     limits = (SHIPPED / "mosquitto.conf").read_text("utf-8")
     assert broker_rules.LIMITS in limits
+    assert broker_rules.FORGETS in limits
 
 
 def test_emqx_lets_nobody_in_but_the_cloud_on_loopback_and_gateways_with_certificates() -> None:

@@ -240,3 +240,23 @@ def test_a_broker_that_is_not_ours_is_not_taken_for_ours(tmp_path: Path, which: 
         finally:
             broker.stop()
             city.close()
+
+
+def test_it_starts_whatever_a_power_failure_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zeros in its store; and in the shell of somebody who became root and kept their name."""
+    monkeypatch.setenv("LOGNAME", "nobody")
+    listens = {
+        name: f"127.0.0.1:{servers.free_port()}" for name in ("broker_listen", "gateways_listen")
+    }
+    city = PresentCity(tmp_path, broker_url="mosquitto", **listens)
+    broker = MosquittoBroker(city.services, ["127.0.0.1"])
+    broker.folder.mkdir(parents=True)
+    (broker.folder / "mosquitto.db").write_bytes(bytes(4096))
+    try:
+        broker.start()
+        assert broker.pid is not None
+    finally:
+        broker.stop()
+        city.close()

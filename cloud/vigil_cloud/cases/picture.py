@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from vigil_cloud.cases.errors import PhotographRefused, PhotographTooLarge
 from vigil_cloud.city_time import CITY_ZONE
@@ -20,6 +20,16 @@ MOST_PIXELS: Final = 64_000_000
 LONGEST_EDGE: Final = 4096
 _FORMATS: Final = ("JPEG", "PNG", "WEBP")
 _QUALITY: Final = 90
+_TURNED: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By Exif's ``Orientation`` (CIPA DC-008, 4.6.5.1.6)."""
 _READING: Final = threading.BoundedSemaphore(2)
 """A picture in memory takes a few hundred megabytes at most: so many at once."""
 
@@ -62,13 +72,8 @@ def written_anew(received: bytes) -> Prepared:
 
 def _anew(picture: Image.Image, received: bytes) -> Prepared:
     picture.load()  # what is wrong with the picture itself is no fault of what is told of it
-    try:
-        located, taken, assumed = _said(picture, received)
-        upright = ImageOps.exif_transpose(picture)
-    except Exception as error:  # noqa: BLE001 - damaged metadata costs itself, not the photograph
-        _log.info("photograph-metadata-unread", error=f"{type(error).__name__}: {error}"[:300])
-        # It may have told where.
-        located, taken, assumed, upright = True, None, False, picture
+    located, taken, assumed = _told(picture, received)
+    upright = _upright(picture)
     upright.thumbnail((LONGEST_EDGE, LONGEST_EDGE))
     plain = Image.new("RGB", upright.size, "white")
     alpha = upright.convert("RGBA") if "A" in upright.getbands() else None
@@ -84,6 +89,26 @@ def _anew(picture: Image.Image, received: bytes) -> Prepared:
         taken=taken,
         zone_assumed=assumed,
     )
+
+
+def _told(picture: Image.Image, received: bytes) -> tuple[bool, datetime | None, bool]:
+    """As ``_said``; of metadata that is damaged, that it may have told where."""
+    try:
+        return _said(picture, received)
+    except Exception as error:  # noqa: BLE001 - damaged metadata costs itself, not the photograph
+        _log.info("photograph-metadata-unread", error=f"{type(error).__name__}: {error}"[:300])
+        return True, None, False
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """As it was held. Pillow's own way also writes the metadata anew, which fails for much that
+    cameras write, and none of it is kept here."""
+    try:
+        turned = _TURNED.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception as error:  # noqa: BLE001 - damaged metadata costs itself, not the photograph
+        _log.info("photograph-not-turned", error=f"{type(error).__name__}: {error}"[:300])
+        return picture
+    return picture if turned is None else picture.transpose(turned)
 
 
 def _said(picture: Image.Image, received: bytes) -> tuple[bool, datetime | None, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 from typing import Final
@@ -48,15 +49,21 @@ def recall(folder: Path) -> Desired:
 
 
 def keep(folder: Path, desired: Desired) -> None:
-    """Durably, whole or not at all. Raises ``OSError``."""
+    """Durably, whole or not at all, also while `vigil-edge config reset` does the same beside a
+    running agent; what root writes belongs to whom the folder belongs to. Raises ``OSError``."""
     draft = folder / f"{NAME}.new"
-    with draft.open("wb") as file:
-        file.write(desired.model_dump_json().encode())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / NAME)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # of whoever dies the kernel lets it go
+        draft.unlink(missing_ok=True)  # perhaps root's, of a reset that did not end
+        with draft.open("xb") as file:
+            file.write(desired.model_dump_json().encode())
+            file.flush()
+            if os.geteuid() == 0:
+                owner = os.fstat(descriptor)
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            os.fsync(file.fileno())
+        draft.replace(folder / NAME)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Final
 
+import structlog
+
 from vigil_schemas.errors import VigilError
 
 LOCK: Final = "lock"
+_log = structlog.get_logger("agent")
 _PERMANENT: Final = frozenset(
     {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 )
@@ -61,17 +64,28 @@ def held(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("a+")
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         permanent = error.errno in _PERMANENT
         reason = error.strerror or str(error)
         raise DataDirUnusable(folder, reason, permanent=permanent) from error
-    with lock:
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DataDirUnusable(folder, "another vigil-edge runs here", permanent=True) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))  # for whoever wants to tell the agent something
-        lock.flush()
+        _say_who(lock)
         yield
+    finally:
+        os.close(lock)
+
+
+def _say_who(lock: int) -> None:
+    """For whoever wants to tell the agent something. A full disk must not keep the agent from
+    starting that will empty it: written over what is there, and left out where even that fails."""
+    number = str(os.getpid()).encode()
+    try:
+        os.pwrite(lock, number + b"\n", 0)
+        os.ftruncate(lock, len(number))
+    except OSError as error:
+        _log.warning("the agent's number is not in its lock", error=str(error))

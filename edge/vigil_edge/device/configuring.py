@@ -99,7 +99,7 @@ class ActiveConfiguration:
         """A newer revision; a known one changes nothing, and an older one is refused."""
         wanted = _newest_form(configuration)
         if wanted.revision <= self._desired.revision:
-            await self._older(wanted.revision)
+            await self._older(wanted)
             return
         mistakes = self._mistakes(wanted)
         if mistakes:
@@ -268,20 +268,27 @@ class ActiveConfiguration:
         await self.answer(result)
         await self.report(self._state())
 
-    async def _older(self, revision: int) -> None:
-        """Once each: a retained configuration comes with every connection."""
-        if revision == self._desired.revision or revision in self._told_old:
+    async def _older(self, wanted: Configuration) -> None:
+        """Once each: a retained configuration comes with every connection. One of a number that is
+        known and with other contents is another: a cloud that was put back from an old copy gives
+        its numbers a second time. What is in force is told with the refusal, so that the cloud's
+        next one is above all that is known here."""
+        revision = wanted.revision
+        if self._is_known(wanted) or revision in self._told_old:
             return
         self._told_old = {*self._told_old, revision} if len(self._told_old) < 64 else {revision}
-        message = f"this gateway already has revision {self._desired.revision}"
-        await self.answer(
-            CommandResult(
-                command_id=f"config-{revision}",
-                accepted=False,
-                code="older-revision",
-                message=message,
-            )
-        )
+        known = self._desired.revision
+        other = " with other contents" if revision == known else ""
+        message = f"this gateway already has revision {known}{other}"
+        await self._tell(revision, accepted=False, code="older-revision", message=message)
+
+    def _is_known(self, wanted: Configuration) -> bool:
+        """Whether it is the newest one that came, as far as that can be told."""
+        if wanted.revision < self._desired.revision:
+            return False
+        both = (self._desired.configuration, self._desired.waiting)
+        same = [one for one in both if one is not None and one.revision == wanted.revision]
+        return not same or wanted in same
 
 
 async def _nobody(_: object) -> None:

@@ -187,7 +187,10 @@ def _place(latitude: float | None, longitude: float | None) -> tuple[float, floa
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def _within(metres: float | None) -> float | None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from cases_office import Office, picture
+from cases_office import Office, picture, picture_of_an_editor
 from cloud_city import City
 from vigil_cloud.cases import photographs
 from vigil_cloud.database.engine import writing
@@ -78,6 +78,15 @@ def test_a_picture_without_a_place_says_nothing_of_one(office: Office, format: s
     sent = picture((64, 48), format, located=False)
     (shown,) = office.photograph("inspector", case["id"], sent)["photographs"]
     assert (shown["location_removed"], shown["width"], shown["height"]) == (False, 48, 64)
+
+
+def test_metadata_that_cannot_be_read_does_not_lay_a_picture_on_its_side(office: Office) -> None:
+    """A clock that was never set, and a value of another type than it should be."""
+    unset = picture((64, 48), taken="0001:01:01 00:00:00")
+    case = office.water()
+    for sent in (unset, picture_of_an_editor((64, 48))):
+        shown = office.photograph("inspector", case["id"], sent)["photographs"]
+        assert {(one["width"], one["height"]) for one in shown} == {(48, 64)}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,13 @@ import servers
 from edge.agent_process import Agent, agent_on
 from edge.ingest_stand_in import until
 from vigil_schemas.control import CommandV1, ConfigurationV1
-from vigil_schemas.gateway import CommandResult, DeviceHealth, GatewayBirth, GatewayHealth
+from vigil_schemas.gateway import (
+    CommandResult,
+    ConfigurationReport,
+    DeviceHealth,
+    GatewayBirth,
+    GatewayHealth,
+)
 from vigil_schemas.topics import CONFIG
 
 BRIDGE = '[[water]]\ndevice = "bridge-1"\nothers = ["alarm-1", "alarm-2"]\n'
@@ -81,3 +87,27 @@ async def test_an_older_configuration_is_refused_aloud_and_once(agent: Agent) ->
     results = [each.command_id for each in agent.cloud.all(CommandResult)]
     assert results == ["config-9", "config-2", "config-10"]
     assert len(agent.cloud.status(GatewayBirth)) == 1
+
+
+async def test_a_number_that_is_given_a_second_time_is_refused_aloud(agent: Agent) -> None:
+    """A cloud that was put back from an old copy learns what is in force here: its next
+    configuration counts, and this one was not lost without a word."""
+    await sent(agent, 3)
+    reports = len(agent.cloud.all(ConfigurationReport))
+    agent.cloud.send(CONFIG, ConfigurationV1(revision=3, health_interval_s=3600))  # the same again
+    agent.cloud.send(CONFIG, ConfigurationV1(revision=3, paused_devices=["bridge-1"]))
+
+    refusals = await until(lambda: refused(agent))
+
+    assert [(each.command_id, each.code) for each in refusals] == [("config-3", "older-revision")]
+    assert "with other contents" in refusals[0].message
+    await until(lambda: len(agent.cloud.all(ConfigurationReport)) > reports)
+    assert agent.cloud.all(ConfigurationReport)[-1].revision == 3
+    await until(lambda: state(agent) == ("ok", None))
+    assert (await sent(agent, 4, "bridge-1")).accepted
+    await until(lambda: state(agent) == ("stopped", "paused"))
+    assert len(refused(agent)) == 1
+
+
+def refused(agent: Agent) -> list[CommandResult]:
+    return [each for each in agent.cloud.all(CommandResult) if not each.accepted]

@@ -55,6 +55,11 @@ def test_what_gpsd_guesses_is_no_fix(line: bytes) -> None:
     assert of_gpsd(line) == NoFix()
 
 
+def test_a_number_beyond_all_numbers_is_no_place() -> None:
+    line = tpv(*HERE).replace(str(HERE[0]).encode(), b"1" * 400)
+    assert of_gpsd(line) == NoFix()
+
+
 @pytest.mark.parametrize("status", [0, 1, 2, 3, 4, 6, 9])
 def test_what_satellites_hold_is_a_fix(status: int) -> None:
     """Also dead reckoning that they correct (6): receivers of cars say so all day."""
