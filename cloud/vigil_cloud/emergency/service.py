@@ -65,6 +65,7 @@ _SNIFFED: Final = 512
 _CAP_READ: Final = 64 * 1024
 """An answer in CAP is a few kilobytes; its ``msgType`` stands near its beginning."""
 _CAP_ERROR: Final = re.compile(rb"<(?:[\w.-]{1,40}:)?msgType\s{0,9}>\s{0,99}Error\s{0,99}<")
+_WEB_PAGE: Final = "a web page"
 _PAGE: Final = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _OUR_OWN: Final = frozenset({NOWHERE, UNREADABLE})
 
@@ -243,10 +244,12 @@ def _send(settings: Settings, one: _Due) -> str | None:
             answer.close()
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         return f"no answer ({type(error).__name__})"
+    # In the words of CAP as well: nothing has to be taken back there.
+    if one.unheard and answer.status_code in _KNOWS_NOTHING_OF_IT and amiss != _WEB_PAGE:
+        return None
     if amiss:
         return f"answered {answer.status_code} with {amiss}"
-    taken = answer.ok and answer.status_code < 300
-    if taken or (one.unheard and answer.status_code in _KNOWS_NOTHING_OF_IT):
+    if answer.ok and answer.status_code < 300:
         return None
     return f"answered {answer.status_code}"
 
@@ -258,7 +261,7 @@ def _amiss(answer: requests.Response) -> str:
     counts."""
     content = answer.headers.get("Content-Type", "").lower()
     if "html" in content:
-        return "a web page" if _PAGE.search(_beginning(answer, _SNIFFED)) else ""
+        return _WEB_PAGE if _PAGE.search(_beginning(answer, _SNIFFED)) else ""
     # What says neither that it is XML nor where it ends may have no end, and is not read.
     if "xml" not in content and not answer.headers.get("Content-Length", "").isdigit():
         return ""

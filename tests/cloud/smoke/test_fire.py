@@ -195,8 +195,15 @@ def test_a_code_after_119_was_called_cancels_the_call(home: Home, line: Line119)
     assert cancel.findtext(f"{CAP}references") == of
 
 
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [
+        ("text/plain", b""),
+        ("application/cap+xml", b"<alert><msgType>Error</msgType><note>unknown</note></alert>"),
+    ],
+)
 def test_an_answer_that_never_comes_is_retried_and_shown_and_taken_back(
-    home: Home, line: Line119
+    home: Home, line: Line119, media_type: str, body: bytes
 ) -> None:
     line.status = 503
     ring(home)
@@ -209,6 +216,7 @@ def test_an_answer_that_never_comes_is_retried_and_shown_and_taken_back(
     assert call["again"] is not None
     assert home.act("resident", "safe", {"code": CODE}).status_code == 200
     line.status = 404  # it has never heard of it
+    line.media_type, line.body = media_type, body
     home.later(1)
     alert, cancel = home.card()["calls"]
     assert (alert["again"], alert["withdrawn"] is not None) == (None, True)
