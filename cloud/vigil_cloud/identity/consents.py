@@ -237,7 +237,7 @@ def taken_back(
         )
         if taken is not None and not any(
             one.granted >= taken
-            and (one.granted_by != username or _is_left_of_another(one, theirs))
+            and (one.granted_by != username or (not one.revoked and narrowed_from(one, theirs)))
             and opens(one).covers(scope, wanted)
             for one in theirs
         ):
@@ -245,12 +245,12 @@ def taken_back(
     return False
 
 
-def _is_left_of_another(one: Consent, theirs: Collection[Consent]) -> bool:
-    """Whether another was narrowed to it, as ``narrow`` writes both, and nobody took it back."""
-    return one.revoked is None and any(
-        (other.revoked, other.expires) == (one.granted, one.expires) and other.id < one.id
-        for other in theirs
-    )
+def narrowed_from(one: Consent, theirs: Collection[Consent]) -> Consent | None:
+    """The one of which it is what was left, as ``narrow`` writes both; ``None``: it was given so.
+    ``theirs``: of the same person and account, also what was taken back."""
+    same = (one.granted, one.expires)
+    left = (other for other in theirs if (other.revoked, other.expires) == same)
+    return next((other for other in left if other.id < one.id), None)
 
 
 def note_refused(session: Session, *, person_key: str, reader: Reader, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ from vigil_cloud.identity.consents import (
     SecondGuardianNeeded,
     grant,
     locked,
+    narrowed_from,
     opens,
     taken_back,
 )
@@ -38,15 +39,16 @@ def renew(
     if consent.revoked is not None:
         raise BadConsent("This consent was taken back: give another.")
     account = session.get(Account, consent.account_id)
-    wanted, expires = opens(consent), now + min(consent.expires - consent.granted, LONGEST)
-    standing = select(Consent).where(
-        Consent.person_key == person_key,
-        Consent.account_id == consent.account_id,
-        Consent.revoked.is_(None),
-        Consent.expires >= expires - _PRESSED_AGAIN,
-    )
-    for one in session.scalars(standing.order_by(Consent.id)):
-        if all(opens(one).covers(scope, wanted) for scope in wanted.scopes):
+    of_both = (Consent.person_key == person_key, Consent.account_id == consent.account_id)
+    theirs = session.scalars(select(Consent).where(*of_both).order_by(Consent.id)).all()
+    wanted, lasts = opens(consent), consent.expires - given_at(consent, theirs)
+    expires = now + min(lasts, LONGEST)
+    for one in theirs:
+        if (
+            one.revoked is None
+            and one.expires >= expires - _PRESSED_AGAIN
+            and all(opens(one).covers(scope, wanted) for scope in wanted.scopes)
+        ):
             return one
     own = account is not None and account.id == by_id
     if own and taken_back(session, person_key, consent.account_id, by, wanted):
@@ -64,6 +66,15 @@ def renew(
     return renewed
 
 
+def given_at(consent: Consent, theirs: Collection[Consent]) -> datetime:
+    """When it was given: of what was left as one was narrowed, when that was. ``theirs``: as
+    ``narrowed_from`` is given them."""
+    first = consent
+    while (before := narrowed_from(first, theirs)) is not None:
+        first = before
+    return first.granted
+
+
 def lost_with(consent: Consent, standing: Iterable[Consent]) -> frozenset[Scope]:
     """What nobody opens any more to its account once it has ended. ``standing``: consents of the
     same person and account that nobody took back."""
@@ -79,20 +90,18 @@ def lost_with(consent: Consent, standing: Iterable[Consent]) -> frozenset[Scope]
 def ends_soon_for(session: Session, reader: Reader, now: datetime) -> dict[str, datetime]:
     """By person: when the first of the reader's consents ends that closes something, where it is
     time to say so (``ends_soon``)."""
-    standing: dict[str, list[Consent]] = defaultdict(list)
-    query = select(Consent).where(
-        Consent.account_id == reader.account_id, Consent.revoked.is_(None), Consent.expires > now
-    )
+    theirs: dict[str, list[Consent]] = defaultdict(list)
+    query = select(Consent).where(Consent.account_id == reader.account_id, Consent.expires > now)
     for row in session.scalars(query):
-        standing[row.person_key].append(row)
-    return {
-        person: min(ending)
-        for person, own in standing.items()
-        if (
-            ending := [
-                one.expires
-                for one in own
-                if step(one.granted, one.expires, now) is not None and lost_with(one, own)
-            ]
-        )
-    }
+        theirs[row.person_key].append(row)
+    found = {}
+    for person, own in theirs.items():
+        standing = [one for one in own if one.revoked is None]
+        ending = [
+            one.expires
+            for one in standing
+            if step(given_at(one, own), one.expires, now) is not None and lost_with(one, standing)
+        ]
+        if ending:
+            found[person] = min(ending)
+    return found

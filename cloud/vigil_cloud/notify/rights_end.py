@@ -3,17 +3,18 @@ told until a day."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.identity import households, persons
-from vigil_cloud.identity.cipher import Cipher
+from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.ends_soon import EndsSoon, Source, Window, Words
 from vigil_cloud.identity.models import (
     Account,
@@ -22,11 +23,14 @@ from vigil_cloud.identity.models import (
     HouseholdDevice,
     HouseholdMember,
 )
-from vigil_cloud.identity.reader import Relation
-from vigil_cloud.identity.renewals import lost_with
+from vigil_cloud.identity.reader import BELONG, Relation
+from vigil_cloud.identity.renewals import given_at, lost_with
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.whereabouts import Scope
 
+_STAFF: Final = frozenset({Role.ADMINISTRATOR.value, Role.REGISTRAR.value})
+"""Whose it is to see to consents of people whom they do not guard."""
+_Lasting = TypeVar("_Lasting", HouseholdMember, HouseholdDevice)
 _NOT_CALLED: Final = Words("其後您將不再收到警報。", "From then on you are not called.")
 _NOT_SHOWN: Final = Words("其後您將無法查看。", "From then on you are shown nothing.")
 _RENEW: Final = Words("請在家屬頁面按「續期」。", "Open the family page and press Renew.")
@@ -49,7 +53,7 @@ def consents_end(
     session: Session, cipher: Cipher, window: Window, now: datetime
 ) -> Iterable[EndsSoon]:
     """Consents after which something is closed that is open now. Whose it is, is told, and who gave
-    it; where that is nobody who could give it anew, the person's other guardians."""
+    it as a guardian or as staff; where that is no guardian who is here, all other guardians."""
     del now
     query = select(Consent).where(
         Consent.revoked.is_(None), Consent.expires > window.first, Consent.expires <= window.last
@@ -58,13 +62,13 @@ def consents_end(
     if not ending:
         return
     people = {one.person_key for one in ending}
-    known = _Known.read(session, cipher, people)
+    known = _Known.read(session, cipher, people, window)
     for one in ending:
         holder = known.accounts.get(one.account_id)
         if holder is None or Role.FAMILY.value not in holder.roles:
             continue  # it opens nothing to whoever lost the role
-        lost = lost_with(one, known.consents.get((one.person_key, one.account_id), ()))
-        if lost:
+        standing = [each for each in known.theirs(one) if each.revoked is None]
+        if lost := lost_with(one, standing):
             yield from _told(one, holder, lost, known)
 
 
@@ -73,27 +77,50 @@ class _Known:
     names: Mapping[str, str]
     guardians: Mapping[str, frozenset[int]]
     consents: Mapping[tuple[str, int], Sequence[Consent]]
-    """Those that nobody took back."""
+    """Also those that somebody took back."""
     accounts: Mapping[int, Account]
     by_name: Mapping[str, Account]
 
     @classmethod
-    def read(cls, session: Session, cipher: Cipher, people: Collection[str]) -> _Known:
-        guardians: dict[str, set[int]] = {}
+    def read(
+        cls, session: Session, cipher: Cipher, people: Collection[str], window: Window
+    ) -> _Known:
+        guardians: dict[str, set[int]] = defaultdict(set)
         for row in session.scalars(select(Guardian).where(Guardian.person_key.in_(people))):
-            guardians.setdefault(row.person_key, set()).add(row.account_id)
-        consents: dict[tuple[str, int], list[Consent]] = {}
-        standing = select(Consent).where(Consent.person_key.in_(people), Consent.revoked.is_(None))
-        for one in session.scalars(standing):
-            consents.setdefault((one.person_key, one.account_id), []).append(one)
+            guardians[row.person_key].add(row.account_id)
+        consents: dict[tuple[str, int], list[Consent]] = defaultdict(list)
+        query = select(Consent).where(
+            Consent.person_key.in_(people), Consent.expires > window.first
+        )
+        for one in session.scalars(query):
+            consents[one.person_key, one.account_id].append(one)
         accounts = session.scalars(select(Account)).all()
+        persons.load(session, people)
         return cls(
-            {key: persons.name_of(session, cipher, key) for key in people},
+            {key: _name(session, cipher, key) for key in people},
             {key: frozenset(found) for key, found in guardians.items()},
             consents,
             {one.id: one for one in accounts},
             {one.username: one for one in accounts},
         )
+
+    def theirs(self, one: Consent) -> Sequence[Consent]:
+        """All of the same person and account that have not ended long ago."""
+        return self.consents.get((one.person_key, one.account_id), ())
+
+    def giver(self, one: Consent) -> Account | None:
+        """``None``: an operator, or an account that is closed or gone. Whoever was given its name
+        since is somebody else."""
+        found = self.by_name.get(one.granted_by)
+        here = found is not None and found.active and found.created <= one.granted
+        return found if here else None
+
+
+def _name(session: Session, cipher: Cipher, person_key: str) -> str:
+    try:
+        return persons.name_of(session, cipher, person_key)
+    except Undecipherable:  # the secret key was adopted without it
+        return person_key
 
 
 def _told(
@@ -103,12 +130,12 @@ def _told(
     guards = known.guardians.get(one.person_key, frozenset())
     closed = _NOT_CALLED if Scope.ALERTS in lost else _NOT_SHOWN
     own = Words(f"您可得知{name}情況的同意", f"The consent by which you know how {name} is")
-    yield _consent(one, holder, own, _after(closed, _RENEW if holder.id in guards else _ASK))
+    yield _consent(one, known, holder, own, _after(closed, _RENEW if holder.id in guards else _ASK))
     given = Words(
         f"{holder.username} 可得知{name}情況的同意",
         f"The consent by which {holder.username} knows how {name} is",
     )
-    giver = known.by_name.get(one.granted_by)
+    giver = known.giver(one)
     others = {giver.id} if giver is not None else set()
     if giver is None or giver.id not in guards:
         others |= guards
@@ -117,20 +144,26 @@ def _told(
         if teller is None:
             continue
         if account in guards:
-            yield _consent(one, teller, given, _GIVEN if teller is giver else _RENEW)
-        else:  # staff: a pseudonym, and no page of a family
+            yield _consent(one, known, teller, given, _GIVEN if teller is giver else _RENEW)
+        elif not _STAFF.isdisjoint(teller.roles):  # by pseudonym, and no page of a family
             staff = Words(
                 f"{holder.username} 對 {one.person_key} 的同意",
                 f"The consent of {holder.username} for {one.person_key}",
             )
-            yield _consent(one, teller, staff, _GIVEN, page="/")
+            yield _consent(one, known, teller, staff, _GIVEN, page="/")
 
 
-def _consent(
-    one: Consent, account: Account, names: Words, remedy: Words, page: str | None = None
+def _consent(  # noqa: PLR0913 - one message's parts
+    one: Consent,
+    known: _Known,
+    account: Account,
+    names: Words,
+    remedy: Words,
+    page: str | None = None,
 ) -> EndsSoon:
+    begun = given_at(one, known.theirs(one))
     page = page or f"/family/{quote(one.person_key, safe='')}"
-    return EndsSoon(f"consent {one.id}", account.id, one.granted, one.expires, names, remedy, page)
+    return EndsSoon(f"consent {one.id}", account.id, begun, one.expires, names, remedy, page)
 
 
 def _after(first: Words, second: Words) -> Words:
@@ -159,12 +192,14 @@ def homes_end(
     if not keys:
         return
     names = households.names(session, cipher, keys)
+    belonging, standing = _belonging(session, keys), _standing(session, devices)
     for member in members:
-        if member.account_id is not None and not _member_again(session, member):
+        own = [one for one in belonging[member.household] if one.account_id == member.account_id]
+        if member.account_id is not None and member in own and not _goes_on(member, own):
             yield _member(member, member.account_id, names)
     for device in devices:
-        if not _device_again(session, device):
-            for account in _residents(session, device):
+        if not _goes_on(device, standing[device.device]):
+            for account in _residents(device, belonging[device.household]):
                 yield _device(device, account, names)
 
 
@@ -182,35 +217,57 @@ def _device(one: HouseholdDevice, account: int, names: Mapping[str, str]) -> End
     return EndsSoon(f"home device {one.id}", account, one.since, one.until, said, _DEVICE, "/homes")
 
 
-def _member_again(session: Session, one: HouseholdMember) -> bool:
-    query = select(HouseholdMember.id).where(
-        HouseholdMember.household == one.household,
-        HouseholdMember.account_id == one.account_id,
-        HouseholdMember.id != one.id,
-        HouseholdMember.until.is_(None) | (HouseholdMember.until > one.until),
+def _belonging(
+    session: Session, keys: Collection[str]
+) -> Mapping[str, Sequence[HouseholdMember]]:
+    """By home: memberships of accounts that hold a role to which a home opens anything."""
+    query = (
+        select(HouseholdMember, Account.roles)
+        .join(Account, Account.id == HouseholdMember.account_id)
+        .where(HouseholdMember.household.in_(sorted(keys)))
     )
-    return session.scalar(query.limit(1)) is not None
+    found: dict[str, list[HouseholdMember]] = defaultdict(list)
+    for one, roles in session.execute(query):
+        if not BELONG.isdisjoint(roles):
+            found[one.household].append(one)
+    return found
 
 
-def _device_again(session: Session, one: HouseholdDevice) -> bool:
-    """Also where it stands in another home by then: that is no end, it was moved."""
-    query = select(HouseholdDevice.id).where(
-        HouseholdDevice.device == one.device,
-        HouseholdDevice.id != one.id,
-        HouseholdDevice.until.is_(None) | (HouseholdDevice.until > one.until),
+def _standing(
+    session: Session, devices: Sequence[HouseholdDevice]
+) -> Mapping[str, Sequence[HouseholdDevice]]:
+    """By device, in whatever home: one that stands in another by then was moved, and that is no
+    end."""
+    names = sorted({one.device for one in devices})
+    query = select(HouseholdDevice).where(HouseholdDevice.device.in_(names))
+    found: dict[str, list[HouseholdDevice]] = defaultdict(list)
+    for one in session.scalars(query) if devices else ():
+        found[one.device].append(one)
+    return found
+
+
+def _goes_on(one: _Lasting, others: Iterable[_Lasting]) -> bool:
+    """Whether one of the others is there for longer."""
+    return any(
+        other.id != one.id
+        and (other.until is None or (one.until is not None and other.until > one.until))
+        for other in others
     )
-    return session.scalar(query.limit(1)) is not None
 
 
-def _residents(session: Session, one: HouseholdDevice) -> Sequence[int]:
-    query = select(HouseholdMember.account_id).where(
-        HouseholdMember.household == one.household,
-        HouseholdMember.account_id.is_not(None),
-        HouseholdMember.relation == Relation.RESIDENT.value,
-        HouseholdMember.since <= one.until,
-        HouseholdMember.until.is_(None) | (HouseholdMember.until >= one.until),
+def _residents(one: HouseholdDevice, members: Iterable[HouseholdMember]) -> Sequence[int]:
+    """Accounts that live there as it ends."""
+    assert one.until is not None  # noqa: S101 - chosen by it
+    return sorted(
+        {
+            member.account_id
+            for member in members
+            if member.account_id is not None
+            and member.relation == Relation.RESIDENT.value
+            and member.since <= one.until
+            and (member.until is None or member.until >= one.until)
+        }
     )
-    return sorted({found for found in session.scalars(query) if found is not None})
 
 
 PLATFORM_ENDS: Final[tuple[Source, ...]] = (consents_end, homes_end)

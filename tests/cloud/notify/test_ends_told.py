@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import select, update
 
 from cloud_city import NOON, City, visit
+from sql import statements
 from vigil_cloud.app import jobs
 from vigil_cloud.database.engine import writing
 from vigil_cloud.descriptor import cloud_domains
 from vigil_cloud.identity import consents, households
-from vigil_cloud.identity.models import Account, Consent, HouseholdMember
+from vigil_cloud.identity.ends_soon import Window
+from vigil_cloud.identity.models import Account, Consent, HouseholdMember, PersonKey
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, remove_account, set_active, set_roles
 from vigil_cloud.identity.whereabouts import DEFAULT, EVERYTHING
@@ -135,6 +137,103 @@ def test_where_who_gave_it_guards_no_more_the_other_guardians_are_told(
     tell(city)
     assert "The consent by which family knows how" in hook.titles[0]
     assert "press Renew" in hook.received[0]["message"]
+
+
+def test_where_who_gave_it_has_no_open_account_the_other_guardians_are_told(
+    city: City, hook: Hook, other: Hook
+) -> None:
+    """A guardian by the register still, and nobody who signs in."""
+    for name in ("son", "aunt"):
+        city.account(name, Role.FAMILY)
+    for name in ("family", "son"):
+        city.guardian(name)
+    body = {"account": "aunt", "expires": (NOON + timedelta(days=365)).isoformat()}
+    city.client("family").post(PATH, json=body).raise_for_status()
+    channel(city, hook.url, "son's", username="son")
+    channel(city, other.url, "family's", username="family")
+    with writing(city.services.sessions) as session:
+        set_active(session, "family", active=False, by="operator", now=city.time)
+    days_left(city, 7)
+    tell(city)
+    assert "The consent by which aunt knows how" in hook.titles[0]
+    assert other.titles == []
+
+
+@pytest.mark.parametrize("how", ["guards no more", "another of that name"])
+def test_who_guards_no_more_hears_nothing_of_other_peoples_consents(
+    city: City, hook: Hook, how: str
+) -> None:
+    city.account("son", Role.FAMILY)
+    city.guardian("family")
+    body = {"account": "son", "expires": (NOON + timedelta(days=365)).isoformat()}
+    city.client("family").post(PATH, json=body).raise_for_status()
+    days_left(city, 8)
+    with writing(city.services.sessions) as session:
+        if how == "guards no more":
+            account = account_named(session, "family")
+            consents.remove_guardian(
+                session, person_key="p1", account=account, by="operator", now=city.time
+            )
+        else:
+            remove_account(session, "family", by="operator", now=city.time)
+    if how == "another of that name":
+        city.account("family", Role.FAMILY, Role.ADMINISTRATOR)
+    channel(city, hook.url, username="family")
+    days_left(city, 7)
+    tell(city)
+    assert hook.titles == []
+
+
+def test_a_name_that_cannot_be_opened_keeps_nobody_from_being_told(city: City, hook: Hook) -> None:
+    """The secret key was adopted without that person's own."""
+    city.person("p2", "李春生", "epc:00112233445566778899aabb")
+    for person in ("p1", "p2"):
+        city.guardian("family", person)
+        city.consent("family", person, days=365)
+    with writing(city.services.sessions) as session:
+        session.execute(
+            update(PersonKey).where(PersonKey.person_key == "p2").values(sealed=b"another's")
+        )
+    channel(city, hook.url, username="family")
+    days_left(city, 7)
+    assert tell(city) == 1
+    assert "王秀英" in hook.received[0]["message"]
+    assert "you know how p2 is" in hook.received[0]["message"]
+
+
+def test_what_a_round_asks_does_not_grow_with_what_ends(city: City) -> None:
+    city.account("son", Role.FAMILY)
+    for name in ("family", "son"):
+        city.guardian(name)
+    cost = []
+    for first, last in ((0, 2), (2, 20)):
+        with writing(city.services.sessions) as session:
+            for number in range(first, last):
+                home = households.Described(f"home {number}")
+                households.put(session, city.cipher, f"h{number}", home, by="op", now=NOON)
+                until = NOON + timedelta(days=30)
+                account = account_named(session, "family")
+                households.add_member(
+                    session, f"h{number}", account=account, by="op", now=NOON, until=until
+                )
+                households.give_device(
+                    session, f"h{number}", f"alarm-{number}", by="op", now=NOON, until=until
+                )
+        for number in range(first, last):
+            city.person(f"q{number}", f"name {number}", f"epc:{number:024}")
+            city.consent("family", f"q{number}")
+        city.time = NOON + timedelta(days=23)
+        window = Window.at(city.time)
+        with statements(city.services.engine) as asked, city.services.sessions() as session:
+            found = [
+                one
+                for source in PLATFORM_ENDS
+                for one in source(session, city.cipher, window, city.time)
+            ]
+        assert len(found) == 2 * last + last, "members, devices and consents"
+        cost.append(len(asked))
+        city.time = NOON
+    assert cost[0] == cost[1]
 
 
 def test_staff_who_gave_many_are_told_once_and_by_pseudonym(city: City, hook: Hook) -> None:
@@ -282,6 +381,31 @@ def test_a_guardian_who_narrowed_their_own_consent_renews_what_is_left(city: Cit
     body = {"account": "family", "expires": isoformat_utc(city.time + timedelta(days=9))}
     more = client.post(PATH, json={**body, "scopes": ["live"]})
     assert more.json()["code"] == "second-guardian-needed", "that was taken"
+
+
+def test_a_consent_that_was_narrowed_lasts_as_long_as_it_was_given_for(
+    city: City, hook: Hook
+) -> None:
+    """In its last days it was renewed for days, and its end was told to nobody."""
+    city.guardian("family")
+    channel(city, hook.url, username="family")
+    number = city.consent("family", days=365)
+    client = city.client("family")
+    days_left(city, 0.5)
+    city.sign_in_anew("family")
+    client = city.client("family")
+    for scopes in (["last_place", "alerts", "live"], ["last_place", "alerts"]):
+        body = {"scopes": scopes}
+        left = client.put(f"{PATH}/{number}/scopes", json=body).raise_for_status().json()
+        number = left["id"]
+        city.later(minutes=1)
+    (mine,) = client.get("/api/v1/people/mine").json()["people"]
+    assert mine["ends_soon"] == left["expires"]
+    assert tell(city) == 1
+    assert "ends on 2027-03-01 12:00" in hook.titles[0]
+    renewed = client.post(f"{PATH}/{number}/renewal").raise_for_status().json()
+    assert renewed["expires"] == isoformat_utc(city.time + timedelta(days=365))
+    assert renewed["scopes"] == ["last_place", "alerts"]
 
 
 def test_what_has_ended_is_renewed_as_well(city: City) -> None:
