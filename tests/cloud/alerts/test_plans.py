@@ -25,6 +25,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
+from vigil_cloud.notify.escalation import ended_rights
 
 MANY = 100_000 if os.environ.get("VIGIL_FULL") else 50_000
 PAGE = 50
@@ -187,3 +188,15 @@ def test_counting_what_is_open_touches_nothing_else(crowded: City) -> None:
     assert sum(one.number for one in rows) == sum(
         one["active"] and one["severity"] != "info" for one in map(row, range(MANY))
     )
+
+
+def test_whose_right_has_ended_is_asked_of_what_is_in_hand_alone(crowded: City) -> None:
+    """Every ten seconds, however many alerts were ever acknowledged."""
+    with statements(crowded.services.engine) as asked, crowded.services.sessions() as session:
+        assert ended_rights.anything_ended(session, NOON), "there is no account of that name"
+    found = [(text, parameters) for text, parameters in asked if "FROM alerts" in text]
+    assert len(found) == 1
+    told, _ = plan(crowded, *found[0])
+    assert "Seq Scan" not in told, told
+    assert "SCAN alerts" not in told.splitlines(), told
+    assert "ix_alerts_taken" not in told, told

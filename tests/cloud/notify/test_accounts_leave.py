@@ -13,13 +13,15 @@ from sqlalchemy import select
 from cases_office import Office
 from cloud_city import City
 from escalation_stage import Stage, answer, fire, put, the_alert
+from sql import statements
 from vigil_cloud.alerts.acts import act
+from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.cases import history
 from vigil_cloud.cases.models import CaseEvent
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import consents, districts, households
-from vigil_cloud.identity.models import Consent, HouseholdMember
+from vigil_cloud.identity.models import AuditEntry, Consent, HouseholdMember
 from vigil_cloud.identity.reader import Relation, reader_of
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named, remove_account, set_active
@@ -195,6 +197,15 @@ def test_whoever_belongs_to_the_home_no_more_lets_go_of_its_fire(stage: Stage, w
     alert = the_alert(city)
     assert alert["acknowledged_by"] is None
     assert ("released", None) in [(one["action"], one["account"]) for one in alert["history"]]
+    assert audited(city) == [("platform", alert["id"], {"account": "li"})]
+
+
+def audited(city: City) -> list[tuple[str, str, dict[str, Any]]]:
+    """Of what a right's end released: by whom, which alert, and what more."""
+    query = select(AuditEntry).where(AuditEntry.action == "alert.released")
+    with city.services.sessions() as session:
+        lines = session.scalars(query.order_by(AuditEntry.number)).all()
+        return [(line.account, line.subject, line.detail) for line in lines]
 
 
 @pytest.mark.parametrize("way", ["revoked", "by its time"])
@@ -221,6 +232,41 @@ def test_whose_consent_has_ended_lets_go_of_what_it_opened(city: City, way: str)
     look(city)
 
     assert the_alert(city, "second", "checkin")["acknowledged_by"] == "second"
+    assert audited(city) == [("platform", alert, {"account": "li"})]
+    with city.services.sessions() as session:
+        last = session.scalars(select(AuditEntry).order_by(AuditEntry.number.desc()).limit(2))
+        assert [(one.action, one.account, one.person_key) for one in last] == [
+            ("alert.acknowledged", "second", "p1"),
+            ("alert.released", "platform", "p1"),
+        ]
+
+
+def test_a_right_that_began_while_somebody_waited_is_no_end(stage: Stage) -> None:
+    """A turn judges by the moment that it began: what was taken on since is the next one's."""
+    city = stage.city
+    began = city.time
+    city.later(seconds=2)
+    home_of_li(city)
+    fire(city)
+    assert answer(city, "li", "accepted")
+    with writing(city.services.sessions) as session:
+        assert not ended_rights.release(session, began)
+    assert the_alert(city)["acknowledged_by"] == "li"
+
+
+def test_what_a_channel_took_on_and_what_is_still_ones_own_stays(stage: Stage) -> None:
+    city = stage.city
+    fire(city)
+    fire(city, reference="alarm-0002")
+    with city.services.sessions() as session:
+        first, second = session.scalars(select(AlertRow.id).order_by(AlertRow.key))
+    with writing(city.services.sessions) as session:
+        answers.record(session, first, "channel control room", "accepted", city.time, via="webhook")
+        answers.record(session, second, "dispatcher", "accepted", city.time, via="page")
+    with statements(city.services.engine) as asked, writing(city.services.sessions) as session:
+        assert not ended_rights.release(session, city.time)
+    assert not [text for text, _ in asked if "feed_head" in text], "nobody waits for that"
+    assert audited(city) == []
 
 
 def test_what_is_over_or_confirmed_stays_as_it_was_left(stage: Stage) -> None:

@@ -643,6 +643,7 @@ export const en = {
   "audit.person.key-rotated": "renewed this person's key",
   "audit.alert.acknowledged": "took an alert on",
   "audit.alert.confirmed": "confirmed an alert",
+  "audit.alert.released": "released an alert: whoever had taken it on may not act on it any more",
   "audit.alert.shelved": "put an alert aside",
   "audit.alert.unshelved": "took an alert up again",
   "audit.location.read": "looked at places",

@@ -634,6 +634,7 @@ export const zhTW: Record<Key, string> = {
   "audit.person.key-rotated": "更新此人的金鑰",
   "audit.alert.acknowledged": "受理警報",
   "audit.alert.confirmed": "確認警報",
+  "audit.alert.released": "接手者已無權限，重新開放接手",
   "audit.alert.shelved": "擱置警報",
   "audit.alert.unshelved": "恢復警報",
   "audit.location.read": "查看足跡",
