@@ -127,7 +127,7 @@ def _tell(
     since = city_stamp(row.since)
     failed = one.reason == "failed"
     occurrence = replace(
-        _occurrence(row),
+        _occurrence(row.device, row.since),
         title=f"{one.name}: the station has not worked since {since}",
         title_zh=f"{one.name_zh}：站點自 {since} 起未運作",
         active=True,
@@ -146,27 +146,31 @@ def _tell(
 def _end(session: Session, row: StationSilence, now: datetime) -> None:
     """It works again; who was told that it does not is told that, once."""
     row.ended = row.ended or now
-    occurrence = _occurrence(row)
-    alert = session.scalar(select(AlertRow).where(AlertRow.key == occurrence.key))
-    if alert is None or not alert.active:
-        return
-    record(session, replace(occurrence, ended=now), now)
-    outbox.announce(session, alert, now, "stood-down", step=BACK)
+    # Not by its key: ``since`` moves along where the server's clock is set back, and no alert does.
+    standing = select(AlertRow).where(
+        AlertRow.device == row.device,
+        AlertRow.domain == DOMAIN,
+        AlertRow.kind == KIND,
+        AlertRow.active,
+    )
+    for alert in session.scalars(standing).all():
+        record(session, replace(_occurrence(row.device, alert.event_time), ended=now), now)
+        outbox.announce(session, alert, now, "stood-down", step=BACK)
 
 
-def _occurrence(row: StationSilence) -> Occurrence:
+def _occurrence(device: str, since: datetime) -> Occurrence:
     """Its end. It is ours and no gateway's: it joins no flood, and goes on if the box is moved."""
-    said = f"{row.device} {isoformat_utc(row.since)}"
+    said = f"{device} {isoformat_utc(since)}"
     return Occurrence(
         domain=DOMAIN,
         reference=f"{KIND}:{hashlib.sha256(said.encode()).hexdigest()[:32]}",
         kind=KIND,
         gateway="",
-        device=row.device,
+        device=device,
         title="",
         title_zh="",
         severity="minor",
-        event_time=row.since,
+        event_time=since,
         active=False,
         end_is_told=False,
     )

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select
 
 import webhook
+from clocks import Clocks
 from cloud_city import GATEWAY, NAME, TAG, City, populated, visit
 from mailbox_server import Mailbox, mail_server, mailing
 from vigil_cloud.alerts import shelving
@@ -116,6 +117,42 @@ def test_after_an_hour_the_host_is_told_once_and_once_when_it_is_back(either_cit
 
     watch(city, 80)
     assert [one[0] for one in planned(city)] == ["raised", "stood-down", "raised"]
+
+
+def test_after_the_clock_was_set_back_the_host_hears_that_it_works_again(
+    either_city: City,
+) -> None:
+    """The moment of its last sign moves along with the clock, and the alert was looked for by it:
+    it stood for ever."""
+    city, clocks = with_host(either_city), Clocks(either_city)
+    watch(city, 80)
+    told = [("raised", STATION, "station station-1")]
+    assert planned(city) == told
+    sent(city)
+    clocks.elapsed += 80 * 60
+    assert clocks.set(timedelta(hours=-3)) == timedelta(hours=-3)
+    watch(city, 60)
+    assert planned(city) == told, "told already"
+
+    watch(city, 2, heard=True)
+
+    assert planned(city) == [*told, ("stood-down", STATION, "station station-1")]
+    with city.services.sessions() as session:
+        (alert,) = session.scalars(select(AlertRow).where(AlertRow.kind == "station-silent"))
+    assert not alert.active
+
+
+def test_a_station_that_falls_silent_as_the_clock_is_set_back_is_told_in_time(
+    hosted: City,
+) -> None:
+    city, clocks = hosted, Clocks(hosted)
+    watch(city, 40)
+    clocks.elapsed += 40 * 60
+    assert clocks.set(timedelta(hours=-3)) == timedelta(hours=-3)
+    watch(city, 10)
+    assert planned(city) == []
+    watch(city, 30)
+    assert planned(city) == [("raised", STATION, "station station-1")]
 
 
 def test_the_message_says_what_to_do_and_nothing_of_whom_it_heard(hosted: City) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select
 
+from clocks import Clocks
 from cloud_city import GATEWAY, NAME, NOON, TAG, City, visit
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.checkin.models import Visit
@@ -243,6 +244,30 @@ def test_a_visit_under_a_silent_station_is_marked_and_its_alert_is_over(city: Ci
     assert step() is True
     (seen,) = city.client("family").get("/api/v1/people/p1/footprints").json()["visits"]
     assert (seen["silent_since"], seen["present"]) == (None, True)
+
+
+def test_a_station_that_is_silent_as_the_clock_is_set_back_is_noticed_in_time(city: City) -> None:
+    city.consent("family")
+    clocks = Clocks(city)
+    city.send(visit(city.time), "station-1")
+
+    def step() -> bool:
+        with writing(city.services.sessions) as session:
+            return follow_stations(timedelta(minutes=3), session, city.time)
+
+    with writing(city.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).last_seen = city.time
+    clocks.later(60)
+    assert clocks.set(timedelta(hours=-3)) == timedelta(hours=-3)
+    heard = city.time - timedelta(seconds=61)
+    assert step() is False
+    clocks.later(120)
+    assert (step(), step()) == (True, False)
+    with city.services.sessions() as session:
+        assert session.scalars(select(Visit.silent_since)).one() == heard
+    with writing(city.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).last_seen = city.time
+    assert (step(), step()) == (True, False)
 
 
 def test_a_visit_without_a_recent_sign_is_not_said_to_go_on(city: City) -> None:

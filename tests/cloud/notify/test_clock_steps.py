@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
+from clocks import Clocks
 from cloud_city import City
 from escalation_stage import Stage, answer, fire, put, standing
 from vigil_cloud.database.clock import is_moment
@@ -22,30 +23,6 @@ from vigil_cloud.notify.models import Channel, Escalation
 from vigil_cloud.retention import retention_job
 
 STEPS = [timedelta(hours=-3), timedelta(hours=3)]
-
-
-class Clocks:
-    """The city's wall clock, and one that nobody sets."""
-
-    def __init__(self, city: City) -> None:
-        self.city, self.elapsed = city, 0.0
-        self.watch = self.started_anew()
-
-    def started_anew(self) -> ClockWatch:
-        watch = ClockWatch(self.city.services, lambda: self.elapsed)
-        watch.look()
-        return watch
-
-    def later(self, seconds: float) -> None:
-        self.elapsed += seconds
-        self.city.later(seconds=seconds)
-        self.watch.look()
-
-    def set(self, step: timedelta) -> timedelta | None:
-        """The clock is set; a second later the process looks at it."""
-        self.elapsed += 1
-        self.city.time += step + timedelta(seconds=1)
-        return self.watch.look()
 
 
 @pytest.fixture

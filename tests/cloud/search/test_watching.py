@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 import gateways
 import servers
 from city_ingest import CityIngest
+from clocks import Clocks
 from cloud.search.conftest import Missing
 from cloud_city import GATEWAY, TAG, City
 from vigil_cloud.checkin.models import WatchStation
@@ -132,6 +133,40 @@ def test_a_newer_list_takes_the_place_of_one_that_waits(missing: Missing) -> Non
             missing.tell_stations()
     assert revisions[0] < revisions[1]
     assert lists(city) == {"station-1": [OTHER]}
+
+
+def test_the_list_goes_its_way_after_the_clock_was_set_back(missing: Missing) -> None:
+    city, clocks = missing.city, Clocks(missing.city)
+    stations(city, "station-1")
+    first = missing.report()["case_id"]
+    assert missing.tell_stations() == 1
+    answer(city, accepted=False, code="source-not-running")
+    revisions = [told_last(city)]
+
+    assert clocks.set(timedelta(hours=-3)) == timedelta(hours=-3)
+
+    assert missing.tell_stations() == 0
+    clocks.later(61)
+    assert missing.tell_stations() == 1, "after its minute, and not after three hours"
+    answer(city)
+    assert watch_state(missing, first)["watching"] == 1
+    city.person("p2", "李春生", OTHER)
+    city.guardian("family", "p2")
+    second = missing.report(person_key="p2")["case_id"]
+    assert missing.tell_stations() == 1
+    assert lists(city) == {"station-1": sorted([TAG, OTHER])}
+    revisions.append(told_last(city))
+    for case in (first, second):
+        assert missing.end("family", case).is_success
+        assert missing.tell_stations() == 1
+        revisions.append(told_last(city))
+    assert lists(city) == {"station-1": []}
+    assert revisions == sorted(set(revisions)), "a station takes no list that is not newer"
+
+
+def told_last(city: City) -> int:
+    with city.services.sessions() as session:
+        return session.scalars(select(WatchStation.revision)).one()
 
 
 def test_a_station_that_refuses_or_starts_anew_is_asked_again(missing: Missing) -> None:
