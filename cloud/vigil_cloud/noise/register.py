@@ -75,7 +75,7 @@ def holding(session: Session, device: str, moment: datetime) -> Holding:
     )
     road, certificates = None, list[Certificate]()
     if placement is not None and placement.intersection is not None:
-        road = _road(session, placement.intersection, placement.direction, day)
+        road = road_on(session, placement.intersection, placement.direction, day)
     if placement is not None and placement.instrument is not None:
         own = select(Certificate).where(Certificate.instrument == placement.instrument)
         certificates = counted(session.scalars(own))
@@ -102,7 +102,8 @@ def standing(session: Session, now: datetime) -> list[Placement]:
     return [*current.values(), *later]
 
 
-def _road(session: Session, intersection: str, direction: str, day: date) -> Road | None:
+def road_on(session: Session, intersection: str, direction: str, day: date) -> Road | None:
+    """Whose limit held there on a day; ``None``: none did."""
     query = select(Road).where(
         Road.intersection == intersection,
         Road.direction.in_([direction, ""]),

@@ -19,7 +19,7 @@ from vigil_cloud.cases.port import Words
 from vigil_cloud.jobs.port import Job, in_transaction
 from vigil_cloud.noise.checks import CERTIFICATES
 from vigil_cloud.noise.models import Certificate, Instrument, Placement
-from vigil_cloud.noise.register import civil_day, counted, holding, standing
+from vigil_cloud.noise.register import civil_day, counted, holding, road_on, standing
 
 KIND: Final[PlatformKind] = "register-entry-ends"
 EVERY: Final = timedelta(hours=1)
@@ -67,7 +67,8 @@ def _certificates(session: Session, placed: list[Placement], day: date) -> Itera
 def _limits(session: Session, one: Placement, now: datetime) -> Iterator[Ending]:
     """For a month after the end as well: then it was meant."""
     for moment in (now, now - BEFORE):
-        road = holding(session, one.device, moment).road
+        # Of where it stands now, wherever it stood then.
+        road = road_on(session, one.intersection or "", one.direction, civil_day(moment))
         if road is None or road.valid_until is None:
             continue
         last, today = road.valid_until, civil_day(now)

@@ -77,3 +77,26 @@ def test_a_limit_that_another_follows_is_no_end(office: Office) -> None:
         roads=[road | {"valid_until": "2026-06-30"}, road | {"valid_from": "2026-07-01"}]
     )
     assert told(office.city, 2026, 6, 20) == []
+
+
+def test_a_limit_that_ended_where_a_device_stood_before_is_none_of_its_place_now(
+    office: Office,
+) -> None:
+    """It was told as the limit of a place that never had one."""
+    city = office.city
+    road = noise_register()["roads"][0]
+    office.register(roads=[road | {"valid_until": "2026-06-30"}])
+    office.register(
+        intersections=[noise_register()["intersections"][0] | {"id": "quiet"}],
+        placements=[
+            {"device": "mic-1", "since": "2026-07-05T00:00:00Z", "intersection": "quiet"}
+        ],
+    )
+    assert told(city, 2026, 7, 10) == []
+    # Back where it ended, the same day: of that place it is one.
+    office.register(
+        placements=[
+            {"device": "mic-1", "since": "2026-07-10T05:00:00Z", "intersection": "zhongshan"}
+        ]
+    )
+    assert told(city, 2026, 7, 11) == [("Limit at zhongshan ended on 2026-06-30", "major")]
