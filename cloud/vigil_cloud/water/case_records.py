@@ -29,6 +29,11 @@ _VISIT: Final = (
 )
 _CHAIN: Final = timedelta(days=400)
 """Visits of so long before are part of the chain."""
+_WHOLE: Final = Words("Readings, as read and corrected", "監測值（原始與校正後）")
+_CUT: Final = Words(
+    f"{_WHOLE.english}, of the first {LONGEST.days} days of each excursion",
+    f"{_WHOLE.chinese}，每次超限之前 {LONGEST.days} 日",
+)
 Span = tuple[datetime, datetime]
 
 
@@ -39,14 +44,15 @@ def records(services: Services, facts: Facts) -> Sequence[Record]:
     found = facts.session.scalars(query).all() if ids else []
     if not found:
         return ()
-    spans = _spans(found, services.now())
+    now = services.now()
+    spans = _spans(found, now)
     rows = visits.rows_of(facts.session, spans)
     since = min(of[0][0] for of in spans.values()) - _CHAIN
     chain = [row for row in rows if row.at >= since]
     return (
         Record(
             READINGS,
-            Words("Readings, as read and corrected", "監測值（原始與校正後）"),
+            _CUT if any((one.ended or now) - one.started > LONGEST for one in found) else _WHOLE,
             _written(_READING, _readings(services, spans, visits.by_parameter(rows))),
         ),
         Record(
@@ -58,8 +64,8 @@ def records(services: Services, facts: Facts) -> Sequence[Record]:
 
 
 def _spans(found: Sequence[Excursion], now: datetime) -> dict[str, list[Span]]:
-    """By probe, from an hour before each excursion to half an hour after it; what overlaps is
-    one."""
+    """By probe, from an hour before each excursion to half an hour after it, or ``LONGEST``; what
+    overlaps is one."""
     spans: dict[str, list[Span]] = {}
     for one in sorted(found, key=lambda one: (one.device, one.started)):
         start = one.started - BEFORE

@@ -41,6 +41,8 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     visits.add_argument("file", type=Path, metavar="FILE.csv")
     text = "a finding of the same probe, parameter and time counts instead of the one that is there"
     visits.add_argument("--replace", action="store_true", help=text)
+    text = "of times that state no zone; by default UTC"
+    visits.add_argument("--utc-offset", metavar="+HH:MM", default="UTC", help=text)
     text = "the concentration at a station after a release, as CSV; touches no database"
     transport = add_command(actions, "transport", transport_command.transport, text)
     transport_command.add_options(transport)
@@ -104,7 +106,7 @@ def _visits(options: argparse.Namespace) -> int:
     from vigil_cloud.database.engine import writing
     from vigil_cloud.water import visits
 
-    given = visits.read(options.file)
+    given = visits.read(options.file, options.utc_offset)
     with opened(options) as services, writing(services.sessions) as session:
         taken = visits.put(
             session, options.file, given, OPERATOR, services.now(), replace=options.replace

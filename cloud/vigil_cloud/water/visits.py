@@ -31,6 +31,7 @@ from vigil_schemas.recordings.corrections import (
     corrected_at,
 )
 from vigil_schemas.recordings.errors import OptionWrong
+from vigil_schemas.recordings.options import offset_of
 from vigil_schemas.recordings.visits import VisitTable
 
 _AHEAD: Final = timedelta(minutes=10)
@@ -54,12 +55,12 @@ class Taken(NamedTuple):
     """Of these, findings that were there already."""
 
 
-def read(path: Path) -> dict[Key, list[Visit]]:
+def read(path: Path, utc_offset: str = "UTC") -> dict[Key, list[Visit]]:
     """A table with the columns ``time``, ``station`` (the probe), ``signal`` (the parameter) and
-    those of a cleaning or a standard, in °C, µS/cm, mg/L, pH and FNU. Raises ``OptionWrong`` and
-    what ``Recording`` does."""
+    those of a cleaning or a standard, in °C, µS/cm, mg/L, pH and FNU. ``utc_offset``: of times that
+    state none. Raises ``OptionWrong`` and what ``Recording`` does."""
     table = VisitTable(path, "FILE", CRITERIA, f"the parameters {', '.join(CRITERIA)}")
-    found = table.visits()
+    found = table.visits(offset_of(utc_offset))
     named = {(device, parameter): of for (device, parameter), of in found.items() if device}
     if len(named) < len(found):
         raise OptionWrong(f"FILE {path.name}: each row names its probe in a column station")

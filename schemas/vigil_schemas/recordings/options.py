@@ -93,7 +93,7 @@ def wanted_of(args: argparse.Namespace, limits: Mapping[str, Limits]) -> Wanted:
         station = column.strip(), name.strip()
     return Wanted(
         limits=limits,
-        offset=None if args.utc_offset is None else _offset(args.utc_offset),
+        offset=None if args.utc_offset is None else offset_of(args.utc_offset),
         sentinels=frozenset(args.sentinel),
         kept=frozenset(args.keep),
         commas=None if args.decimal is None else _COMMAS[args.decimal],
@@ -119,7 +119,8 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
-def _offset(text: str) -> timezone:
+def offset_of(text: str) -> timezone:
+    """What ``--utc-offset`` says. Raises ``OptionWrong``."""
     try:
         return parse_offset(text)
     except ValueError as error:

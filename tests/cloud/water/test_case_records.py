@@ -97,6 +97,20 @@ def test_the_evidence_has_what_was_read_what_it_is_corrected_and_why(
     assert (examined.faults, examined.records) == ([], ["readings.csv", "visits.csv"])
 
 
+@pytest.mark.parametrize(
+    ("days", "said"), [(2, ""), (4, ", of the first 3 days of each excursion")]
+)
+def test_a_record_says_where_it_is_cut(
+    office: Office, city: City, tmp_path: Path, days: int, said: str
+) -> None:
+    """An excursion that goes on: its fourth day was missing without a word."""
+    case = office.water()
+    office.later(days=days)
+    answer = city.client("inspector").get(f"/api/v1/cases/{case['id']}/dossier.json")
+    title = answer.raise_for_status().json()["records"][0]["title"]
+    assert title == f"Readings, as read and corrected{said}"
+
+
 def test_a_record_that_somebody_changed_is_no_evidence(
     office: Office, city: City, tmp_path: Path
 ) -> None:
@@ -142,6 +156,25 @@ def test_a_finding_is_written_over_only_if_somebody_says_so(
     with city.services.sessions() as session:
         (_, last) = visits.rows_of(session, [SONDE])
         assert last.found["standards"] == [[1413.0, 1443.0]]
+
+
+@pytest.mark.parametrize(
+    ("offset", "hour"), [("UTC", 9), ("+08:00", 1), ("8", 1), (None, 9)]
+)
+def test_times_without_a_zone_are_read_as_it_is_said(
+    tmp_path: Path, offset: str | None, hour: int
+) -> None:
+    """A spreadsheet here writes the city's time: eight hours off, it decides what is corrected."""
+    path = tmp_path / "visits.csv"
+    path.write_text(f"{HEADER}2026-02-01 09:00,sonde-1,pH,,,7,7.1\n", "utf-8")
+    given = visits.read(path) if offset is None else visits.read(path, offset)
+    ((found,),) = given.values()
+    assert datetime.fromtimestamp(found.time, UTC) == datetime(2026, 2, 1, hour, tzinfo=UTC)
+
+
+def test_an_offset_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionWrong, match="--utc-offset"):
+        visits.read(tmp_path / "visits.csv", "Taipei")
 
 
 @pytest.mark.parametrize(
