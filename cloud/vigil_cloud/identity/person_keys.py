@@ -20,6 +20,7 @@ from vigil_cloud.identity.cipher import Cipher, PersonCipher
 from vigil_cloud.identity.models import PersonKey
 
 PURPOSE: Final = "person.key"
+_KEPT: Final = "loaded-with-person-keys"
 
 
 class PersonErased(ApiError):
@@ -63,7 +64,13 @@ def load(session: Session, person_keys: Iterable[str]) -> None:
     """Read many at once, so that ``of`` asks the database nothing afterwards."""
     wanted = sorted(set(person_keys))
     if wanted:
-        session.scalars(select(PersonKey).where(PersonKey.person_key.in_(wanted))).all()
+        query = select(PersonKey).where(PersonKey.person_key.in_(wanted))
+        keep(session, session.scalars(query).all())
+
+
+def keep(session: Session, rows: Iterable[object]) -> None:
+    """As long as the session, which forgets at once what nobody else holds."""
+    session.info.setdefault(_KEPT, []).extend(rows)
 
 
 def renew(session: Session, cipher: Cipher, person_key: str, now: datetime) -> None:

@@ -118,7 +118,8 @@ def load(session: Session, person_keys_wanted: Collection[str]) -> None:
     """Read many at once, so that ``name_of`` asks the database nothing afterwards."""
     wanted = sorted(set(person_keys_wanted))
     if wanted:
-        session.scalars(select(Person).where(Person.key.in_(wanted))).all()
+        query = select(Person).where(Person.key.in_(wanted))
+        person_keys.keep(session, session.scalars(query).all())
         person_keys.load(session, wanted)
 
 
