@@ -153,7 +153,7 @@ def _told(
             yield _consent(one, known, teller, staff, _GIVEN, page="/")
 
 
-def _consent(  # noqa: PLR0913 - one message's parts
+def _consent(
     one: Consent,
     known: _Known,
     account: Account,
@@ -217,9 +217,7 @@ def _device(one: HouseholdDevice, account: int, names: Mapping[str, str]) -> End
     return EndsSoon(f"home device {one.id}", account, one.since, one.until, said, _DEVICE, "/homes")
 
 
-def _belonging(
-    session: Session, keys: Collection[str]
-) -> Mapping[str, Sequence[HouseholdMember]]:
+def _belonging(session: Session, keys: Collection[str]) -> Mapping[str, Sequence[HouseholdMember]]:
     """By home: memberships of accounts that hold a role to which a home opens anything."""
     query = (
         select(HouseholdMember, Account.roles)

@@ -10,7 +10,7 @@ from vigil_cloud.identity import households, persons
 
 def test_names_that_are_loaded_together_cost_no_statement_each(city: City) -> None:
     """Nobody held what was read: the session forgot it at once, and asked for each anew."""
-    keys = ["p1", *(f"q{number}" for number in range(20))]
+    keys = ["p1", *(f"q{number:02}" for number in range(20))]
     for number, key in enumerate(keys[1:]):
         city.person(key, f"name {number}", f"epc:{number:024}")
     with statements(city.services.engine) as asked, city.services.sessions() as session:

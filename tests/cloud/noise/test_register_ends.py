@@ -88,9 +88,7 @@ def test_a_limit_that_ended_where_a_device_stood_before_is_none_of_its_place_now
     office.register(roads=[road | {"valid_until": "2026-06-30"}])
     office.register(
         intersections=[noise_register()["intersections"][0] | {"id": "quiet"}],
-        placements=[
-            {"device": "mic-1", "since": "2026-07-05T00:00:00Z", "intersection": "quiet"}
-        ],
+        placements=[{"device": "mic-1", "since": "2026-07-05T00:00:00Z", "intersection": "quiet"}],
     )
     assert told(city, 2026, 7, 10) == []
     # Back where it ended, the same day: of that place it is one.

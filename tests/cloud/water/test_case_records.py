@@ -158,9 +158,7 @@ def test_a_finding_is_written_over_only_if_somebody_says_so(
         assert last.found["standards"] == [[1413.0, 1443.0]]
 
 
-@pytest.mark.parametrize(
-    ("offset", "hour"), [("UTC", 9), ("+08:00", 1), ("8", 1), (None, 9)]
-)
+@pytest.mark.parametrize(("offset", "hour"), [("UTC", 9), ("+08:00", 1), ("8", 1), (None, 9)])
 def test_times_without_a_zone_are_read_as_it_is_said(
     tmp_path: Path, offset: str | None, hour: int
 ) -> None:

@@ -74,4 +74,5 @@ def test_a_case_that_the_disk_did_not_take_is_none(
     assert failed.value.errno == errno.EIO
     assert Spool(tmp_path).waiting() == []
     monkeypatch.undo()
-    assert Spool(tmp_path).waiting() == [write(Spool(tmp_path))], "it is written anew"
+    folder = write(Spool(tmp_path))
+    assert Spool(tmp_path).waiting() == [folder], "it is written anew"
