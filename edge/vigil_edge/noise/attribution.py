@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from vigil_edge.noise.pictures.tracks import Followed, Sighting, Track
 from vigil_edge.noise.pictures.view import View
-from vigil_edge.noise.rivals import LOUD_DB, cut_off
+from vigil_edge.noise.rivals import LOUD_DB, RISEN_DB, cut_off
 
 Array = npt.NDArray[np.float64]
 
@@ -34,6 +34,7 @@ _NEARER_DEG: Final = APART_DEG / 2
 """So much nearer to a bearing than another a track is that it came from."""
 _ALL_THE_TIME: Final = 0.9
 """Share of the bearings: one may point to an echo."""
+_MOSTLY: Final = 0.5
 _FARTHEST_M: Final = 80.0
 _OTHERS_HEARD: Final = 0.25
 """Share of the bearings that may point elsewhere than to the best track: more is a source that no
@@ -105,6 +106,8 @@ class _Compared:
     """Azimuth of each track at each bearing."""
     compared: npt.NDArray[np.int64]
     """Bearings of each track."""
+    loudest: npt.NDArray[np.bool_]
+    """Of the bearings, within ``RISEN_DB`` of the maximum: what is accused."""
 
     @property
     def matches(self) -> bool:
@@ -129,8 +132,9 @@ def attribute(
     if told.sum() < _LEAST_COMPARED:
         return Attributed(None, "no-bearing")
     heard = [_heard(track, view, origin, speed_of_sound) for track in followed.tracks]
-    times, azimuth = sound.time_s[told], sound.azimuth[told]
-    said = _compared(heard, times, azimuth)
+    times, azimuth, level = sound.time_s[told], sound.azimuth[told], sound.level_db[told]
+    loudest = level >= level.max() - RISEN_DB
+    said = _compared(heard, times, azimuth, loudest)
     best = said.best
     if not said.matches:
         return Attributed(None, "no-match")
@@ -142,7 +146,7 @@ def attribute(
         return Attributed(None, "several", rival_deg=rival)
     for off_s in sorted(earlier, key=abs):
         # Had they been taken earlier, they would show where the vehicles were then.
-        moved = _compared(heard, times + off_s, azimuth)
+        moved = _compared(heard, times + off_s, azimuth, loudest)
         if not moved.matches:
             continue
         near = _nearest(followed, moved, view, origin, times + off_s)
@@ -161,8 +165,10 @@ def attribute(
     )
 
 
-def _compared(heard: Sequence[_Heard], times: Array, azimuth: Array) -> _Compared:
-    """``times``, ``azimuth`` (n,): of the bearings."""
+def _compared(
+    heard: Sequence[_Heard], times: Array, azimuth: Array, loudest: npt.NDArray[np.bool_]
+) -> _Compared:
+    """``times``, ``azimuth``, ``loudest`` (n,): of the bearings."""
     seen = np.stack([one.at(times) for one in heard])
     compared = np.isfinite(seen).sum(axis=1)
     apart = np.abs((seen - azimuth + 180.0) % 360.0 - 180.0)
@@ -172,7 +178,7 @@ def _compared(heard: Sequence[_Heard], times: Array, azimuth: Array) -> _Compare
             for row, count in zip(apart, compared, strict=True)
         ]
     )
-    return _Compared(int(off.argmin()), off, apart, seen, compared)
+    return _Compared(int(off.argmin()), off, apart, seen, compared, loudest)
 
 
 def _nearest(
@@ -210,18 +216,27 @@ def _heard(track: Track, view: View, origin: Array, speed_of_sound: float) -> _H
 
 
 def _rival(found: _Compared) -> float | None:
-    """How near the nearest other track came, while both were seen; of one that the bearings tell
-    apart, while it stood apart."""
+    """How near the nearest other track came, while both were seen (``_apart``)."""
     nearest: list[float] = []
     for index, row in enumerate(found.seen):
         if index == found.best or not found.compared[index]:
             continue
         between = np.abs((row - found.seen[found.best] + 180.0) % 360.0 - 180.0)
         if np.isfinite(between).any():
-            far = between[between >= APART_DEG]
-            told = _told_apart(found, index, between)
-            nearest.append(float(np.median(far) if told else np.nanmedian(between)))
+            nearest.append(_apart(found, index, between))
     return round(min(nearest), 2) if nearest else None
+
+
+def _apart(found: _Compared, other: int, between: Array) -> float:
+    """From the best, degrees. Where they stood near each other while it was loudest, that counts
+    alone: what told them apart before or after was quieter, and the loudest may be the other's.
+    ``between``: as of ``_told_apart``."""
+    loudest = between[found.loudest & np.isfinite(between)]
+    if len(loudest) and (loudest < APART_DEG).mean() > _MOSTLY:
+        return float(np.median(loudest))
+    if _told_apart(found, other, between):
+        return float(np.median(between[between >= APART_DEG]))
+    return float(np.nanmedian(between))
 
 
 def _told_apart(found: _Compared, other: int, between: Array) -> bool:

@@ -181,6 +181,10 @@ def test_of_a_camera_that_dates_its_pictures_its_error_and_its_delay_are_told(
     assert camera["delay_s"] == pytest.approx(0.29, abs=0.010)
     assert 0.03 <= camera["delay_within_s"] <= 0.1
     CameraSettings.model_validate({"source": "mjpeg", "address": "http://c.local/s", **camera})
+    # By a distance that is wrong they would have come before they were taken: none is known then.
+    early = "\n".join(lines(told, "sender", offset_s=-0.2))
+    assert "Pictures came 0.1" in early
+    assert "delay_s =" not in early
     # A recording of an earlier version did not keep how late they came.
     assert "delay_s =" not in "\n".join(lines(told, "sender"))
 

@@ -202,6 +202,26 @@ def test_a_cut_off_vehicle_above_the_horizon_is_never_taken_for_far() -> None:
     assert found == (None, "several", 0.0)
 
 
+def ahead_of(own: Track, pixels: list[float]) -> Track:
+    """So many pixels to the right of it, in each picture."""
+    boxes = [each.box for each in own.sightings]
+    return track([(x + at, y, w, h) for (x, y, w, h), at in zip(boxes, pixels, strict=True)], 1.0)
+
+
+@pytest.mark.parametrize(("loudest_apart", "answer"), [(True, (0, None)), (False, (None, "several"))])
+def test_what_told_them_apart_while_it_was_quieter_says_nothing_of_the_loudest(
+    loudest_apart: bool, answer: tuple[int | None, str | None]
+) -> None:
+    """Half of the time they stand 16° apart and the sound comes from the one, and half of it 7°
+    apart, when it is 8 dB louder, or quieter, and comes from the other."""
+    own = track([(150.0 + 4.0 * n, 240.0, 80.0, 60.0) for n in range(40)], 1.0)
+    other = ahead_of(own, [260.0] * 20 + [110.0] * 20)
+    azimuth = np.concatenate([bearings_of(own)[:20], bearings_of(other)[20:]])
+    level = np.repeat([90.0, 82.0] if loudest_apart else [82.0, 90.0], 20)
+    sound = Sound(np.array([each.time_s for each in own.sightings]), azimuth, level)
+    assert named(scene(own, other), sound)[:2] == answer
+
+
 def following(late_s: float) -> Track:
     """Drives where ``passing`` did so long before."""
     return passing(1.0 + late_s)

@@ -189,19 +189,18 @@ def lines(
 
 
 def _delay_lines(measured: Delay, dated: str, offset_s: float | None) -> Iterator[str]:
-    seconds = measured.seconds
-    within_s = min(1.0, max(LEAST_WITHIN_S, 2.0 * measured.uncertainty_s))
+    late_s = measured.seconds
     if dated in ("camera", "sender"):
-        if abs(seconds) > OWN_CLOCK_S:
-            yield f"# Its clock is off by {seconds:+.3f} s: set it (NTP), then align again."
+        if abs(late_s) > OWN_CLOCK_S:
+            yield f"# Its clock is off by {late_s:+.3f} s: set it (NTP), then align again."
         if offset_s is None:
             yield "# The camera dates its pictures itself; how late they come was not kept."
             return
+        late_s += offset_s
+    if late_s < -2 * measured.uncertainty_s - 0.005:
+        yield f"# Pictures came {-late_s:.3f} s before they were taken: is the distance right?"
+        return
+    if dated in ("camera", "sender"):
         yield "# The camera dates its pictures itself: by these lines its clock is watched."
-        yield f"delay_s = {min(5.0, max(0.0, seconds + offset_s)):.4f}"
-        yield f"delay_within_s = {within_s:.3f}"
-    elif seconds < -2 * measured.uncertainty_s - 0.005:
-        yield f"# Pictures came {-seconds:.3f} s before they were taken: is the distance right?"
-    else:
-        yield f"delay_s = {max(0.0, seconds):.4f}"
-        yield f"delay_within_s = {within_s:.3f}"
+    yield f"delay_s = {min(5.0, max(0.0, late_s)):.4f}"
+    yield f"delay_within_s = {min(1.0, max(LEAST_WITHIN_S, 2.0 * measured.uncertainty_s)):.3f}"

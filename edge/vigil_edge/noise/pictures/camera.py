@@ -15,6 +15,7 @@ from vigil_edge.noise.pictures.dating import believed
 from vigil_edge.noise.pictures.frame import Dated, Frame, FrameSource
 from vigil_edge.noise.pictures.moments import (
     FARTHEST_S,
+    MOST_HELD_UP_S,
     Arrivals,
     Known,
     by_arrival,
@@ -116,7 +117,8 @@ class Camera:
         least_s = 0.9 / self._settings.fps
 
         def wanted() -> bool:
-            return self._now().timestamp() - last_s >= least_s
+            # The clock may have been set back meanwhile, by an hour.
+            return abs(self._now().timestamp() - last_s) >= least_s
 
         for frame in frame_source(self._settings, self._now).frames(wanted):
             if self._stop.is_set():
@@ -142,7 +144,8 @@ class Camera:
         self.counters.clock_off += frame.clock_off
         if frame.time_s and not frame.clock_off and abs(frame.time_s - now_s) > FARTHEST_S:
             self.counters.clock_off += 1
-            held_up_s = max(held_up_s, abs(frame.time_s - now_s))
+            # Farther off than a picture can be held up, a clock was set.
+            held_up_s = max(held_up_s, min(MOST_HELD_UP_S, abs(frame.time_s - now_s)))
             frame = replace(frame, time_s=now_s, dated="arrival", clock_off=True)
         if frame.time_s and frame.dated != "arrival":
             return replace(frame, known=by_own_clock(frame.offset_s, delay_s, within_s))

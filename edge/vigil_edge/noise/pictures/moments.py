@@ -25,7 +25,7 @@ SOUND_LATE_S: Final = 0.2
 pictures are late by as much less."""
 STEP_S: Final = 0.1
 """Between moments that are tried: in it nobody drives out of their outline."""
-_MOST_HELD_UP_S: Final = 6.0
+MOST_HELD_UP_S: Final = 6.0
 """After a longer silence a camera is called anew."""
 _KEPT: Final = 100
 _LEAST_GAPS: Final = 10
@@ -136,7 +136,7 @@ class Arrivals:
         if usual_s is None:
             return max(LATEST_S, self._held_up_s)
         beyond_s = gap_s - usual_s - (_FORGOTTEN * usual_s if steady else 0.0)
-        self._held_up_s = min(_MOST_HELD_UP_S, max(0.0, self._held_up_s + beyond_s))
+        self._held_up_s = min(MOST_HELD_UP_S, max(0.0, self._held_up_s + beyond_s))
         return self._held_up_s
 
 

@@ -26,7 +26,7 @@ from edge.noise.street import mjpeg_camera, part, picture
 from vigil_edge.noise.pictures.camera import Camera
 from vigil_edge.noise.pictures.frame import MAX_FRAME_BYTES, Frame
 from vigil_edge.noise.pictures.mjpeg import MAX_HEADER_BYTES, MjpegStream, MultipartParser
-from vigil_edge.noise.pictures.moments import FARTHEST_S
+from vigil_edge.noise.pictures.moments import FARTHEST_S, LATEST_S, MOST_HELD_UP_S
 from vigil_edge.noise.pictures.settings import CameraSettings
 
 SMALL = b"\xff\xd8" + bytes(range(1, 200)) + b"\r\n\r\n--fram\n\n" + b"\xff\xd9"
@@ -186,6 +186,26 @@ async def test_by_a_measured_delay_a_cameras_clock_is_watched(
         assert later_s - 0.1 <= frame.known.later_s <= later_s + 0.1
 
 
+async def test_a_clock_that_is_set_does_not_make_pictures_be_held_up_for_an_hour() -> None:
+    """By the least delayed ones the camera is believed for some pictures more: every moment of an
+    hour would be tried for each vehicle of a passage, and no event says more than 20 s."""
+    set_by = [timedelta()]
+    async with mjpeg_camera(fps=20) as port:
+        settings = CameraSettings(source="mjpeg", address=f"http://127.0.0.1:{port}/", fps=20)
+        watched = Camera(settings, 60.0, lambda: now() + set_by[0])
+        begun = now()
+        watched.start()
+        await eventually(lambda: watched.counters.frames >= 20)
+        set_by[0] = timedelta(hours=1)
+        seen = watched.counters.frames
+        await eventually(lambda: watched.counters.frames >= seen + 10)
+        watched.stop()
+    frames = watched.between(begun + timedelta(minutes=30), now() + timedelta(hours=2))
+    assert any(frame.clock_off and frame.dated == "arrival" for frame in frames)
+    for frame in frames:
+        assert frame.known.within_s <= LATEST_S + MOST_HELD_UP_S
+
+
 async def test_what_is_no_camera_is_named() -> None:
     watched = Camera(
         CameraSettings(source="mjpeg", address=f"http://127.0.0.1:{servers.free_port()}/"), 5.0, now
@@ -255,10 +275,16 @@ def test_a_video_file_stands_in_for_a_camera(tmp_path: Path) -> None:
     for number in range(5):
         writer.write(picture(number))
     writer.release()
-    watched = Camera(CameraSettings(source="file", address=path, fps=25), 5.0, now)
+    set_by = [timedelta()]
+    watched = Camera(
+        CameraSettings(source="file", address=path, fps=25), 5.0, lambda: now() + set_by[0]
+    )
     begun = now()
     watched.start()
     servers.eventually(lambda: watched.counters.frames >= 8, "frames of a file that begins anew")
+    set_by[0] = -timedelta(hours=1)
+    seen = watched.counters.frames
+    servers.eventually(lambda: watched.counters.frames > seen + 2, "frames by a clock set back")
     watched.stop()
     shown = cv2.imdecode(
         np.frombuffer(watched.between(begun, now())[0].jpeg, np.uint8), cv2.IMREAD_COLOR
