@@ -44,6 +44,14 @@ test("what was taken back, or goes on by another, is not asked for", () => {
   expect(ids(ending, { ...ending, id: 2 })).toEqual([2]);
 });
 
+test("two that go on for it together leave nothing to renew", () => {
+  const ending = consent(1, -360, 5);
+  const place = consent(2, -1, 364, { scopes: ["last_place"] });
+  const alerts = consent(3, -1, 364, { scopes: ["alerts"] });
+  expect(ids(ending, place)).toEqual([1]);
+  expect(ids(ending, place, alerts)).toEqual([]);
+});
+
 test("a footprint that begins later does not go on for one that reaches further", () => {
   const scopes: Scopes = ["footprint"];
   const whole = consent(1, -360, 5, { scopes });

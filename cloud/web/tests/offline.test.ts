@@ -22,18 +22,29 @@ interface Message {
   waitUntil: (work: Promise<unknown>) => void;
 }
 
+interface Wanted {
+  request: { method: string; url: string; mode: string };
+  respondWith: (answer: Promise<Response>) => void;
+}
+
 /** The service worker, with a server and a cache of ours. */
 function worker(served: Map<string, string>) {
   const kept = new Map<string, string>();
-  const listeners = new Map<string, (event: Message) => void>();
+  const listeners = new Map<string, (event: Message | Wanted) => void>();
+  const network = { away: false };
   const cache = {
-    match: (url: string) =>
-      Promise.resolve(kept.has(url) ? new Response(kept.get(url)) : undefined),
+    match: (url: string, { ignoreSearch = false } = {}) => {
+      const named = (one: string) => (ignoreSearch ? one.split("?")[0] : one);
+      const [, text] = [...kept].find(([one]) => named(one) === named(url)) ?? [];
+      return Promise.resolve(text === undefined ? undefined : new Response(text));
+    },
     put: async (url: string, answer: Response) => void kept.set(url, await answer.text()),
     keys: () => Promise.resolve([...kept.keys()].map((url) => ({ url }))),
     delete: ({ url }: { url: string }) => Promise.resolve(kept.delete(url)),
   };
-  const fetch = (url: string) => {
+  const fetch = (asked: string | { url: string }) => {
+    if (network.away) return Promise.reject(new TypeError("Failed to fetch"));
+    const url = typeof asked === "string" ? asked : asked.url;
     const found = served.get(new URL(url, ORIGIN).pathname);
     return Promise.resolve(new Response(found ?? "", { status: found === undefined ? 404 : 200 }));
   };
@@ -41,10 +52,12 @@ function worker(served: Map<string, string>) {
     self: {
       importScripts: () => undefined,
       location: { origin: ORIGIN },
-      addEventListener: (name: string, act: (event: Message) => void) => listeners.set(name, act),
+      addEventListener: (name: string, act: (event: Message | Wanted) => void) =>
+        listeners.set(name, act),
     },
     caches: { open: () => Promise.resolve(cache) },
     fetch,
+    Response,
     URL,
   });
   const keep = (...paths: string[]) =>
@@ -55,8 +68,19 @@ function worker(served: Map<string, string>) {
         waitUntil: (work) => void work.catch(() => undefined),
       });
     });
+  /** What a page is answered that asks for this; ``null`` where that is left to the browser. */
+  const ask = async (path: string, mode = "cors", method = "GET") => {
+    const answers: Promise<Response>[] = [];
+    listeners.get("fetch")?.({
+      request: { method, url: ORIGIN + path, mode },
+      respondWith: (answer) => void answers.push(answer),
+    });
+    const [answer] = await Promise.all(answers);
+    if (answer === undefined) return null;
+    return answer.ok ? await answer.text() : answer.status;
+  };
   const names = () => [...kept.keys()].map((url) => url.slice(ORIGIN.length)).sort();
-  return { keep, names };
+  return { keep, names, ask, network };
 }
 
 const page = (script: string): string => `<script type="module" src="${script}"></script>`;
@@ -82,6 +106,28 @@ test("a page is kept with every file that it names, also after an upgrade", asyn
   served.set("/", page("/assets/three.js"));
   expect(await keep("/", "/assets/three.js")).toBe(false);
   expect(names()).toEqual(["/", "/assets/two.js"]);
+});
+
+test("a page that asks for a kept file once more, under another query, is given it", async () => {
+  const served = new Map([
+    ["/", page("/assets/one.js")],
+    ["/assets/one.js", 'const load = () => import("./form.js")'],
+    ["/assets/form.js", "form"],
+  ]);
+  const { keep, ask, network } = worker(served);
+  expect(await keep("/")).toBe(true);
+  // Upgraded meanwhile: the server has no such file any more.
+  served.delete("/assets/form.js");
+  expect(await ask("/assets/form.js?again=1")).toBe("form");
+  expect(await ask("/assets/other.js?again=2")).toBe(404);
+  network.away = true;
+  expect(await ask("/assets/form.js?again=3")).toBe("form");
+  expect(await ask("/assets/other.js?again=4")).toBe(0);
+  // Whatever page is opened, it is the one that all begin with; nothing of the API is answered.
+  expect(await ask("/family?person=2", "navigate")).toBe(served.get("/"));
+  expect(await ask("/api/v1/people/mine")).toBeNull();
+  expect(await ask("/api/v1/dossier.zip", "navigate")).toBeNull();
+  expect(await ask("/assets/form.js", "cors", "POST")).toBeNull();
 });
 
 test("what one account wrote does not leave with another's session", async () => {
