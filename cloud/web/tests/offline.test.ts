@@ -34,7 +34,10 @@ function worker(served: Map<string, string>) {
   const network = { away: false };
   const cache = {
     match: (url: string, { ignoreSearch = false } = {}) => {
-      const named = (one: string) => (ignoreSearch ? one.split("?")[0] : one);
+      const named = (one: string) => {
+        const { origin, pathname, search } = new URL(one, ORIGIN);
+        return origin + pathname + (ignoreSearch ? "" : search);
+      };
       const [, text] = [...kept].find(([one]) => named(one) === named(url)) ?? [];
       return Promise.resolve(text === undefined ? undefined : new Response(text));
     },

@@ -208,16 +208,18 @@ def ahead_of(own: Track, pixels: list[float]) -> Track:
     return track([(x + at, y, w, h) for (x, y, w, h), at in zip(boxes, pixels, strict=True)], 1.0)
 
 
-@pytest.mark.parametrize(("loudest_apart", "answer"), [(True, (0, None)), (False, (None, "several"))])
+@pytest.mark.parametrize(
+    ("loudest_apart", "answer"), [(True, (0, None)), (False, (None, "several"))]
+)
 def test_what_told_them_apart_while_it_was_quieter_says_nothing_of_the_loudest(
     loudest_apart: bool, answer: tuple[int | None, str | None]
 ) -> None:
-    """Half of the time they stand 16° apart and the sound comes from the one, and half of it 7°
-    apart, when it is 8 dB louder, or quieter, and comes from the other."""
+    """For 2.4 s they stand 18° apart and the sound comes from the one, and for 1.6 s 7° apart, when
+    it is 8 dB louder, or quieter, and comes from the other."""
     own = track([(150.0 + 4.0 * n, 240.0, 80.0, 60.0) for n in range(40)], 1.0)
-    other = ahead_of(own, [260.0] * 20 + [110.0] * 20)
-    azimuth = np.concatenate([bearings_of(own)[:20], bearings_of(other)[20:]])
-    level = np.repeat([90.0, 82.0] if loudest_apart else [82.0, 90.0], 20)
+    other = ahead_of(own, [260.0] * 24 + [110.0] * 16)
+    azimuth = np.concatenate([bearings_of(own)[:24], bearings_of(other)[24:]])
+    level = np.repeat([90.0, 82.0] if loudest_apart else [82.0, 90.0], [24, 16])
     sound = Sound(np.array([each.time_s for each in own.sightings]), azimuth, level)
     assert named(scene(own, other), sound)[:2] == answer
 
