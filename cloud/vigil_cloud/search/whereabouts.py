@@ -39,8 +39,6 @@ _MOST_MOVES: Final = 0.95
 _DAY_S: Final = 86_400.0
 
 
-
-
 class Walk(NamedTuple):
     """How far on average somebody astray walks before they halt, and how many do."""
 

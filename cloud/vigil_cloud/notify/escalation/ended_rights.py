@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol, cast
 
-from sqlalchemy import select
+from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
@@ -39,6 +39,14 @@ class _Taken(Placed, Protocol):
         """The alert."""
 
     @property
+    def confirmed(self) -> bool:
+        """As ``AlertRow`` has it."""
+
+    @property
+    def priority(self) -> int | None:
+        """0: nothing is to be done for it any more."""
+
+    @property
     def acknowledged_by(self) -> str | None:
         """Who has taken it on."""
 
@@ -47,13 +55,12 @@ class _Taken(Placed, Protocol):
         """When."""
 
 
-# Without an order and without a word on who took it on: either would have the database walk along
-# all that was ever acknowledged. What stands and is in hand is little, however many alerts there
-# are.
-_IN_HAND: Final = select(
+_COLUMNS: Final = (
     AlertRow.id,
     AlertRow.acknowledged_by,
     AlertRow.acknowledged_at,
+    AlertRow.confirmed,
+    AlertRow.priority,
     AlertRow.domain,
     AlertRow.person_key,
     AlertRow.case_id,
@@ -62,7 +69,16 @@ _IN_HAND: Final = select(
     AlertRow.only_roles,
     AlertRow.raised,
     AlertRow.active,
-).where(*answers.IN_HAND)
+)
+# ``answers.IN_HAND``, of which the rest is asked of what is found: an order, or a word on who took
+# it on or how urgent it is, would have a database walk along all that was ever acknowledged. What
+# stands and is in hand is little, however many alerts there are.
+_IN_HAND: Final = union(
+    *(
+        select(*_COLUMNS).where(AlertRow.acknowledged, one)
+        for one in (AlertRow.active, AlertRow.called_on)
+    )
+)
 
 
 def anything_ended(session: Session, now: datetime) -> bool:
@@ -101,6 +117,7 @@ def _ended(session: Session, now: datetime) -> Sequence[str]:
     taken = [
         one
         for one in found
+        if not one.confirmed and (one.priority or 0) > 0
         if not (one.acknowledged_by or CHANNEL).startswith(CHANNEL)
         and (one.acknowledged_at is None or one.acknowledged_at <= now)
     ]
