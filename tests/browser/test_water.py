@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from browser.conftest import PHONE, OpenWindow
 from browser.test_layout import _is_accessible
@@ -192,3 +192,42 @@ def test_from_the_alert_to_a_closed_case_with_no_network_on_site(
         }"""
     )
     assert left == [None, 0, 0]
+
+
+def test_a_store_that_the_browser_ends_is_opened_again(window: OpenWindow, town: Town) -> None:
+    """As iOS does with pages in the background; most browsers say so only at the next use."""
+    town.sours(town.discharge())
+    inspector = window("inspector").go(f"/alerts/{town.newest_alert('water')}")
+    inspector.get_by_role("button", name="Open: Water inspection").click()
+    expect(inspector).to_have_url(re.compile("/cases/[0-9a-f-]{36}$"))
+    phone = window("inspector", size=PHONE, language="zh-TW").go(
+        f"/site/{inspector.url.rsplit('/', 1)[1]}"
+    )
+    expect(phone.get_by_text("之後沒有網路也能使用。")).to_be_visible()
+
+    devtools = phone.context.new_cdp_session(phone)
+    told = {"origin": town.url, "storageTypes": "indexeddb"}
+    devtools.send("Storage.clearDataForOrigin", told)
+    town.stop_server()
+    try:
+        phone.get_by_role("button", name="備註", exact=True).click()
+        phone.get_by_label("內容").fill("水已變清")
+        phone.get_by_role("button", name="加入").click()
+        expect(phone.get_by_text("1 筆等待送出").first).to_be_visible()
+        phone.reload()
+        expect(phone.get_by_text("1 筆等待送出").first).to_be_visible()
+
+        # and what would be refused later is refused while it can be taken again
+        phone.get_by_role("button", name="照片", exact=True).click()
+        heic: FilePayload = {
+            "name": "IMG_1.HEIC",
+            "mimeType": "image/heic",
+            "buffer": b"\0\0\0\x18ftypheic" + bytes(99),
+        }
+        phone.get_by_label(re.compile("照片（JPEG")).set_input_files(heic)
+        phone.get_by_role("button", name="加入").click()
+        expect(phone.get_by_text("請將相機設為 JPEG 後重拍。")).to_be_visible()
+        expect(phone.get_by_text("1 筆等待送出").first).to_be_visible()
+    finally:
+        town.start_server()
+    expect(phone.get_by_text("已全部送出。").first).to_be_visible()

@@ -69,11 +69,21 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== self.location.origin) return;
   if (request.mode === "navigate" && !url.pathname.startsWith("/api/")) {
-    event.respondWith(fetch(request).catch(() => kept("/")));
+    event.respondWith(page(request));
   } else if (url.pathname.startsWith("/assets/")) {
     event.respondWith(asset(request, url.href));
   }
 });
+
+/* Where the server is away, a proxy in front of it says so in its place. */
+const AWAY = [502, 503, 504];
+
+async function page(request) {
+  const answer = await fetch(request).catch(() => null);
+  if (answer && !AWAY.includes(answer.status)) return answer;
+  const before = await kept("/");
+  return before.ok || answer === null ? before : answer;
+}
 
 /* After an upgrade the server has no file of the page that is still open: the kept one is the same. */
 async function asset(request, url) {

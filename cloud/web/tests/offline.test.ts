@@ -12,6 +12,7 @@ vi.mock("../src/lib/problem", () => ({ keptWords: () => Promise.resolve("") }));
 const { outbox } = await import("../src/lib/offline/outbox.svelte");
 const { openWithoutNetwork } = await import("../src/lib/offline/app");
 const { sendPhotograph } = await import("../src/domains/water/site/sending");
+const { isPhotograph } = await import("../src/lib/upload");
 
 const ORIGIN = "https://city.example";
 const source = readFileSync(new URL("../public/offline.js", import.meta.url), "utf8");
@@ -31,7 +32,7 @@ interface Wanted {
 function worker(served: Map<string, string>) {
   const kept = new Map<string, string>();
   const listeners = new Map<string, (event: Message | Wanted) => void>();
-  const network = { away: false };
+  const network: { away: boolean; says?: number } = { away: false };
   const cache = {
     match: (url: string, { ignoreSearch = false } = {}) => {
       const named = (one: string) => {
@@ -49,7 +50,8 @@ function worker(served: Map<string, string>) {
     if (network.away) return Promise.reject(new TypeError("Failed to fetch"));
     const url = typeof asked === "string" ? asked : asked.url;
     const found = served.get(new URL(url, ORIGIN).pathname);
-    return Promise.resolve(new Response(found ?? "", { status: found === undefined ? 404 : 200 }));
+    const status = network.says ?? (found === undefined ? 404 : 200);
+    return Promise.resolve(new Response(found ?? "", { status }));
   };
   runInNewContext(source, {
     self: {
@@ -131,6 +133,71 @@ test("a page that asks for a kept file once more, under another query, is given 
   expect(await ask("/api/v1/people/mine")).toBeNull();
   expect(await ask("/api/v1/dossier.zip", "navigate")).toBeNull();
   expect(await ask("/assets/form.js", "cors", "POST")).toBeNull();
+});
+
+test("a page opens where a proxy answers for a server that is away", async () => {
+  const served = new Map([
+    ["/", page("/assets/one.js")],
+    ["/assets/one.js", "1"],
+    ["/site/1", "as the server has it"],
+  ]);
+  const { keep, ask, network } = worker(served);
+  const open = (path: string) => ask(path, "navigate");
+  network.says = 502;
+  expect(await open("/site/1")).toBe(502); // nothing is kept yet: as it is answered
+
+  delete network.says;
+  await keep("/", "/assets/one.js");
+  expect(await open("/site/1")).toBe("as the server has it");
+  network.says = 502;
+  expect(await open("/site/1")).toBe(page("/assets/one.js"));
+  network.says = 404; // an answer of the server's own
+  expect(await open("/site/1")).toBe(404);
+});
+
+test("what was written waits while a proxy answers for the server", async () => {
+  const tried: string[] = [];
+  let away = true;
+  outbox.sends("proxied", ({ key }) => {
+    tried.push(key);
+    return away
+      ? Promise.reject(new Problem(502, "http-502", "Bad Gateway", ""))
+      : Promise.resolve();
+  });
+  const entry = { kind: "proxied", label: "", body: {}, file: null };
+  await outbox.open("ana");
+  await outbox.add({ ...entry, key: "note", subject: "case-1" });
+  await outbox.add({ ...entry, key: "sample", subject: "case-2" });
+  expect(tried).toEqual(["note", "note"]); // nothing else is tried before that one
+  expect(outbox.away).toBe(true);
+
+  away = false;
+  await outbox.send();
+  expect(outbox.entries).toEqual([]);
+  outbox.close();
+});
+
+test("what was thrown away in one tab does not leave from another", async () => {
+  const sent: string[] = [];
+  let fails = true;
+  outbox.sends("discarded", ({ key }) => {
+    if (fails) return Promise.reject(new Problem(0, "server-unreachable", "", ""));
+    sent.push(key);
+    return Promise.resolve();
+  });
+  const entry = { kind: "discarded", label: "", body: {}, file: null, subject: "case-1" };
+  await outbox.open("ana");
+  await outbox.add({ ...entry, key: "mistaken" });
+  await outbox.add({ ...entry, key: "meant" });
+
+  const other = new BroadcastChannel("vigil.outbox");
+  other.postMessage("mistaken");
+  await vi.waitFor(() => expect(outbox.entries.map(({ key }) => key)).toEqual(["meant"]));
+  other.close();
+  fails = false;
+  await outbox.send();
+  expect(sent).toEqual(["meant"]);
+  outbox.close();
 });
 
 test("what one account wrote does not leave with another's session", async () => {
@@ -219,6 +286,19 @@ test("a photograph that the browser has lost is refused, and holds up nothing", 
     ["picture", "upload-unreadable"],
   ]);
   outbox.close();
+});
+
+test("what is no picture is found out while it can be taken again", async () => {
+  const begins = (...bytes: number[]) =>
+    new Blob([new Uint8Array([...bytes, ...Array(20).fill(0)])]);
+  const word = (text: string) => [...text].map((one) => one.charCodeAt(0));
+  expect(await isPhotograph(begins(0xff, 0xd8, 0xff, 0xe1))).toBe(true);
+  expect(await isPhotograph(begins(0x89, ...word("PNG")))).toBe(true);
+  expect(await isPhotograph(begins(...word("RIFF"), 1, 2, 3, 4, ...word("WEBP")))).toBe(true);
+  expect(await isPhotograph(begins(0, 0, 0, 24, ...word("ftypheic")))).toBe(false);
+  expect(await isPhotograph(new Blob([]))).toBe(false);
+  const gone = { slice: () => gone, arrayBuffer: () => Promise.reject(new DOMException("gone")) };
+  expect(await isPhotograph(gone as unknown as Blob)).toBe(false);
 });
 
 test("a worker's scripts never come from the browser's own cache", async () => {

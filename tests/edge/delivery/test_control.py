@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 import servers
-from edge.agent_process import Agent, agent_on
+from edge.agent_process import PROGRAM, Agent, agent_on
 from edge.ingest_stand_in import until
 from vigil_schemas.control import CommandV1, ConfigurationV1
 from vigil_schemas.gateway import (
@@ -111,3 +113,32 @@ async def test_a_number_that_is_given_a_second_time_is_refused_aloud(agent: Agen
 
 def refused(agent: Agent) -> list[CommandResult]:
     return [each for each in agent.cloud.all(CommandResult) if not each.accepted]
+
+
+async def test_a_new_connection_is_told_what_is_in_force(
+    tmp_path: Path, mosquitto: servers.Mosquitto
+) -> None:
+    program = PROGRAM.with_name("telling_agent.py")
+    with agent_on(mosquitto.port, tmp_path, program=program) as agent:
+        agent.configure(mosquitto.port, BRIDGE, interval_s=3600)
+        agent.start()
+        await sent(agent, 2)
+        await until(
+            lambda: [one.revision for one in agent.cloud.all(ConfigurationReport)][-1:] == [2]
+        )
+        reports = len(agent.cloud.all(ConfigurationReport))
+
+        # The broker ends the connection, as when the city is put back.
+        other = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=agent.gateway,
+            protocol=MQTTProtocolVersion.MQTTv5,
+        )
+        other.connect("127.0.0.1", mosquitto.port)
+        other.loop_start()
+        try:
+            await until(lambda: len(agent.cloud.all(ConfigurationReport)) > reports, 60)
+        finally:
+            other.disconnect()
+            other.loop_stop()
+        assert agent.cloud.all(ConfigurationReport)[-1].revision == 2

@@ -1,6 +1,6 @@
 /** Who is signed in, and what their roles open. Tabs of one browser share the session. */
 
-import { Problem, answer, api, onSignedOut, useCsrf } from "./api/client";
+import { Problem, answer, api, onSignedOut, unanswered, useCsrf } from "./api/client";
 import type { Account, Role } from "./api/model";
 import { speech } from "./i18n/index.svelte";
 import { forgetting } from "./live/forgetting.svelte";
@@ -62,7 +62,7 @@ class Session {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       this.unreachable = error.status === 401 ? null : error;
-      this.offline = error.status === 0 ? offlineAccount() : null;
+      this.offline = unanswered(error) ? offlineAccount() : null;
       if (this.unreachable) this.#retry = setTimeout(() => void this.resume(), RETRY_MS);
     }
     this.known = true;

@@ -19,6 +19,10 @@ export class Problem extends Error {
   }
 }
 
+/** Nothing of ours has answered: there is no network, or a proxy speaks for a server that is away. */
+export const unanswered = ({ status, code }: Problem): boolean =>
+  status === 0 || ([502, 503, 504].includes(status) && code === `http-${status}`);
+
 let csrf = "";
 let signedOut: () => void = () => undefined;
 

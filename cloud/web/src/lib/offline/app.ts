@@ -22,6 +22,8 @@ function loaded(): string[] {
  * cannot be loaded anew. */
 export async function openWithoutNetwork({ username }: Writer): Promise<boolean> {
   localStorage.setItem(STORED_AS, JSON.stringify({ username }));
+  // Otherwise browsers may clear it: for room, or (Safari) a week after the page was last used.
+  if ("storage" in navigator) void navigator.storage.persist().catch(() => false);
   if (!("serviceWorker" in navigator)) return false;
   await navigator.serviceWorker.register("/offline.js", { updateViaCache: "none" });
   const { active } = await navigator.serviceWorker.ready;

@@ -11,6 +11,9 @@ function asked<T>(request: IDBRequest<T>): Promise<T> {
   });
 }
 
+/** Some versions of Safari never answer the first time that they are asked. */
+const OPENING_MS = 10_000;
+
 function open(): Promise<IDBDatabase> {
   const request = indexedDB.open(NAME, 1);
   request.onupgradeneeded = () => {
@@ -18,22 +21,50 @@ function open(): Promise<IDBDatabase> {
       request.result.createObjectStore(store, { keyPath: ["account", "key"] });
     }
   };
-  return asked(request);
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error("IndexedDB does not answer")), OPENING_MS);
+  });
+  return Promise.race([asked(request), late]);
 }
 
 let opened: Promise<IDBDatabase> | null = null;
 
-/** Done when the transaction is: what was kept is on the disk. */
+function connection(): Promise<IDBDatabase> {
+  if (opened) return opened;
+  const made = (opened = open());
+  const ended = () => {
+    if (opened === made) opened = null;
+  };
+  made.then((database) => (database.onclose = ended), ended);
+  return made;
+}
+
+/** A browser ends the connection of a page that rests in the background (iOS does, for memory), and
+ * most say so only where it is used again. */
+const ENDED = ["InvalidStateError", "UnknownError", "AbortError"];
+
 async function inside<T>(
   store: Store,
   mode: IDBTransactionMode,
   work: (objects: IDBObjectStore) => IDBRequest<T>,
 ): Promise<T> {
-  opened ??= open();
-  const database = await opened.catch((error: unknown) => {
-    opened = null;
-    throw error;
-  });
+  const used = connection();
+  try {
+    return await done(await used, store, mode, work);
+  } catch (error) {
+    if (!(error instanceof DOMException && ENDED.includes(error.name))) throw error;
+    if (opened === used) opened = null;
+    return done(await connection(), store, mode, work);
+  }
+}
+
+/** Done when the transaction is: what was kept is on the disk. */
+async function done<T>(
+  database: IDBDatabase,
+  store: Store,
+  mode: IDBTransactionMode,
+  work: (objects: IDBObjectStore) => IDBRequest<T>,
+): Promise<T> {
   const transaction = database.transaction(store, mode);
   const over = new Promise<void>((resolve, reject) => {
     transaction.oncomplete = () => resolve();

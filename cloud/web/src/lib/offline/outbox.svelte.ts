@@ -8,7 +8,7 @@
  * throws it away.
  * Signing out forgets everything of the account, here and on the disk. */
 
-import { Problem } from "../api/client";
+import { Problem, unanswered } from "../api/client";
 import { keptWords } from "../problem";
 import * as database from "./database";
 
@@ -39,8 +39,8 @@ export interface Entry {
 type Sender = (entry: Entry) => Promise<void>;
 
 /** The server is not reached, nobody is signed in yet, or too many ask: all entries wait. */
-const waits = ({ status, code }: Problem): boolean =>
-  [0, 401, 408, 429].includes(status) || code === "wrong-csrf-token";
+const waits = (error: Problem): boolean =>
+  unanswered(error) || [401, 408, 429].includes(error.status) || error.code === "wrong-csrf-token";
 
 const said = async (error: Problem) => ({ code: error.code, words: await keptWords(error) });
 
@@ -58,8 +58,15 @@ class Outbox {
   /** Entries that the server has failed on: how often, and when each is tried next. */
   readonly #failures = new Map<string, { count: number; next: number }>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What lies on the disk is not known yet. */
+  #unread = false;
+  /** Entries that lie in this page alone: the disk did not take them. */
+  readonly #unkept = new Set<string>();
+  /** What has gone from one tab, sent or thrown away, leaves from no other. */
+  readonly #tabs = new BroadcastChannel("vigil.outbox");
 
   constructor() {
+    this.#tabs.addEventListener("message", ({ data }) => this.#gone(data as string));
     addEventListener("online", () => void this.send());
     addEventListener("beforeunload", (event) => {
       if (this.onlyHere) event.preventDefault();
@@ -87,6 +94,12 @@ class Outbox {
   /** This account works here from now on: its entries, and nobody else's. */
   async open(account: string): Promise<void> {
     this.#account = account;
+    this.#unread = true;
+    await this.#read(account);
+    await this.send();
+  }
+
+  async #read(account: string): Promise<void> {
     try {
       const kept = await database.all<Entry>("entries", account);
       if (this.#account !== account) return;
@@ -94,10 +107,30 @@ class Outbox {
       const known = new Set(kept.map((one) => one.key));
       const newer = this.entries.filter((one) => !known.has(one.key));
       this.entries = [...kept.sort((a, b) => a.at.localeCompare(b.at)), ...newer];
+      this.#unread = false;
     } catch {
       this.broken = true;
     }
-    await this.send();
+  }
+
+  async #keep(entry: Entry): Promise<void> {
+    try {
+      await database.put("entries", entry);
+      this.#unkept.delete(entry.key);
+    } catch {
+      this.#unkept.add(entry.key); // it is held by the page alone: said where it is shown
+    }
+    this.broken = this.#unread || this.#unkept.size > 0;
+  }
+
+  /** A disk that refused, or that could not be read, may be there again. */
+  async #mend(): Promise<void> {
+    if (!this.broken || this.#account === null) return;
+    if (this.#unread) await this.#read(this.#account);
+    for (const one of this.entries.filter(({ key }) => this.#unkept.has(key))) {
+      await this.#keep(one);
+    }
+    this.broken = this.#unread || this.#unkept.size > 0;
   }
 
   /** The server has said who is signed in: what another account wrote here does not leave with
@@ -111,17 +144,14 @@ class Outbox {
     clearTimeout(this.#timer);
     this.#account = null;
     this.entries = [];
+    this.#unkept.clear();
   }
 
   async add(entry: Omit<Entry, "account" | "refused" | "at">): Promise<void> {
     const account = this.#account;
     if (account === null) throw new Error("nobody is signed in");
     const kept: Entry = { ...entry, account, at: new Date().toISOString(), refused: null };
-    try {
-      await database.put("entries", kept);
-    } catch {
-      this.broken = true; // it is held by the page alone: said where it is shown
-    }
+    await this.#keep(kept);
     this.entries = [...this.entries, kept];
     await this.send();
   }
@@ -139,9 +169,15 @@ class Outbox {
 
   /** Also where its account has left this page meanwhile. */
   async #drop({ account, key }: Entry): Promise<void> {
+    this.#gone(key);
+    this.#tabs.postMessage(key);
+    await database.remove("entries", account, key).catch(() => undefined);
+  }
+
+  #gone(key: string): void {
     this.entries = this.entries.filter((entry) => entry.key !== key);
     this.#failures.delete(key);
-    await database.remove("entries", account, key).catch(() => undefined);
+    this.#unkept.delete(key);
   }
 
   /** Everything of the account that signs out, also what was not sent. */
@@ -157,13 +193,15 @@ class Outbox {
   /** In order; what cannot be sent now is tried again by itself. */
   send = async (): Promise<void> => {
     clearTimeout(this.#timer);
-    if (this.#sending || this.waiting.length === 0) return;
+    if (this.#sending) return;
     this.#sending = true;
     try {
+      await this.#mend();
       // Two tabs do not send the same thing at once; if they did, it would be done once.
-      await ("locks" in navigator
-        ? navigator.locks.request("vigil-outbox", () => this.#sendAll())
-        : this.#sendAll());
+      if (this.waiting.length > 0)
+        await ("locks" in navigator
+          ? navigator.locks.request("vigil-outbox", () => this.#sendAll())
+          : this.#sendAll());
     } finally {
       this.#sending = false;
     }
@@ -195,7 +233,7 @@ class Outbox {
         await sender(one);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        this.away = error.status === 0;
+        this.away = unanswered(error);
         if (waits(error)) return;
         if (error.status >= 500) {
           failed.push(one.subject);
@@ -224,7 +262,7 @@ class Outbox {
   async #change(key: string, to: Pick<Partial<Entry>, "refused" | "failing">): Promise<void> {
     this.entries = this.entries.map((one) => (one.key === key ? { ...one, ...to } : one));
     const changed = this.entries.find((one) => one.key === key);
-    if (changed) await database.put("entries", changed).catch(() => (this.broken = true));
+    if (changed) await this.#keep(changed);
   }
 }
 

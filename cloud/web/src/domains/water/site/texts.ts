@@ -62,6 +62,8 @@ export const en = {
   "site.picture": "Photograph (JPEG, PNG or WebP, at most 20 MB)",
   "site.tooLarge":
     "This photograph has {size}; at most 20 MB are taken. Make it smaller and choose it again.",
+  "site.noPicture":
+    "This is no JPEG, PNG or WebP picture and cannot be sent later. Take it again with the camera set to JPEG.",
   "site.pictureHint":
     "Where it was taken is removed from the file; the place of the inspection is the one below.",
   "site.latitude": "Latitude",
@@ -132,6 +134,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "site.outfallNone": "皆非",
   "site.picture": "照片（JPEG、PNG 或 WebP，20 MB 以內）",
   "site.tooLarge": "此照片有 {size}，上限為 20 MB。請縮小後重新選擇。",
+  "site.noPicture": "此檔案不是 JPEG、PNG 或 WebP 照片，之後無法送出。請將相機設為 JPEG 後重拍。",
   "site.pictureHint": "檔案中的拍攝地點會被移除；稽查地點以下方填寫者為準。",
   "site.latitude": "緯度",
   "site.longitude": "經度",
