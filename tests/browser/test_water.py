@@ -214,8 +214,15 @@ def test_a_store_that_the_browser_ends_is_opened_again(window: OpenWindow, town:
         phone.get_by_label("內容").fill("水已變清")
         phone.get_by_role("button", name="加入").click()
         expect(phone.get_by_text("1 筆等待送出").first).to_be_visible()
-        phone.reload()
-        expect(phone.get_by_text("1 筆等待送出").first).to_be_visible()
+        count = """async () => {
+          const open = indexedDB.open("vigil-offline");
+          await new Promise((done) => (open.onsuccess = done));
+          const count = open.result.transaction("entries").objectStore("entries").count();
+          await new Promise((done) => (count.onsuccess = done));
+          open.result.close();
+          return count.result;
+        }"""
+        assert phone.evaluate(count) == 1
 
         # and what would be refused later is refused while it can be taken again
         phone.get_by_role("button", name="照片", exact=True).click()

@@ -135,10 +135,6 @@ async def test_a_new_connection_is_told_what_is_in_force(
             protocol=MQTTProtocolVersion.MQTTv5,
         )
         other.connect("127.0.0.1", mosquitto.port)
-        other.loop_start()
-        try:
-            await until(lambda: len(agent.cloud.all(ConfigurationReport)) > reports, 60)
-        finally:
-            other.disconnect()
-            other.loop_stop()
+        other.disconnect()
+        await until(lambda: len(agent.cloud.all(ConfigurationReport)) > reports)
         assert agent.cloud.all(ConfigurationReport)[-1].revision == 2
