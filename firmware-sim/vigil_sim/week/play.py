@@ -234,7 +234,7 @@ def _counted(
         },
         messages=dict(sorted(counts.items())),
         points=stage.outboxes.points,
-        refused=sum(stage.uplink.refused.values()),
+        refused=stage.uplink.refusals(),
         details={
             "days_to_decision_median": median_days(decided),
             "statistics_of_the_cloud": {

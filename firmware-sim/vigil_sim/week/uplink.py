@@ -44,7 +44,7 @@ class Uplink:
         self._waiting: dict[str, OrderedDict[int, Sent]] = {}
         self._count = 0
         self._receipts: SimpleQueue[dict[str, Any]] = SimpleQueue()
-        self.refused: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
         """Messages in the cloud's dead-letter table, by source."""
         self.repeated = 0
         self._client = mqtt.Client(
@@ -65,6 +65,11 @@ class Uplink:
         """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
+
+    def refusals(self) -> int:
+        """Messages in the cloud's dead-letter table, by all receipts that have come."""
+        self._take_receipts()
+        return sum(self._refused.values())
 
     def send(self, messages: Iterable[Sent]) -> None:
         """Publish, no faster than the cloud stores. Raises ``NotStored``."""
@@ -122,7 +127,7 @@ class Uplink:
 
     def _settle(self, receipt: dict[str, Any]) -> None:
         if receipt["refused"]:
-            self.refused[receipt["source"]] = receipt["refused"]
+            self._refused[receipt["source"]] = receipt["refused"]
         waiting = self._waiting.get(receipt["source"])
         if waiting:
             before = len(waiting)

@@ -31,11 +31,13 @@ from vigil_cloud.notify.escalation.waking import wake, wake_all
 from vigil_cloud.notify.models import Channel, Escalation, EscalationAnswer
 
 Via = Literal["page", "link", "webhook"]
+TO_BE_DONE: Final = (AlertRow.active, AlertRow.called_on)
+"""Either: there is something to be done for it."""
 IN_HAND: Final = (
     AlertRow.acknowledged,
     AlertRow.confirmed.is_(False),
     AlertRow.priority > 0,
-    or_(AlertRow.active, AlertRow.called_on),
+    or_(*TO_BE_DONE),
 )
 """What somebody has taken on, and there is something to be done for."""
 

@@ -74,10 +74,7 @@ _COLUMNS: Final = (
 # it on or how urgent it is, would have a database walk along all that was ever acknowledged. What
 # stands and is in hand is little, however many alerts there are.
 _IN_HAND: Final = union(
-    *(
-        select(*_COLUMNS).where(AlertRow.acknowledged, one)
-        for one in (AlertRow.active, AlertRow.called_on)
-    )
+    *(select(*_COLUMNS).where(AlertRow.acknowledged, one) for one in answers.TO_BE_DONE)
 )
 
 
