@@ -6,6 +6,7 @@ How soon is a figure: `make bench ARGS=forgetting`.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -15,6 +16,7 @@ from browser.conftest import DESKTOP, PHONE, OpenWindow
 from browser.forgetting import LEFT, PLACES, Guardian, gone_after, live
 from browser.town import Town
 from browser.town_seed import GRANDMOTHER, MARKET, NAMES, PARK
+from cases_office import picture
 
 SIZES: Final = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
@@ -64,6 +66,32 @@ def test_an_open_alert_about_a_person_is_forgotten_and_names_nobody_in_the_histo
     page.go_back()
     expect(page.get_by_role("heading", name="Alerts")).to_be_visible()
     assert page.evaluate(LEFT, list(words)) == []
+
+
+def test_a_half_written_report_survives_that_rights_change(
+    window: OpenWindow, town: Town, tmp_path: Path
+) -> None:
+    # Given a guardian who is reporting somebody missing
+    guardian = Guardian(window("mei").context, town.url)
+    town.visit(GRANDMOTHER, MARKET, minutes_ago=4, departed=False)
+    page = window("mei").go("/family")
+    live(page)
+    expect(page.get_by_text("Nanmen Market").first).to_be_visible()
+    page.get_by_role("button", name="Report missing").click()
+    page.get_by_label("Clothes (optional)").fill("a red jacket")
+    sent = tmp_path / "grandmother.jpg"
+    sent.write_bytes(picture((64, 48)))
+    page.get_by_label("Photograph (optional)").set_input_files(sent)
+    try:
+        # When what she may see ends meanwhile, and the page forgets what it showed
+        gone_after(page, PLACES, lambda: guardian.take_back_from("mei"))
+        expect(page.get_by_text("Their places are not shown to you")).to_be_visible()
+        # Then she goes on where she was
+        expect(page.get_by_label("Clothes (optional)")).to_have_value("a red jacket")
+        chosen = "document.querySelector('input[type=file]').files[0].name"
+        assert page.evaluate(chosen) == "grandmother.jpg"
+    finally:
+        town.consent("grandmother", "mei")
 
 
 def test_the_guardian_s_own_page_forgets_where_she_was_and_keeps_who_she_is(
