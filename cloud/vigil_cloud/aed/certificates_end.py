@@ -43,4 +43,4 @@ def certificates_end(
         last = row.certificate_until
         ends = datetime.combine(last + timedelta(days=1), time(), CITY_ZONE)
         what = f"aed certificate {account.id}"
-        yield EndsSoon(what, account.id, None, ends, _NAMES, _REMEDY, "/aed")
+        yield EndsSoon(what, account.id, None, ends, _NAMES, _REMEDY, "/aed", "AED certificate")

@@ -14,6 +14,7 @@ PlatformKind = Literal[
     "certificate-ends",
     "certificate-unknown",
     "register-entry-ends",
+    "end-untold",
     "revoked-session-open",
     "alarm-refused",
     "quota",
@@ -86,6 +87,13 @@ REMEDIES: Final[dict[PlatformKind, Remedy]] = {
         " afterwards is not valid, or held against no limit.",
         "請於到期前登錄後續資料：儀器的新證書（請及時完成檢定、比對或校正），或其後適用的限值。"
         "逾期後的量測結果無效，或無限值可據以判定。",
+    ),
+    "end-untold": Remedy(
+        "These accounts have no channel, or none that works, and whatever is named beside them ends"
+        " by itself. Ring them up or write to them; renew what is still wanted, or help them to"
+        " allow messages in their browser.",
+        "以下帳號沒有可用的通知管道，而所列權限即將自動終止。請以電話或信件告知本人；仍需要者請予"
+        "續期，或協助其在瀏覽器中允許通知。",
     ),
     "certificate-unknown": Remedy(
         "It was signed after the backup from which this city was restored, or by another"

@@ -67,6 +67,8 @@ class EndsSoon:
     """What it shuts out from, and what is to be done."""
     page: str
     """Path of the page that leads on."""
+    about: str
+    """The same for staff, by pseudonym: ``person p1``, ``home h12``."""
 
 
 class Window(NamedTuple):

@@ -7,12 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from vigil_cloud.database.engine import forget_deleted, writing
-from vigil_cloud.identity import households
+from vigil_cloud.identity import home_ends, households
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.erasure import COMPACT_UP_TO
 from vigil_cloud.identity.household_schema import (
     Added,
+    DeviceEnd,
     HomeDevice,
     HomeEntry,
     HomeList,
@@ -64,6 +65,7 @@ def list_mine(reader: CurrentAccount, services: ServicesDependency) -> HomeList:
         names = households.names(session, cipher, {home.household for home in reader.homes})
         own = {home.household for home in reader.homes if home.relation is not Relation.CONTACT}
         members = households.shown_members(session, cipher, own, services.now())
+        ends = home_ends.ends_for(session, reader, services.now())
     homes = [
         HomeEntry(
             key=home.household,
@@ -74,6 +76,11 @@ def list_mine(reader: CurrentAccount, services: ServicesDependency) -> HomeList:
                 HomeMember(name=name, relation=relation)
                 for name, relation in members.get(home.household, ())
                 if home.relation is not Relation.CONTACT
+            ],
+            ends_soon=ends[home.household].mine,
+            devices_end=[
+                DeviceEnd(device=device, ends=until)
+                for device, until in sorted(ends[home.household].devices.items())
             ],
         )
         for home in sorted(reader.homes, key=lambda home: (home.household, home.relation))

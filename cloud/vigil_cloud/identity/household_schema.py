@@ -104,6 +104,13 @@ class HomeMember(BaseModel):
     relation: Relation
 
 
+class DeviceEnd(BaseModel):
+    """A device whose place in a home ends by itself."""
+
+    device: DeviceId
+    ends: UtcDatetime
+
+
 class HomeEntry(BaseModel):
     """A home of the reader's."""
 
@@ -113,6 +120,10 @@ class HomeEntry(BaseModel):
     devices: list[DeviceId]
     members: list[HomeMember]
     """Empty for a contact person, who is told of alarms and does not look into the home."""
+    ends_soon: UtcDatetime | None
+    """When the reader belongs to it no more, where it is time to say so."""
+    devices_end: list[DeviceEnd]
+    """What soon stands there no more, by device."""
 
 
 class HomeList(BaseModel):

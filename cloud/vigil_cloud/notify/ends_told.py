@@ -30,6 +30,7 @@ from vigil_cloud.identity.ends_soon import (
     due,
 )
 from vigil_cloud.identity.models import Account
+from vigil_cloud.notify import ends_untold
 from vigil_cloud.notify.models import EndTold
 from vigil_cloud.notify.own_channels import (
     AGAIN,
@@ -74,29 +75,44 @@ def send_waiting(services: Services, stopping: threading.Event, sources: Sequenc
     if not by_day(now):
         return 0
     with services.sessions() as session:
-        messages = _messages(session, services, _due(session, services, sources, now), now)
+        ending = _ending(session, services, sources, now)
+        messages = _messages(session, services, _due(session, ending, now), now)
 
     def keep(session: Session, message: _Message, words: str) -> None:
         for one in message.rights:
             _keep(session, one, words, services.now())
 
-    return tell_all(services, stopping, messages, keep)
+    tried = tell_all(services, stopping, messages, keep)
+    with writing(services.sessions) as session:
+        changed = ends_untold.look(session, ending, services.now())
+    if changed:
+        services.changed.announce()
+    return tried
 
 
-def _due(
+def _ending(
     session: Session, services: Services, sources: Sequence[Source], now: datetime
-) -> Mapping[int, Sequence[_Due]]:
-    """By account, what ends first before what ends later."""
+) -> Sequence[EndsSoon]:
+    """Of open accounts, what ends first before what ends later."""
     cipher, window = Cipher(services.settings.secret), Window.at(now)
     ending = [one for source in sources for one in source(session, cipher, window, now)]
     if not ending:
-        return {}
-    known = _earlier(session)
+        return ()
     active = set(session.scalars(select(Account.id).where(Account.active)))
+    return sorted(
+        (one for one in ending if one.account_id in active), key=lambda one: (one.ends, one.what)
+    )
+
+
+def _due(
+    session: Session, ending: Sequence[EndsSoon], now: datetime
+) -> Mapping[int, Sequence[_Due]]:
+    """By account."""
+    known = _earlier(session) if ending else {}
     found: dict[int, list[_Due]] = defaultdict(list)
-    for one in sorted(ending, key=lambda one: (one.ends, one.what)):
+    for one in ending:
         told = due(one, known.get((one.what, one.account_id)), now)
-        if told is not None and one.account_id in active:
+        if told is not None:
             found[one.account_id].append(_Due(one, *told))
     return found
 

@@ -26,6 +26,7 @@ AGAIN: Final = "failed"
 """How the outcome of a message begins that is worth another try."""
 GIVEN_UP: Final = "given up"
 """How it begins once there is no other try."""
+SENT: Final = "sent"
 UNREADABLE: Final = "cannot be opened with this secret key"
 """Of a channel whose address is sealed under another one."""
 CONVERSATION_S: Final = 15.0
@@ -97,7 +98,7 @@ def tell(to: Addresses, text: NotificationText) -> Told:
         if told.verdict == "gone":
             gone.append(channel)
         errors.append(told.error)
-    return Told("sent" if sent else f"{AGAIN}: {'; '.join(errors)}", tuple(gone))
+    return Told(SENT if sent else f"{AGAIN}: {'; '.join(errors)}", tuple(gone))
 
 
 class Again(NamedTuple):

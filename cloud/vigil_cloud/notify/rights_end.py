@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.identity import households, persons
+from vigil_cloud.identity import home_ends, households, persons
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.ends_soon import EndsSoon, Source, Window, Words
 from vigil_cloud.identity.models import (
@@ -30,7 +30,6 @@ from vigil_cloud.identity.whereabouts import Scope
 
 _STAFF: Final = frozenset({Role.ADMINISTRATOR.value, Role.REGISTRAR.value})
 """Whose it is to see to consents of people whom they do not guard."""
-_Lasting = TypeVar("_Lasting", HouseholdMember, HouseholdDevice)
 _NOT_CALLED: Final = Words("其後您將不再收到警報。", "From then on you are not called.")
 _NOT_SHOWN: Final = Words("其後您將無法查看。", "From then on you are shown nothing.")
 _RENEW: Final = Words("請在家屬頁面按「續期」。", "Open the family page and press Renew.")
@@ -163,7 +162,8 @@ def _consent(
 ) -> EndsSoon:
     begun = given_at(one, known.theirs(one))
     page = page or f"/family/{quote(one.person_key, safe='')}"
-    return EndsSoon(f"consent {one.id}", account.id, begun, one.expires, names, remedy, page)
+    what, about = f"consent {one.id}", f"person {one.person_key}"
+    return EndsSoon(what, account.id, begun, one.expires, names, remedy, page, about)
 
 
 def _after(first: Words, second: Words) -> Words:
@@ -192,13 +192,13 @@ def homes_end(
     if not keys:
         return
     names = households.names(session, cipher, keys)
-    belonging, standing = _belonging(session, keys), _standing(session, devices)
+    belonging, standing = _belonging(session, keys), home_ends.standing(session, devices)
     for member in members:
         own = [one for one in belonging[member.household] if one.account_id == member.account_id]
-        if member.account_id is not None and member in own and not _goes_on(member, own):
+        if member.account_id is not None and member in own and not home_ends.goes_on(member, own):
             yield _member(member, member.account_id, names)
     for device in devices:
-        if not _goes_on(device, standing[device.device]):
+        if not home_ends.goes_on(device, standing[device.device]):
             for account in _residents(device, belonging[device.household]):
                 yield _device(device, account, names)
 
@@ -207,14 +207,16 @@ def _member(one: HouseholdMember, account: int, names: Mapping[str, str]) -> End
     assert one.until is not None  # noqa: S101 - chosen by it
     home = names.get(one.household) or one.household
     said = Words(f"您與住戶「{home}」的關係", f"What you are to the home {home}")
-    return EndsSoon(f"member {one.id}", account, one.since, one.until, said, _HOME, "/homes")
+    what, about = f"member {one.id}", f"home {one.household}"
+    return EndsSoon(what, account, one.since, one.until, said, _HOME, "/homes", about)
 
 
 def _device(one: HouseholdDevice, account: int, names: Mapping[str, str]) -> EndsSoon:
     assert one.until is not None  # noqa: S101 - chosen by it
     home = names.get(one.household) or one.household
     said = Words(f"裝置 {one.device} 在住戶「{home}」的登錄", f"Device {one.device} in {home}")
-    return EndsSoon(f"home device {one.id}", account, one.since, one.until, said, _DEVICE, "/homes")
+    what, about = f"home device {one.id}", f"{one.device} in home {one.household}"
+    return EndsSoon(what, account, one.since, one.until, said, _DEVICE, "/homes", about)
 
 
 def _belonging(session: Session, keys: Collection[str]) -> Mapping[str, Sequence[HouseholdMember]]:
@@ -229,28 +231,6 @@ def _belonging(session: Session, keys: Collection[str]) -> Mapping[str, Sequence
         if not BELONG.isdisjoint(roles):
             found[one.household].append(one)
     return found
-
-
-def _standing(
-    session: Session, devices: Sequence[HouseholdDevice]
-) -> Mapping[str, Sequence[HouseholdDevice]]:
-    """By device, in whatever home: one that stands in another by then was moved, and that is no
-    end."""
-    names = sorted({one.device for one in devices})
-    query = select(HouseholdDevice).where(HouseholdDevice.device.in_(names))
-    found: dict[str, list[HouseholdDevice]] = defaultdict(list)
-    for one in session.scalars(query) if devices else ():
-        found[one.device].append(one)
-    return found
-
-
-def _goes_on(one: _Lasting, others: Iterable[_Lasting]) -> bool:
-    """Whether one of the others is there for longer."""
-    return any(
-        other.id != one.id
-        and (other.until is None or (one.until is not None and other.until > one.until))
-        for other in others
-    )
 
 
 def _residents(one: HouseholdDevice, members: Iterable[HouseholdMember]) -> Sequence[int]:

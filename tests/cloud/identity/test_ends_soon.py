@@ -27,7 +27,7 @@ NAMES = Words("同意", "consent")
 
 def right(lasts: timedelta | None = timedelta(days=365)) -> EndsSoon:
     begun = None if lasts is None else ENDS - lasts
-    return EndsSoon("consent 1", 1, begun, ENDS, NAMES, NAMES, "/")
+    return EndsSoon("consent 1", 1, begun, ENDS, NAMES, NAMES, "/", "person p1")
 
 
 def before(**span: float) -> datetime:

@@ -92,6 +92,11 @@ export const en = {
   "homes.noDevices": "No device stands here yet.",
   "homes.alerts": "Alarms here",
   "homes.noAlerts": "No alarm so far.",
+  "homes.endsSoon": "What ends soon",
+  "homes.mineEnds":
+    "From {time} on you belong to this home no more and hear of no alarm here. If that is not meant, ask whoever keeps the homes.",
+  "homes.deviceEnds":
+    "From {time} on alarms of {device} ring in this home no more. If that is not meant, ask whoever keeps the homes.",
 } as const;
 
 export const zhTW: Record<keyof typeof en, string> = {
@@ -183,4 +188,8 @@ export const zhTW: Record<keyof typeof en, string> = {
   "homes.noDevices": "家中還沒有裝置。",
   "homes.alerts": "家中警報",
   "homes.noAlerts": "目前沒有警報。",
+  "homes.endsSoon": "即將終止",
+  "homes.mineEnds":
+    "自 {time} 起，您不再屬於這個住戶，也不再收到此處的警報。若不應終止，請洽管理單位。",
+  "homes.deviceEnds": "自 {time} 起，{device}的警報不再通知這個住戶。若不應終止，請洽管理單位。",
 };

@@ -8358,6 +8358,16 @@ export interface components {
             until: string | null;
         };
         /**
+         * DeviceEnd
+         * @description A device whose place in a home ends by itself.
+         */
+        DeviceEnd: {
+            /** Device */
+            device: string;
+            /** Ends */
+            ends: string;
+        };
+        /**
          * DeviceEntry
          * @description One device, with the state that people act on.
          */
@@ -10956,6 +10966,10 @@ export interface components {
         HomeEntry: {
             /** Devices */
             devices: string[];
+            /** Devices End */
+            devices_end: components["schemas"]["DeviceEnd"][];
+            /** Ends Soon */
+            ends_soon: string | null;
             /** Key */
             key: string;
             /** Members */
