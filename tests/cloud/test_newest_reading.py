@@ -97,6 +97,56 @@ def test_a_reading_that_comes_late_or_again_is_not_the_newest(either_city: City)
     assert (latest.value, latest.time) == (3.5, city.time)
 
 
+def answered(city: City) -> float:
+    """What a device's page is told as it opens."""
+    client = city.client("inspector")
+    found = client.get("/api/v1/devices/sonde-1/series").json()["series"]
+    (value,) = [one["latest"]["v"] for one in found if one["parameter"] == "pH"]
+    return float(value)
+
+
+@pytest.mark.parametrize("ahead_s", [599, 90, 30])
+def test_a_reading_of_now_follows_those_of_a_clock_that_was_ahead(
+    either_city: City, ahead_s: float
+) -> None:
+    """It was set right; what had come from the future stood until that had come."""
+    city = either_city
+    probe = Probe(city)
+    probe.read(9.0, city.time + timedelta(seconds=ahead_s))
+    assert probe.shown() == 9.0
+    with stream(city, "inspector") as reader:
+        city.later(seconds=10)
+        probe.read(7.0)
+        told = reader.next("reading")
+    assert told is not None
+    assert told.data["values"]["pH"]["v"] == 7.0
+    assert (probe.shown(), answered(city)) == (7.0, 7.0)
+    city.later(seconds=10)
+    probe.read(7.1)
+    probe.store(probe.message(6.0, city.time - timedelta(hours=1)))
+    assert (probe.shown(), answered(city)) == (7.1, 7.1)
+
+
+def test_what_waited_at_a_gateway_is_not_shown_for_its_clock_alone(city: City) -> None:
+    probe = Probe(city)
+    ahead = timedelta(seconds=120)
+    probe.read(9.0, city.time + ahead)
+    probe.store(probe.message(6.0, city.time - timedelta(minutes=3)))
+    assert probe.shown() == 9.0, "farther from now than what is shown"
+    city.later(seconds=10)
+    probe.store(probe.message(8.0, city.time + ahead - timedelta(seconds=11)))
+    assert probe.shown() == 9.0, "of the same clock, and of before"
+
+
+def test_the_order_counts_in_a_batch_with_readings_from_the_future(city: City) -> None:
+    probe = Probe(city)
+    ahead = [probe.message(9.0 + one / 10, city.time + timedelta(minutes=5)) for one in range(2)]
+    probe.store(*ahead, probe.message(7.0, city.time))
+    assert probe.shown() == 7.0
+    probe.store(ahead[0])
+    assert probe.shown() == 7.0, "known, and nothing new"
+
+
 def test_a_process_whose_clock_is_behind_is_heard_all_the_same(city: City) -> None:
     watch = DeviceWatch(city.services)
     watch.changed()

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.devices.models import Device
+from vigil_cloud.devices.newest import Newest, newest
 from vigil_cloud.devices.schema import LatestReading, SeriesEntry, SeriesPoints
 from vigil_cloud.devices.service import device_row, subject_of
 from vigil_cloud.devices.visibility import readable_since
@@ -17,6 +18,7 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.rights import Operation
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import Sample, Series
+from vigil_schemas.senml import instant
 
 WINDOWS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 86400)
 """Windows that divide a day, so that means of one chart fall on those of another."""
@@ -35,16 +37,26 @@ def series_of(services: Services, reader: Reader, name: str) -> list[SeriesEntry
     """Parameters with their newest readings. Raises ``UnknownDevice``."""
     with services.sessions() as session:
         row, since = _readable(services, session, reader, name)
+        shown = newest(session, [name]).get(name)
     written = {series.parameter for series in services.timeseries.series(name)}
-    newest = services.timeseries.latest(name)
+    stored = services.timeseries.latest(name)
     return [
         SeriesEntry(
             parameter=parameter,
             unit=row.units.get(parameter),
-            latest=_latest(newest.get(parameter), since),
+            latest=_latest(_shown(shown, parameter) or stored.get(parameter), since),
         )
         for parameter in sorted(written | set(row.parameters))
     ]
+
+
+def _shown(newest: Newest | None, parameter: str) -> Sample | None:
+    """As open screens are told: what came from a clock that was ahead is the latest of the series,
+    and not what is so now."""
+    if newest is None or parameter not in newest.readings:
+        return None
+    time_us, value, flag = newest.readings[parameter]
+    return Sample(instant(time_us), value, flag)
 
 
 def points_of(  # noqa: PLR0913 - a request with who asks

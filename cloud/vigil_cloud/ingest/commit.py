@@ -17,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from vigil_cloud.alerts import feed
 from vigil_cloud.capacity.limits import Quotas
 from vigil_cloud.database.engine import database_is_away, lock_for_writing
-from vigil_cloud.devices.newest import newest_of, record_newest
+from vigil_cloud.devices.newest import Pack, newest_of, record_newest
 from vigil_cloud.devices.removal import REVOKED
 from vigil_cloud.devices.seen import Seen, lock_gateways, record_seen
 from vigil_cloud.domain.aside import BESIDE_FAILED
@@ -29,8 +29,8 @@ from vigil_cloud.ingest.letters import DeadLetters, Letter, is_dead_letter, stor
 from vigil_cloud.ingest.progress import Progress
 from vigil_cloud.ingest.queue import Arrived
 from vigil_cloud.ingest.salvage import concerns_alarm
-from vigil_cloud.timeseries.port import Point
 from vigil_schemas.gateway import CommandResult
+from vigil_schemas.senml import microseconds
 from vigil_schemas.topics import STATUS
 
 HANDLER_FAILED: Final = "handler-failed"
@@ -321,11 +321,15 @@ def _is_audited(item: Item) -> bool:
 
 
 def _record_newest(session: Session, items: Iterable[Item]) -> None:
-    points: dict[str, list[Point]] = defaultdict(list)
+    packs: dict[str, list[Pack]] = defaultdict(list)
     for item in items:
         if isinstance(item.decoded, Observation):
-            points[item.decoded.device] += item.decoded.points
-    record_newest(session, {device: newest_of(told) for device, told in points.items()})
+            received_us = microseconds(item.arrived.received)
+            packs[item.decoded.device].append(Pack(item.decoded.points, received_us))
+    found, came = {}, {}
+    for device, theirs in packs.items():
+        found[device], came[device] = newest_of(theirs)
+    record_newest(session, found, came)
 
 
 def _heard_of(items: Iterable[Item]) -> tuple[set[str], dict[str, Seen]]:

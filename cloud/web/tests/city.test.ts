@@ -38,6 +38,18 @@ describe("the city", () => {
     expect([city.alerts.size, city.announced, city.loaded]).toEqual([0, null, false]);
   });
 
+  it("shows the reading that came last, whatever its clock said", () => {
+    const future = { t: 2_000, v: 9, flag: 1 };
+    const now = { t: 1_400, v: 7, flag: 1 };
+    const asked = performance.now();
+    expect(city.newest("sonde-1/pH", future, asked)?.v).toBe(9);
+    city.receiveReading("sonde-1", { pH: now });
+    expect(city.newest("sonde-1/pH", future, asked)?.v).toBe(7);
+    expect(city.newest("sonde-1/pH", null, asked)?.v).toBe(7);
+    const later = performance.now() + 1;
+    expect(city.newest("sonde-1/pH", { ...now, v: 6 }, later)?.v).toBe(6);
+  });
+
   it("hears of a case each time, also where its version stays as it is", () => {
     city.receiveCase("c1");
     const first = city.caseNews.get("c1");

@@ -36,8 +36,8 @@ export class City {
   alerts = new SvelteMap<string, AlertSummary>();
   /** How often the stream has told of each: whoever shows one whole asks for it again. */
   told = new SvelteMap<string, number>();
-  /** Latest value per `device/parameter`, from the stream. */
-  latest = new SvelteMap<string, SeriesLatest>();
+  /** Latest value per `device/parameter`, from the stream, and when it came (`performance.now`). */
+  latest = new SvelteMap<string, SeriesLatest & { came: number }>();
   /** Counts how often the stream began to tell of everything: what was stored between a page's
    * question and that moment it asks for again. */
   begun = $state(0);
@@ -174,10 +174,18 @@ export class City {
     }
   }
 
-  /** The newer of what the stream told and what a page was answered. */
-  newest(name: string, answered: SeriesLatest | null): SeriesLatest | null {
+  /** What the stream told, or what a page was answered that asked later. Their own times do not
+   * say which is newer: a clock that was ahead may have been set right. */
+  newest(name: string, answered: SeriesLatest | null, asked: number): SeriesLatest | null {
     const told = this.latest.get(name) ?? null;
-    return told && answered && answered.t > told.t ? answered : (told ?? answered);
+    return told && (!answered || told.came >= asked) ? told : answered;
+  }
+
+  /** From the stream. */
+  receiveReading(device: string, values: Record<string, SeriesLatest>): void {
+    for (const [parameter, latest] of Object.entries(values)) {
+      this.latest.set(`${device}/${parameter}`, { ...latest, came: performance.now() });
+    }
   }
 
   receiveCase(id: string): void {

@@ -125,9 +125,7 @@ class Stream {
     on("device", (data) => city.receiveDevice(data as Device));
     on("reading", (data) => {
       const { device, values } = data as ReadingNews;
-      for (const [parameter, latest] of Object.entries(values)) {
-        city.latest.set(`${device}/${parameter}`, latest);
-      }
+      city.receiveReading(device, values);
     });
     on("case", (data) => {
       city.receiveCase((data as { id: string }).id);
