@@ -136,6 +136,7 @@ def reconcile(session: Session, gateway: str, report: ConfigurationReport, now: 
         # Refused at first, for a device that the gateway found meanwhile.
         newest.accepted, newest.code, newest.message = True, "ok", ""
     if report.revision >= revision:
+        newest.again = None  # there it is, whatever became of an answer
         return
     newest.again = now
     newest.answered = newest.accepted = newest.code = newest.message = None

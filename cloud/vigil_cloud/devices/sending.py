@@ -1,8 +1,10 @@
 """Commands and configurations out of their table and onto the broker.
 
-A command goes when its gateway is there, and again until it is answered or expires; a
-configuration is retained by the broker and goes once. Each in the version that the gateway's
-birth accepts.
+A command goes when its gateway is there, and again until it is answered or expires. A
+configuration is retained by the broker; to a gateway that is there it goes again until that has
+answered or says that it knows the revision (which it takes once), since what a client was handed
+may not have left it; to one that is away again at its next birth. Each in the version that the
+gateway's birth accepts.
 """
 
 from __future__ import annotations
@@ -88,7 +90,9 @@ def send_waiting(session: Session, publish: Publish, now: datetime) -> int:
             break
         row.sent = row.sent or now
         pause = min(FIRST_AGAIN_S * 2**row.tries, LAST_AGAIN_S)
-        row.again = None if row.channel == CONFIG else now + timedelta(seconds=pause)
+        there = gateway is not None and gateway.connected and not gateway.offline
+        goes_on = there or row.channel != CONFIG
+        row.again = now + timedelta(seconds=pause) if goes_on else None
         row.tries = min(row.tries + 1, 30)
         sent += 1
     return sent

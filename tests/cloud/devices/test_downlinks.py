@@ -315,6 +315,48 @@ def test_a_gateway_that_knows_an_older_revision_gets_the_newest_again(
     assert settings_of(city)["accepted"] is True
 
 
+def test_a_configuration_that_never_left_ingest_goes_again(city: City, broker: Broker) -> None:
+    """Handed to the broker's client as ingest is killed."""
+    connect(city, 2)
+    city.send(report(), GATEWAY)
+    change(city, 0, interval_s=30)
+    (lost,) = broker.run()
+    assert broker.run() == []
+    city.later(seconds=30)
+    assert broker.run() == [lost]
+    city.later(seconds=59)
+    assert broker.run() == []
+    city.later(seconds=1)
+    assert broker.run() == [lost], "after pauses that grow"
+    city.send(CommandResult(command_id="config-1", accepted=True), GATEWAY)
+    city.later(hours=1)
+    connect(city, 3)
+    assert broker.run() == []
+
+
+def test_a_configuration_that_its_gateway_knows_goes_no_more(city: City, broker: Broker) -> None:
+    """Its answer may be lost with its outbox."""
+    connect(city, 2)
+    city.send(report(), GATEWAY)
+    change(city, 0, interval_s=30)
+    broker.run()
+    city.send(report(1), GATEWAY)
+    city.later(minutes=10)
+    assert broker.run() == []
+
+
+def test_a_configuration_is_retained_for_a_gateway_that_is_away(city: City, broker: Broker) -> None:
+    connect(city, 2)
+    city.send(report(), GATEWAY)
+    city.send(GatewayDeath(session=2, clean=True), GATEWAY)
+    change(city, 0, interval_s=30)
+    (wanted,) = broker.run()
+    city.later(hours=1)
+    assert broker.run() == [], "it hears of it from the broker"
+    connect(city, 3)
+    assert broker.run() == [wanted]
+
+
 def test_what_somebody_dropped_at_the_gateway_stays_dropped(city: City, broker: Broker) -> None:
     connect(city, 2)
     city.send(report(), GATEWAY)
