@@ -431,7 +431,6 @@ REMOVED = {
     "late_visits": "job late-rotating-ids, within minutes",
     "taken_events": "job old-messages-forgotten",
     "water_probe_hours": "with each hour",
-    "watches": "with their end",
     "work": "when done, or given up for long",
     "escalation_policies": "by hand",
 }

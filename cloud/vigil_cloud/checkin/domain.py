@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement
 
-from vigil_cloud.checkin import things
+from vigil_cloud.checkin import things, watching
 from vigil_cloud.checkin.administration import router as tags_router
 from vigil_cloud.checkin.detail import RuleDetail, StationSilentDetail, ThingDetail, VisitDetail
 from vigil_cloud.checkin.enrolment_routes import router as enrolment_router
@@ -18,7 +18,7 @@ from vigil_cloud.checkin.host_pages import router as host_pages
 from vigil_cloud.checkin.host_routes import router as stations_router
 from vigil_cloud.checkin.host_watch import BACK, Rules, host_job
 from vigil_cloud.checkin.late_job import late_job
-from vigil_cloud.checkin.models import Invitation, PhoneSighting, Visit
+from vigil_cloud.checkin.models import Invitation, PhoneSighting, Visit, Watch
 from vigil_cloud.checkin.news import VISITS
 from vigil_cloud.checkin.personal import Joining, TagsAndVisits
 from vigil_cloud.checkin.phone_routes import router as phones_router
@@ -33,7 +33,6 @@ from vigil_cloud.checkin.silence import silence_job
 from vigil_cloud.checkin.tags import carries
 from vigil_cloud.checkin.theft import theft
 from vigil_cloud.checkin.thing_routes import router as things_router
-from vigil_cloud.checkin.watching import watch_job
 from vigil_cloud.config import Settings
 from vigil_cloud.descriptor import CloudDomain
 from vigil_cloud.domain.descriptor import Expiring
@@ -46,7 +45,7 @@ def _jobs(settings: Settings) -> Sequence[Job]:
     offline_after = timedelta(seconds=settings.offline_after_s)
     return (
         silence_job(offline_after),
-        watch_job(),
+        watching.watch_job(),
         host_job(
             Rules(
                 offline_after,
@@ -107,6 +106,13 @@ DOMAIN: Final = CloudDomain(
             PhoneSighting,
             PhoneSighting.id,
             _heard_before,
+        ),
+        Expiring(
+            "watches",
+            lambda _kept: watching.KEPT / timedelta(days=1),
+            Watch,
+            Watch.case_id,
+            watching.over,
         ),
         Expiring(
             "invitations", lambda kept: kept.visits_days, Invitation, Invitation.id, _forgotten

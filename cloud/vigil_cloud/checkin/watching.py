@@ -33,6 +33,8 @@ from vigil_schemas.types import isoformat_utc
 EVERY: Final = timedelta(seconds=1)
 MOST: Final = 1000
 """Tags of one list; the contract's own bound."""
+KEPT: Final = timedelta(days=7)
+"""After its end: it comes back where the clock is set back."""
 _AT_ONCE: Final = 40
 """Stations of one transaction: an alarm must not wait for two hundred."""
 _EMPTY_FOR: Final = timedelta(days=7)
@@ -66,6 +68,12 @@ def unwatch(session: Session, case_id: str) -> None:
     session.execute(delete(Watch).where(Watch.case_id == case_id))
 
 
+def over(before: datetime) -> ColumnElement[bool]:
+    """What ended before; retention removes it. Not as it ends: a clock that is ahead and is set
+    right would have ended the search for somebody who is still missing."""
+    return Watch.until < before
+
+
 def forget(session: Session, person_key: str, now: datetime) -> None:
     """Nobody looks for them, and no command that waits names their tags. After ``lock``."""
     head = _locked_head(session)
@@ -82,12 +90,11 @@ def lock(session: Session) -> None:
     downlinks.lock_all(session, session.scalars(select(WatchStation.downlink)).all())
 
 
-_ANY_WATCH: Final = select(Watch.case_id).limit(1)
 _ANY_STATION: Final = select(WatchStation.device).limit(1)
 
 
 def watch_job() -> Job:
-    """Tells stations what has changed; what is over ends here as well."""
+    """Tells stations what has changed, and what is over."""
     return Job("watch-lists", EVERY, _follow, waiting=_anything)
 
 
@@ -108,11 +115,13 @@ def _follow(turn: Turn) -> None:
 
 def _anything(session: Session, now: datetime) -> bool:
     """Whether there is something to tell or to tidy up, asked each second without a lock."""
-    if session.scalar(_ANY_WATCH) is None and session.scalar(_ANY_STATION) is None:
+    anybody = session.scalar(select(Watch.case_id).where(Watch.until > now).limit(1)) is not None
+    told = session.scalar(_ANY_STATION) is not None
+    if not anybody and not told:
         return False  # nearly always: nobody is missing
     entries, _ = _entries(session, now)
-    if not entries and session.scalar(_ANY_STATION) is None:
-        return session.scalar(_ANY_WATCH) is not None
+    if not entries and not told:
+        return False
     revision = _current_revision(session, entries)
     if _due(session, entries, now, revision) or _left(session, now):
         return True
@@ -128,7 +137,6 @@ def tell_stations(session: Session, now: datetime) -> int:
     """
     locked = lock_gateways(session, _gateways_to_tell(session, now))
     head = _locked_head(session)  # before anything is read: somebody may just be erased
-    session.execute(delete(Watch).where(Watch.until <= now))
     entries, left_out = _entries(session, now)
     returned = _returned(session, head.revision) if entries else None
     if returned is not None:  # it takes no list that is not newer than what it was told to forget

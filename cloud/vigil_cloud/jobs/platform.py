@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,6 +23,7 @@ from vigil_cloud.ingest.models import TakenEvent
 from vigil_cloud.jobs import capacity
 from vigil_cloud.jobs import gateway_watch as watch
 from vigil_cloud.jobs.certificate_watch import CERTIFICATE_ENDS
+from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
@@ -62,7 +63,7 @@ def platform_jobs(
         ),
         Job("old-messages-forgotten", HOUR, lambda turn: forget_old(turn.services)),
         Job("case-deadlines", timedelta(minutes=1), in_transaction(tell_deadlines)),
-        Job("reply-links-forgotten", HOUR, in_transaction(reply_links.prune)),
+        Job("reply-links-forgotten", HOUR, in_transaction(_unless_ahead(reply_links.prune))),
         Job(
             "ends-told",
             ends_told.EVERY,
@@ -87,7 +88,7 @@ def platform_jobs(
             in_transaction(ended_rights.release),
             waiting=ended_rights.anything_ended,
         ),
-        Job("case-requests-forgotten", HOUR, in_transaction(idempotency.prune)),
+        Job("case-requests-forgotten", HOUR, in_transaction(_unless_ahead(idempotency.prune))),
         Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),
         Job(
             "policies-checked",
@@ -133,6 +134,13 @@ def ingest_jobs() -> list[Job]:
     return [Job("gateways-watched", timedelta(seconds=15), _watch_gateways)]
 
 
+def _unless_ahead(
+    prune: Callable[[Session, datetime], bool],
+) -> Callable[[Session, datetime], bool]:
+    """Nothing is removed for an age that a clock gave it which was set forward lately."""
+    return lambda session, now: not jumped_ahead(session) and prune(session, now)
+
+
 def sweep_silent(services: Services) -> None:
     """Notice gateways that fell silent."""
     now = services.now()
@@ -146,8 +154,11 @@ def sweep_silent(services: Services) -> None:
 
 def forget_old(services: Services) -> None:
     """Drop event ids too old to be taken again, and dead letters that nobody will look at any
-    more."""
+    more. Not while the clock may be wrong that says how old they are."""
     settings = services.settings
+    with services.sessions() as session:
+        if jumped_ahead(session):
+            return
     now = services.now()
     # A repetition of what is older than this would be refused as stale.
     given_up = (WorkRow.attempts >= ATTEMPTS) & (WorkRow.queued < now - GIVEN_UP_KEPT)

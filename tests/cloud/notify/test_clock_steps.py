@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from clocks import Clocks
-from cloud_city import City
+from cloud_city import GATEWAY, City
 from escalation_stage import Stage, answer, fire, put, standing
+from vigil_cloud.app import jobs
+from vigil_cloud.cases.models import CaseRequest
 from vigil_cloud.database.clock import is_moment
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.models import ClockMark
@@ -20,6 +22,7 @@ from vigil_cloud.database.registry import metadata
 from vigil_cloud.jobs.clock import ClockWatch
 from vigil_cloud.jobs.port import Turn
 from vigil_cloud.notify.models import Channel, Escalation
+from vigil_cloud.refusals.models import DeadLetter
 from vigil_cloud.retention import retention_job
 
 STEPS = [timedelta(hours=-3), timedelta(hours=3)]
@@ -154,6 +157,33 @@ def test_nothing_is_removed_for_its_age_after_a_jump_ahead(city: City) -> None:
     clocks.set(timedelta(days=-4000))
     retention_job().run(turn)
     assert len(city.alerts("administrator", domain="smoke")) == 1
+
+
+def test_a_refused_message_and_a_request_outlive_a_clock_that_was_ahead(city: City) -> None:
+    clocks = Clocks(city)
+    with writing(city.services.sessions) as session:
+        session.add(
+            DeadLetter(
+                gateway=GATEWAY,
+                topic=f"vigil/v1/{GATEWAY}/alarm",
+                reason="wrong-schema",
+                detail="",
+                payload=b"{}",
+                size=2,
+                digest="0" * 64,
+                first_received=city.time,
+                last_received=city.time,
+            )
+        )
+        session.add(CaseRequest(account="duty", key="k", case_id="c", at=city.time, digest=""))
+    clocks.set(timedelta(days=4000))
+    turn = Turn(city.services, city.time)
+    known = {job.name: job for job in jobs(city.services, ingest=False)}
+    for name in ("old-messages-forgotten", "case-requests-forgotten"):
+        known[name].run(turn)
+    with city.services.sessions() as session:
+        assert session.scalar(select(func.count()).select_from(DeadLetter)) == 1
+        assert session.scalar(select(func.count()).select_from(CaseRequest)) == 1
 
 
 def test_a_step_that_the_store_could_not_take_is_noticed_again(either_city: City) -> None:

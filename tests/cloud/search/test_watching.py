@@ -17,7 +17,7 @@ from city_ingest import CityIngest
 from clocks import Clocks
 from cloud.search.conftest import Missing
 from cloud_city import GATEWAY, TAG, City
-from vigil_cloud.checkin.models import WatchStation
+from vigil_cloud.checkin.models import Watch, WatchStation
 from vigil_cloud.checkin.service import give_tag
 from vigil_cloud.checkin.watching import _anything, forget, tell_stations
 from vigil_cloud.database.engine import writing
@@ -25,6 +25,7 @@ from vigil_cloud.devices.models import Downlink
 from vigil_cloud.devices.seen import lock_gateways
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.erasure import erase
+from vigil_cloud.retention import Retention
 from vigil_schemas.commands import WatchList
 from vigil_schemas.gateway import CommandResult, DeviceDescription
 
@@ -307,6 +308,39 @@ def test_a_full_list_is_said_once_and_on_the_map(
     assert missing.map("family", case)["watch"]["left_out"] == 1
 
 
+def test_a_watch_that_a_wrong_clock_ended_comes_back_with_the_right_one(missing: Missing) -> None:
+    city = missing.city
+    stations(city, "station-1")
+    case = missing.report()["case_id"]
+    missing.tell_stations()
+    answer(city)
+    city.later(days=30)
+    assert missing.tell_stations() == 1
+    assert lists(city) == {"station-1": []}
+    answer(city)
+    assert missing.tell_stations() == 0
+
+    city.later(days=-30)
+    assert missing.tell_stations() == 1, "nobody has looked at the case"
+    assert lists(city) == {"station-1": [TAG]}
+    answer(city)
+    assert watch_state(missing, case)["watching"] == 1
+
+
+def test_a_watch_is_removed_a_week_after_its_end(missing: Missing) -> None:
+    city = missing.city
+    stations(city, "station-1")
+    case = missing.report()["case_id"]
+    with city.services.sessions() as session:
+        until = session.get_one(Watch, case).until
+    for days, kept in ((6, 1), (8, 0)):
+        city.time = until + timedelta(days=days)
+        Retention(city.services).keep()
+        with city.services.sessions() as session:
+            assert len(session.scalars(select(Watch)).all()) == kept
+            assert not _anything(session, city.time)
+
+
 def test_whoever_is_just_erased_is_on_no_list_that_is_being_sent(missing: Missing) -> None:
     """Both take the list's head before they read whose tags are on it."""
     city = missing.city
@@ -326,10 +360,9 @@ def test_whoever_is_just_erased_is_on_no_list_that_is_being_sent(missing: Missin
         forget(session, "p1", city.time)
     event.remove(city.services.engine, "before_cursor_execute", note)
 
-    for said in (told, statements):
-        locked = next(i for i, one in enumerate(said) if "INSERT INTO watch_list_head" in one)
-        changed = next(i for i, one in enumerate(said) if "DELETE FROM watches" in one)
-        assert locked < changed
+    locked = next(i for i, one in enumerate(statements) if "INSERT INTO watch_list_head" in one)
+    changed = next(i for i, one in enumerate(statements) if "DELETE FROM watches" in one)
+    assert locked < changed
     read = [i for i, one in enumerate(told) if "FROM tags JOIN watches" in one]
     assert read[-1] > next(i for i, one in enumerate(told) if "INSERT INTO watch_list_head" in one)
     assert missing.tell_stations() == 1
