@@ -52,6 +52,7 @@ class AedPatrol(Base):
     """Somebody stood before an AED and looked."""
 
     __tablename__ = "aed_patrols"
+    __table_args__ = (UniqueConstraint("account", "key"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     site: Mapped[str] = mapped_column(ForeignKey("aed_sites.id", ondelete="CASCADE"), index=True)
@@ -65,12 +66,15 @@ class AedPatrol(Base):
     note: Mapped[str] = mapped_column(String(1000), default="")
     tester: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """What a tester measured (``tester.TesterResult``); ``None``: none was used."""
+    key: Mapped[str | None] = mapped_column(String(64))
+    """``Idempotency-Key`` of whoever told it: sent again, it is the same patrol."""
 
 
 class AedPatrolPhoto(Base):
     """A photograph that a patrol took; of nobody's patrol until the patrol is told."""
 
     __tablename__ = "aed_patrol_photos"
+    __table_args__ = (UniqueConstraint("account", "key"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     site: Mapped[str] = mapped_column(ForeignKey("aed_sites.id", ondelete="CASCADE"), index=True)
@@ -81,6 +85,8 @@ class AedPatrolPhoto(Base):
     account: Mapped[str] = mapped_column(String(64))
     picture: Mapped[bytes] = mapped_column(Sealed("aed.patrol.photo"))
     """JPEG: passers-by may be on it."""
+    key: Mapped[str | None] = mapped_column(String(64))
+    """As of the patrol."""
 
 
 class AedCohort(Base):

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedPatrol, AedPatrolPhoto
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.cases.errors import KeyReused
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 
@@ -44,11 +45,24 @@ class TooManyPhotos(ApiError):
         self.most = MOST
 
 
-def add(
-    session: Session, cipher: Cipher, site: str, picture: bytes, *, by: str, now: datetime
+def add(  # noqa: PLR0913 - one photograph's columns, by name
+    session: Session,
+    cipher: Cipher,
+    site: str,
+    picture: bytes,
+    *,
+    by: str,
+    now: datetime,
+    key: str | None = None,
 ) -> AedPatrolPhoto:
-    """One that ``cases.photographs`` has written anew; the caller knows the AED. Raises
-    ``TooManyPhotos``."""
+    """One that ``cases.photographs`` has written anew; the caller has locked the AED. Sent again
+    under its ``key`` it is the same. Raises ``TooManyPhotos``, ``KeyReused``."""
+    sent = select(AedPatrolPhoto).where(AedPatrolPhoto.account == by, AedPatrolPhoto.key == key)
+    known = None if key is None else session.scalar(sent)
+    if known is not None:
+        if known.site != site:
+            raise KeyReused("This Idempotency-Key was used for another photograph; make a new one.")
+        return known
     query = select(func.count()).where(
         AedPatrolPhoto.site == site,
         AedPatrolPhoto.patrol.is_(None),
@@ -58,7 +72,7 @@ def add(
     if (session.scalar(query) or 0) >= MOST:
         raise TooManyPhotos
     sealed = cipher.seal(PURPOSE, base64.b64encode(picture).decode())
-    row = AedPatrolPhoto(site=site, at=now, account=by, picture=sealed)
+    row = AedPatrolPhoto(site=site, at=now, account=by, picture=sealed, key=key)
     session.add(row)
     session.flush()
     detail = {"photo": row.id}

@@ -14,7 +14,7 @@ from vigil_cloud.cases import photographs
 from vigil_cloud.cases.errors import PhotographTooLarge
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.dependencies import ServicesDependency
+from vigil_cloud.identity.dependencies import IdempotencyKey, ServicesDependency
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.parameters import Whole
 from vigil_cloud.services import Services
@@ -35,6 +35,7 @@ async def add_photo(
     keeper: Keeper,
     services: ServicesDependency,
     site: Annotated[str, Query(pattern=r"^[\w][\w.-]{0,39}$")],
+    key: IdempotencyKey = None,
 ) -> PatrolPhotoEntry:
     """A photograph of the AED, of the patrol that whoever sends it tells within two hours. It is
     written anew: nothing but the picture is kept of the file."""
@@ -43,15 +44,18 @@ async def add_photo(
         received += chunk
         if len(received) > _LARGEST:
             raise PhotographTooLarge(_LARGEST, "bytes")
-    return await run_in_threadpool(_keep, services, keeper, site, bytes(received))
+    return await run_in_threadpool(_keep, services, keeper, site, bytes(received), key)
 
 
-def _keep(services: Services, keeper: Reader, site: str, received: bytes) -> PatrolPhotoEntry:
+def _keep(
+    services: Services, keeper: Reader, site: str, received: bytes, key: str | None
+) -> PatrolPhotoEntry:
     picture = photographs.prepare(received).content
     cipher, now = Cipher(services.settings.secret), services.now()
     with writing(services.sessions) as session:
         register.find(session, site)
-        row = patrol_photos.add(session, cipher, site, picture, by=keeper.username, now=now)
+        by = keeper.username
+        row = patrol_photos.add(session, cipher, site, picture, by=by, now=now, key=key)
         return PatrolPhotoEntry(photo=row.id, at=row.at)
 
 

@@ -16,6 +16,7 @@ from vigil_cloud.aed.hours import PUBLIC_ACCESS, is_always_open, opener, parsed,
 from vigil_cloud.aed.models import AedPatrol, AedSite
 from vigil_cloud.aed.tester import TesterResult
 from vigil_cloud.api_errors import ApiError, NotFound
+from vigil_cloud.cases.errors import KeyReused
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.devices.models import Device
 from vigil_cloud.identity import audit
@@ -178,11 +179,14 @@ def patrol(  # noqa: PLR0913 - what a patrol reports, by name
     by: str,
     now: datetime,
     tested: TesterResult | None = None,
+    key: str | None = None,
 ) -> AedSite:
     """Somebody was there; photographs that they have sent before are of this patrol. What is not
-    found well, by eye or by a tester, takes the AED out of service: nobody is sent for it. Raises
-    ``AedUnknown``."""
+    found well, by eye or by a tester, takes the AED out of service: nobody is sent for it.
+    ``key``: told again under it, it is the same patrol. Raises ``AedUnknown``, ``KeyReused``."""
     row = find(session, site)
+    if _told(session, site, by, key, findings, note):
+        return row
     today = now.astimezone(CITY_ZONE).date()
     expired = any(day is not None and day < today for day in (pads_until, battery_until))
     measured_well = tested is None or not tester.troubles(tested)
@@ -197,6 +201,7 @@ def patrol(  # noqa: PLR0913 - what a patrol reports, by name
         battery_until=battery_until,
         note=note,
         tester=None if tested is None else tested.model_dump(mode="json"),
+        key=key,
     )
     session.add(told)
     session.flush()
@@ -209,6 +214,25 @@ def patrol(  # noqa: PLR0913 - what a patrol reports, by name
     session.flush()
     audit.append(session, at=now, account=by, action="aed.patrolled", subject=site)
     return row
+
+
+def _told(
+    session: Session,
+    site: str,
+    by: str,
+    key: str | None,
+    findings: Mapping[str, bool],
+    note: str,
+) -> bool:
+    if key is None:
+        return False
+    query = select(AedPatrol).where(AedPatrol.account == by, AedPatrol.key == key)
+    known = session.scalar(query)
+    if known is None:
+        return False
+    if (known.site, known.findings, known.note) != (site, dict(findings), note):
+        raise KeyReused("This Idempotency-Key was used for another patrol; make a new one.")
+    return True
 
 
 def patrols(session: Session, site: str, limit: int) -> Sequence[AedPatrol]:

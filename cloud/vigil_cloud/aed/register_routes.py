@@ -27,7 +27,12 @@ from vigil_cloud.aed.schema import (
 from vigil_cloud.aed.tester import TesterResult
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
+from vigil_cloud.identity.dependencies import (
+    CurrentAccount,
+    IdempotencyKey,
+    ServicesDependency,
+    require,
+)
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.parameters import Whole
@@ -221,7 +226,11 @@ def _patrol(row: AedPatrol, photos: list[int]) -> PatrolEntry:
 
 @router.post("/sites/{site}/patrols", operation_id="patrol_aed_site")
 def patrol_site(
-    site: SiteId, body: PatrolBody, keeper: Keeper, services: ServicesDependency
+    site: SiteId,
+    body: PatrolBody,
+    keeper: Keeper,
+    services: ServicesDependency,
+    key: IdempotencyKey = None,
 ) -> SiteEntry:
     """Somebody was there and looked."""
     findings = {item: getattr(body, item) for item in register.CHECKLIST}
@@ -236,5 +245,6 @@ def patrol_site(
             by=keeper.username,
             now=services.now(),
             tested=body.tester,
+            key=key,
         )
         return entry(row, services, keeper)

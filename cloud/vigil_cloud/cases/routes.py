@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
@@ -59,7 +59,7 @@ from vigil_cloud.cases.written import WrittenDependency
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import looks
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
+from vigil_cloud.identity.dependencies import CurrentAccount, IdempotencyKey, ServicesDependency
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.parameters import Whole
 from vigil_cloud.services import Services
@@ -93,14 +93,7 @@ class Bench:
     services: ServicesDependency
     reader: CurrentAccount
     kinds: Annotated[CaseKinds, Depends(_kinds)]
-    key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            pattern=r"^[A-Za-z0-9_-]{8,64}$",
-            description="made up by the client; the same request with it does nothing more",
-        ),
-    ] = None
+    key: IdempotencyKey = None
 
     def desk(self, session: Session) -> Desk:
         """For one transaction."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Request
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from vigil_cloud.identity.errors import Forbidden, GatewayRefused, NotSignedIn, WrongCsrfToken
@@ -31,6 +31,15 @@ _csrf = APIKeyHeader(
     description="The value that GET session gave; needed for every method that changes something",
 )
 _bearer = HTTPBearer(auto_error=False, scheme_name="gateway", description="A gateway's token")
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[A-Za-z0-9_-]{8,64}$",
+        description="made up by the client; the same request with it does nothing more",
+    ),
+]
 
 
 def current_services(request: Request) -> Services:

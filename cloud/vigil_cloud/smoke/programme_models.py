@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String
+from sqlalchemy import JSON, Date, Float, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import SINCE, Base, Sealed
@@ -63,6 +63,7 @@ class ProgrammePhoto(Base):
     """What proves that an alarm hangs where it is said to."""
 
     __tablename__ = "programme_photos"
+    __table_args__ = (UniqueConstraint("account", "key"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     home: Mapped[str] = mapped_column(
@@ -74,6 +75,8 @@ class ProgrammePhoto(Base):
     """JPEG, under the home's own key."""
     away_m: Mapped[float | None] = mapped_column(Float)
     """From where it was taken to where the home is; ``None``: one of the two is not known."""
+    key: Mapped[str | None] = mapped_column(String(64))
+    """``Idempotency-Key`` of whoever sent it: sent again, it is the same photograph."""
 
 
 class ProgrammeStep(Base):

@@ -35,6 +35,21 @@ describe("files of a form that is sent again", () => {
     expect(told).toEqual([1, 2]);
   });
 
+  it("sends a file whose answer was lost under the same key, and each under its own", async () => {
+    const sent = new SentFiles();
+    const keys: string[] = [];
+    const send = (_file: File, key: string): Promise<void> => {
+      keys.push(key);
+      return keys.length === 2 ? Promise.reject(new Error("no network")) : Promise.resolve();
+    };
+    const chosen = [photo("a.jpg"), photo("b.jpg")];
+    await expect(sent.each(chosen, send)).rejects.toThrow("no network");
+    await sent.each(chosen, send);
+    expect(keys).toHaveLength(3);
+    expect(keys[2]).toBe(keys[1]);
+    expect(keys[0]).not.toBe(keys[1]);
+  });
+
   it("sends everything again once what they belonged to was sent", async () => {
     const sent = new SentFiles();
     const told: string[] = [];

@@ -73,6 +73,34 @@ def test_what_a_tester_finds_unfit_is_fetched_by_nobody(
     assert told(hall)[0]["troubles"] == why
 
 
+def test_a_patrol_whose_answer_was_lost_is_told_once(hall: City) -> None:
+    client = hall.client("maintainer")
+    key = {"Idempotency-Key": "0123456789abcdef"}
+    path, bad = "/api/v1/aed/sites/hall/patrols", {**WELL, "indicator_ok": False}
+    photo = "/api/v1/aed/patrol-photos?site=hall"
+    sent = [client.post(photo, content=picture(), headers=key).json() for _ in range(2)]
+    assert sent[0] == sent[1]
+    first = client.post(path, json=bad, headers=key).raise_for_status().json()
+    hall.later(days=1)
+    hall.sign_in_anew("maintainer")
+    client = hall.client("maintainer")
+    again = client.post(path, json=bad, headers=key).raise_for_status().json()
+    assert (again["checked"], again["in_service"]) == (first["checked"], False)
+    (one,) = told(hall)
+    assert one["photos"] == [sent[0]["photo"]]
+    late = client.post(photo, content=picture(), headers=key).raise_for_status().json()
+    assert late["photo"] == sent[0]["photo"]
+
+    other = client.post(path, json=WELL, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    client.put("/api/v1/aed/sites/pool", json=SITE).raise_for_status()
+    elsewhere = client.post("/api/v1/aed/patrol-photos?site=pool", content=picture(), headers=key)
+    assert elsewhere.json()["code"] == "idempotency-key-reused"
+    assert client.post(path, json=WELL).raise_for_status().json()["in_service"] is True
+    assert client.post(path, json=WELL).is_success
+    assert len(told(hall)) == 3, "without a key each is another"
+
+
 @pytest.mark.parametrize(
     "bad", [{"measured_j": -1.0}, {"measured_j": 1e9}, {"passed": "yes"}, {"more": 1}], ids=str
 )

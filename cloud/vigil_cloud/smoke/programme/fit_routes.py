@@ -13,7 +13,7 @@ from vigil_cloud.cases.errors import PhotographTooLarge
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
-from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
+from vigil_cloud.identity.dependencies import CurrentAccount, IdempotencyKey, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.parameters import Whole
@@ -137,13 +137,14 @@ def visit(
     operation_id="add_programme_photo",
     openapi_extra={"requestBody": {"required": True, "content": {"image/jpeg": JPEG}}},
 )
-async def add_photo(
+async def add_photo(  # noqa: PLR0913 - parts of one request
     request: Request,
     fitter: Field,
     services: ServicesDependency,
     home: Annotated[str, Query(pattern=r"^[0-9a-f-]{36}$")],
     latitude: Annotated[float | None, Query(ge=-90, le=90)] = None,
     longitude: Annotated[float | None, Query(ge=-180, le=180)] = None,
+    key: IdempotencyKey = None,
 ) -> PhotoEntry:
     """A photograph of an alarm where it hangs, and where it was taken. It is written anew: nothing
     but the picture is kept of the file."""
@@ -153,7 +154,9 @@ async def add_photo(
         if len(received) > _LARGEST_PHOTO:
             raise PhotographTooLarge(_LARGEST_PHOTO, "bytes")
     position = None if latitude is None or longitude is None else (latitude, longitude)
-    return await run_in_threadpool(_keep_photo, services, fitter, home, bytes(received), position)
+    return await run_in_threadpool(
+        _keep_photo, services, fitter, home, bytes(received), position, key
+    )
 
 
 def _keep_photo(
@@ -162,6 +165,7 @@ def _keep_photo(
     home: str,
     received: bytes,
     position: tuple[float, float] | None,
+    key: str | None,
 ) -> PhotoEntry:
     picture = photographs.prepare(received).content
     with writing(services.sessions) as session:
@@ -174,6 +178,7 @@ def _keep_photo(
             position,
             by=fitter.username,
             now=services.now(),
+            key=key,
         )
         return presentation.photo(photo)
 

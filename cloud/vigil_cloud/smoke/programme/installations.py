@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.cases.errors import KeyReused
 from vigil_cloud.devices.models import Device
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity import districts, households, person_keys
@@ -73,8 +74,12 @@ def add_photo(  # noqa: PLR0913 - one act with everything that belongs to it, by
     *,
     by: str,
     now: datetime,
+    key: str | None = None,
 ) -> ProgrammePhoto:
-    """A picture that ``cases.photographs`` has written anew. Raises ``ProgrammeOutOfTurn``."""
+    """A picture that ``cases.photographs`` has written anew; the caller has locked the home. Sent
+    again under its ``key`` it is the same. Raises ``ProgrammeOutOfTurn``, ``KeyReused``."""
+    if (known := _sent(session, row, by, key)) is not None:
+        return known
     since = _counts_from(session, row)
     query = select(func.count()).where(ProgrammePhoto.home == row.id, ProgrammePhoto.at > since)
     if (session.scalar(query) or 0) >= MOST_PHOTOS:
@@ -89,6 +94,7 @@ def add_photo(  # noqa: PLR0913 - one act with everything that belongs to it, by
         account=by,
         picture=own.seal(PHOTO, base64.b64encode(picture).decode()),
         away_m=None if there is None or position is None else round(distance_m(there, position), 1),
+        key=key,
     )
     session.add(photo)
     session.flush()
@@ -119,6 +125,14 @@ def _has_proof(session: Session, row: ProgrammeHome) -> bool:
         ProgrammePhoto.home == row.id, ProgrammePhoto.at >= since
     )
     return session.scalar(query.limit(1)) is not None
+
+
+def _sent(session: Session, row: ProgrammeHome, by: str, key: str | None) -> ProgrammePhoto | None:
+    query = select(ProgrammePhoto).where(ProgrammePhoto.account == by, ProgrammePhoto.key == key)
+    known = None if key is None else session.scalar(query)
+    if known is not None and known.home != row.id:
+        raise KeyReused("This Idempotency-Key was used for another photograph; make a new one.")
+    return known
 
 
 def _counts_from(session: Session, row: ProgrammeHome) -> datetime:

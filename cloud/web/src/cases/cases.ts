@@ -4,11 +4,7 @@ import { answer, api, Problem } from "../lib/api/client";
 import type { Case } from "../lib/api/model";
 import { contentOf } from "../lib/upload";
 
-/** Of one try: sent again after a broken connection, the server does nothing more. */
-export function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
-}
+export { newKey } from "../lib/keys";
 
 export type Step = "take" | "hand-over" | "decisions" | "refer" | "close" | "appeal" | "reopen";
 

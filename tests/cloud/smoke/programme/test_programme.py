@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
+from cases_office import picture
 from cloud_city import alarm
 from fire_town import ADDRESS, BEDROOM, HOME, KITCHEN
 from programme_town import WANG, Programme
@@ -93,6 +94,19 @@ def test_nothing_is_fitted_without_a_photograph_and_its_place_is_told(
     with programme.city.services.sessions() as session:
         kept = session.get_one(ProgrammePhoto, near["photo"])
         assert shown.content[:200] not in kept.picture
+
+
+def test_a_photograph_whose_answer_was_lost_is_kept_once(programme: Programme) -> None:
+    home, other = programme.referred(), programme.own()
+    client = programme.city.client("maintainer")
+    path, key = "/api/v1/smoke/programme/photos", {"Idempotency-Key": "0123456789abcdef"}
+    for _ in range(2):
+        sent = client.post(path, params={"home": home}, content=picture(), headers=key)
+        assert sent.status_code == 201, sent.text
+    with programme.city.services.sessions() as session:
+        assert len(session.scalars(select(ProgrammePhoto)).all()) == 1
+    elsewhere = client.post(path, params={"home": other}, content=picture(), headers=key)
+    assert elsewhere.json()["code"] == "idempotency-key-reused"
 
 
 def test_who_signs_for_whom(programme: Programme) -> None:

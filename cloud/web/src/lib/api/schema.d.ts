@@ -17213,7 +17213,10 @@ export interface operations {
             query: {
                 site: string;
             };
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -17440,7 +17443,10 @@ export interface operations {
     patrol_aed_site: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 site: string;
             };
@@ -25134,7 +25140,10 @@ export interface operations {
                 latitude?: number | null;
                 longitude?: number | null;
             };
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
