@@ -271,6 +271,7 @@ class Agent:
             record,
             self._found,
             self.worker,
+            lambda: self.uplink.session,
         )
         return self._domains[section.domain.key].build(section.settings, context)
 

@@ -37,6 +37,7 @@ class MemoryContext:
         self.states = {} if states is None else states
         self.held = Held()
         self.clock_vouched = False
+        self.session = 0
         self.accepted: list[Outgoing] = []
         self.counters: Counter[str] = Counter()
         self.worker = Worker(self.count)

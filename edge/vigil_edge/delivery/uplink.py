@@ -94,6 +94,8 @@ class Uplink:
         self._backoff = Backoff(rng, first_s=first_pause_s)
         self._connection: Connection | None = None
         self._session = 0
+        self.session = 0
+        """Of the newest connection that was made; 0: none was."""
         self._anew = False
         self._taken_over = False
         self.told: Callable[[bool], Awaitable[None]] = _nobody
@@ -143,6 +145,7 @@ class Uplink:
             self.say_birth()
             self.lanes.reconnected()
             self.connected = True
+            self.session = self._session
             self._since = self.callbacks.monotonic()
             broker, session = self._settings.broker, self._session
             _log.info("connected to the broker", broker=broker, session=session)

@@ -29,6 +29,7 @@ class DeviceContext:
         record: SourceRecord,
         describe: Callable[[Sequence[DeviceDescription]], None],
         worker: Worker,
+        session: Callable[[], int],
     ) -> None:
         self._gateway = gateway
         self._directory = directory
@@ -38,6 +39,7 @@ class DeviceContext:
         self._record = record
         self._describe = describe
         self._worker = worker
+        self._session = session
 
     @property
     def gateway(self) -> str:
@@ -57,6 +59,10 @@ class DeviceContext:
     @property
     def clock_vouched(self) -> bool:
         return self._clock.vouched
+
+    @property
+    def session(self) -> int:
+        return self._session()
 
     def clock_state(self) -> EvidenceClock:
         return self._clock.state()

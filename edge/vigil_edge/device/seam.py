@@ -74,6 +74,11 @@ class PipelineContext(Protocol):
     def clock_vouched(self) -> bool:
         """Whether the wall clock counts as synchronised by the settings' word alone."""
 
+    @property
+    def session(self) -> int:
+        """The number of the newest connection to the cloud; 0: none since this run began. After
+        another one what stands is told again: the cloud may have been restored from a backup."""
+
     def clock_state(self) -> EvidenceClock:
         """How far the wall clock can be trusted now, as a package of evidence tells it."""
 

@@ -24,6 +24,7 @@ from vigil_edge.smoke.condition import (
     of_first_release,
     restored,
     told,
+    told_last,
 )
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.words import KINDS
@@ -32,6 +33,7 @@ from vigil_schemas.smoke import SmokeAlarm, SmokeCondition
 
 _ZIGBEE2MQTT: Final = datetime(2018, 1, 1, tzinfo=UTC)
 """Nothing was ever ``last_seen`` before there was Zigbee2MQTT."""
+_STANDS: Final = URGENT - {"test"}
 _CLEAR_FADES: Final = 0.95
 _AWAY_S: Final = 900.0
 """Longer than what was kept is ever old: so long nobody was here to hear an alarm."""
@@ -99,6 +101,16 @@ class Alarms:
         """Conditions of one alarm that are active."""
         known = self._known.get(device)
         return frozenset(known.active if known else ())
+
+    def standing(self) -> list[Told]:
+        """Fires that were told and have not ended, with what was told of each last: for a cloud
+        that may know nothing of them."""
+        return [
+            (device, told_last(device, condition, known, active))
+            for device, known in self._known.items()
+            for condition, active in known.active.items()
+            if condition in _STANDS and not active.during_test
+        ]
 
     # -- what is heard
 

@@ -127,6 +127,13 @@ def told(device: str, condition: SmokeCondition, known: Known, active: Active) -
     )
 
 
+def told_last(device: str, condition: SmokeCondition, known: Known, active: Active) -> SmokeAlarm:
+    """The same once more, under the id under which it was told last."""
+    now = told(device, condition, known, active)
+    risen = "density" in active.signs and active.density is not None
+    return now.model_copy(update={"smoke_density": active.density}) if risen else now
+
+
 def ended(
     device: str, condition: SmokeCondition, known: Known, active: Active, time: datetime
 ) -> SmokeAlarm:

@@ -76,6 +76,8 @@ class BrokerPipeline(ABC):
         self._only_own = False
         """The broker let us subscribe to the configured alarms alone."""
         self._kept = context.monotonic()
+        self._session_told = 0
+        """Of the connection to the cloud on which fires that stand were told."""
         self._waiting: list[Outgoing] = []
         """What a full outbox did not take, and what follows from it in the state is not kept."""
 
@@ -293,7 +295,8 @@ class BrokerPipeline(ABC):
         self._waiting = []
 
     async def _sweep(self) -> None:
-        """Alarms that have fallen silent, tests outlasted; and when each was last heard of."""
+        """Alarms that have fallen silent, tests outlasted; and when each was last heard of. On a
+        new connection to the cloud also fires that stand: known ones change nothing there."""
         self._waited = True
         if self._spoken is not None:
             self._spoken.look()
@@ -305,14 +308,19 @@ class BrokerPipeline(ABC):
         if self._settings.silent_after_s is not None:
             limit = timedelta(seconds=self._settings.silent_after_s)
             told += self._alarms.silent(limit, now, moment)
+        session = self._context.session
+        again = self._alarms.standing() if session != self._session_told else []
         out = [
-            _outgoing(device, event, now) for device, event in told if self._is_ours(device, event)
+            _outgoing(device, event, now)
+            for device, event in (*told, *again)
+            if self._is_ours(device, event)
         ]
         for device in self._roster.all_devices():
             out += self._health(device, now)
         self._say_aloud(told)
         if out or told or self._waiting or moment - self._kept >= _CHECKPOINT_S:
             await self._keep(out)
+        self._session_told = session
 
     # -- how things stand
 

@@ -87,6 +87,8 @@ class WiredPipeline:
         self._looked = 0.0
         self._again_at = 0.0
         self._trouble = ""
+        self._session_told = 0
+        """Of the connection to the cloud on which fires that stand were told."""
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
@@ -149,10 +151,18 @@ class WiredPipeline:
             out += [_outgoing(device, event) for device, event in told]
             out += self._health(alarm.device)
             out += [each for device, _ in told for each in self._health(device)]
+        out += self._told_again()
         if again:
             self._looked = moment
         if out or (self._context.held.outgoing and moment >= self._again_at):
             await self._keep(out)
+
+    def _told_again(self) -> list[Outgoing]:
+        """Fires that stand, on a new connection to the cloud: known ones change nothing there."""
+        if self._context.session == self._session_told:
+            return []
+        self._session_told = self._context.session
+        return [_outgoing(device, event) for device, event in self._alarms.standing()]
 
     def _said(self, alarm: WiredAlarm) -> AlarmReport:
         said: dict[str, Any] = {

@@ -32,6 +32,7 @@ class NotebookContext:
     directory: Path
     gateway: str = "gw-test"
     clock_vouched: bool = False
+    session: int = 0
     held: Held = field(default_factory=Held)
     accepted: list[Outgoing] = field(default_factory=list)
     deposits: list[tuple[EvidenceManifest, Path]] = field(default_factory=list)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge.smoke.night import Night, at, short
 from vigil_edge.smoke.alarms import Alarms
-from vigil_edge.smoke.condition import alarm_id, event_id
+from vigil_edge.smoke.condition import Known, alarm_id, event_id
 from vigil_edge.smoke.settings import ZigbeeSettings
 
 truth = st.sampled_from([True, False, None])
@@ -262,3 +262,53 @@ def test_settings() -> None:
     for wrong, message in refused:
         with pytest.raises(ValueError, match=message):
             ZigbeeSettings.model_validate(base | wrong)
+
+
+@given(
+    said=st.lists(
+        st.fixed_dictionaries(
+            {"smoke": truth, "heat": truth, "test": truth},
+            optional={"smoke_density": st.sampled_from([0.1, 0.2, 0.4, 0.8])},
+        ),
+        max_size=25,
+    ),
+    devices=st.lists(st.sampled_from(["kitchen", "hall"]), min_size=25, max_size=25),
+)
+def test_what_stands_is_told_again_as_it_was_told_last(
+    said: list[dict[str, Any]], devices: list[str]
+) -> None:
+    night = Night()
+    for device, fields in zip(devices, said, strict=False):
+        night.say(device, **fields)
+        night.wait(30)
+    last = {(one.alarm_id, one.active): one for one in night.told}
+    standing = night.alarms.standing()
+    for device, event in standing:
+        before = last[event.alarm_id, True]
+        assert (event.signs, event.rises, event.during_test, event.since) == (
+            before.signs,
+            before.rises,
+            before.during_test,
+            before.since,
+        )
+        assert (event.alarm_id, False) not in last
+        assert event.condition in night.alarms.active(device)
+        if set(event.signs) <= {"density"}:
+            assert event_id(event) in night.ids
+    rings = {
+        (device, kind)
+        for device in ("kitchen", "hall")
+        for kind, active in (night.alarms.known(device) or Known()).active.items()
+        if kind in ("smoke", "heat") and active.told_as_fire
+    }
+    assert rings <= {(device, event.condition) for device, event in standing}
+
+
+def test_what_stands_is_told_again_after_a_restart_and_not_once_it_is_over() -> None:
+    night = Night()
+    feed(night, [{"smoke": True}, {"doubtful": ("co",)}, {"battery_low": True}, {"fault": True}])
+    night.restart(away_s=3600)
+    assert {event.condition for _, event in night.alarms.standing()} == {"smoke", "unreadable"}
+    assert {event_id(event) for _, event in night.alarms.standing()} <= set(night.ids)
+    feed(night, [{"smoke": False}])
+    assert night.alarms.standing() == []

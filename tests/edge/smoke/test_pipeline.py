@@ -374,6 +374,34 @@ async def test_a_broker_that_lets_us_see_our_own_alarms_only(tmp_path: Path) -> 
     assert alarms(context) == [("home-1", "smoke", True)]
 
 
+async def test_a_new_connection_tells_a_fire_that_stands_once_more(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cloud may have been restored from a backup of before it began."""
+    monkeypatch.setattr(pipeline, "_SWEEP_S", 0.05)
+    context = MemoryContext(gateway=home.base)
+    context.session = 3
+    async with listening(home.settings(), context) as task:
+        home.say("kitchen", {"smoke": True})
+        home.say("floor 2/hall", {"smoke": False, "battery_low": True})
+        await context.until(lambda: len(alarms(context)) >= 2, task)
+        context.session = 4
+        await context.until(lambda: len(fires(context, "home-1")) >= 2, task)
+        home.say("kitchen", {"smoke": False})
+        await context.until(lambda: ("home-1", "smoke", False) in alarms(context), task)
+        context.session = 6
+        home.say("floor 2/hall", {"smoke": True})
+        await context.until(lambda: bool(fires(context, "home-2")), task)
+    told = [
+        (out.id, out.time, out.data)
+        for out in context.accepted
+        if out.subject == "home-1" and isinstance(out.data, SmokeAlarm)
+    ]
+    assert told[0] == told[1], "the same message: known to whoever has it"
+    assert [event.active for _, _, event in told][-1] is False
+    assert alarms(context).count(("home-2", "battery_alert", True)) == 1
+
+
 async def test_a_test_and_what_outlasts_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_SWEEP_S", 0.05)
     ticks = [1000.0]

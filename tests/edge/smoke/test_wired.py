@@ -82,6 +82,18 @@ async def test_contacts_begin_and_end_a_fire_and_a_fault() -> None:
         assert ("hall", "heat", False) not in alarms(context)
 
 
+async def test_a_new_connection_tells_a_fire_that_stands_once_more() -> None:
+    context = MemoryContext()
+    async with board() as panel, listening(settings(panel), context) as task, asyncio.timeout(30):
+        await context.until(lambda: health(context, "hall") == [None], task)
+        panel.hold("door", True)
+        await context.until(lambda: ("hall", "smoke", True) in alarms(context), task)
+        context.session = 1
+        await context.until(lambda: len(fires(context, "hall")) == 2, task)
+    first, again = [out for out in context.accepted if out.data in fires(context, "hall")]
+    assert (first.id, first.time, first.data) == (again.id, again.time, again.data)
+
+
 async def test_a_normally_closed_loop_that_is_cut_is_an_alarm() -> None:
     context = MemoryContext()
     async with board() as panel, listening(settings(panel), context) as task, asyncio.timeout(30):
