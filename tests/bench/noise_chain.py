@@ -4,8 +4,10 @@ long a case takes from the end of its event until it is sealed and queued."""
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +22,9 @@ from vigil_edge.noise.classify.live import classification
 from vigil_edge.noise.event import Place, exceedance
 from vigil_edge.noise.evidence import send
 from vigil_edge.noise.instrument import Extent, Instrument
+from vigil_edge.noise.listening import Recorded
 from vigil_edge.noise.passage import PassageDetector
-from vigil_edge.noise.sound.pcm import PcmFormat, channel_units
+from vigil_edge.noise.sound.pcm import Frames, PcmFormat, channel_units
 from vigil_sim.noise.street import array_section
 from vigil_sim.noise.vehicle import SAMPLE_RATE
 
@@ -31,13 +34,10 @@ REPEATED = 4
 VEHICLES = [Passing(SCOOTER, "MKJ-8527")]
 
 
-def chain() -> None:
-    """As fast as it goes, in one process, as the live pipeline and its worker do it."""
-    kept = recorded(VEHICLES)
-    frames = np.tile(kept.frames, (REPEATED, 1))
+def _measured(frames: Frames) -> float:
+    """What the gateway's own process does of each second; gives the processor time."""
     layout = PcmFormat("s16le", SAMPLE_RATE, 4)
-    array = MicrophoneArray.of(ArraySettings.model_validate(array_section()))
-    began, spent = time.monotonic(), time.process_time()
+    spent = time.process_time()
     for channel in range(4):
         detector = PassageDetector(SAMPLE_RATE, 86.0) if channel == 0 else None
         one = Instrument(
@@ -47,18 +47,38 @@ def chain() -> None:
         for at in range(0, len(units), SAMPLE_RATE // 10):
             one.feed(units[at : at + SAMPLE_RATE // 10])
         one.flush()
+    return time.process_time() - spent
+
+
+def _judged(kept: Recorded, frames: Frames) -> tuple[int, float]:
+    """What its worker does: how many bearings were answered, and the processor time."""
+    array = MicrophoneArray.of(ArraySettings.model_validate(array_section()))
+    spent = time.process_time()
     units = np.stack([channel_units(frames, each) for each in range(4)], axis=1)
     blocks = np.array_split(units.astype(np.float32), max(1, len(units) // SAMPLE_RATE))
     answered = sum(each.azimuth is not None for each in bearings(array, SAMPLE_RATE, blocks))
     for _ in range(REPEATED):
         exceedance(Place("gw-1", "mic-1", 86.0, calibrated=True), kept)
         classification(kept.frames, SAMPLE_RATE)
-    took, used = time.monotonic() - began, time.process_time() - spent
+    return answered, time.process_time() - spent
+
+
+def chain() -> None:
+    """As fast as it goes, in two processes, as the live pipeline and its worker do it."""
+    kept = recorded(VEHICLES)
+    frames = np.tile(kept.frames, (REPEATED, 1))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as worker:
+        worker.submit(_judged, kept, kept.frames).result()  # it has begun, and knows its code
+        began = time.monotonic()
+        judged = worker.submit(_judged, kept, frames)
+        own_s = _measured(frames)
+        answered, worker_s = judged.result()
+        took = time.monotonic() - began
     sound_s = len(frames) / SAMPLE_RATE
     print(f"noise_chain sound_s: {sound_s:.1f}")
     print(f"noise_chain bearings_answered: {answered}")
     print(f"noise_chain times_real_time: {sound_s / took:.1f}")
-    print(f"noise_chain times_real_time_of_one_core: {sound_s / used:.1f}")
+    print(f"noise_chain times_real_time_of_one_core: {sound_s / (own_s + worker_s):.1f}")
 
 
 async def _sealed(folder: Path) -> tuple[float, int]:

@@ -126,7 +126,7 @@ class Search:
         # (bins, frames · snapshots, microphones): one matrix product per bin.
         by_bin = np.ascontiguousarray(spectra.transpose(2, 0, 1, 3))
         white = by_bin.reshape(bins, frames * snapshots, microphones) @ self._whitening
-        energy = _power(white).sum(axis=2).reshape(bins, frames, snapshots).sum(axis=2) + _NOTHING
+        energy = _inner(white, white).reshape(bins, frames, snapshots).sum(axis=2) + _NOTHING
         (first, likely), (second, elsewhere) = self._started(white, energy, frames, snapshots)
         heard = _Heard(white.reshape(bins, frames, snapshots, microphones), energy)
         best = self._refined(heard, first)
@@ -198,9 +198,9 @@ class Search:
         np.cos(phase, out=steering.real)
         np.sin(phase, out=steering.imag)
         beams = steering @ self._whitening
-        norm = _power(beams).sum(axis=2)
+        norm = _inner(beams, beams)
         source = np.matmul(heard.white, beams.conj()[..., None])[..., 0] / norm[..., None]
-        strength = _power(source).sum(axis=2)
+        strength = _inner(source, source)
         unexplained = np.maximum(1.0 + FLOOR - strength * norm / heard.energy, FLOOR)
         return _Fit(steering, beams, norm, source, strength, unexplained, bent)
 
@@ -218,7 +218,7 @@ class Search:
         for axis, way in enumerate(ways):
             # What a small step adds to the whitened beam, less what the source would take.
             slope = (turned * way.astype(np.float32)[None]) @ self._whitening
-            slope -= ((fit.beams.conj() * slope).sum(axis=2) / fit.norm)[..., None] * fit.beams
+            slope -= (np.vecdot(fit.beams, slope) / fit.norm)[..., None] * fit.beams
             slopes.append(slope)
             gradient[:, axis] = (_inner(slope, matched) * precision).sum(axis=0)
         information = np.zeros((frames, len(ways), len(ways)))
@@ -291,8 +291,13 @@ def _better(best: _Found, other: _Found, frames: npt.NDArray[np.int64]) -> tuple
 
 
 def _inner(left: Any, right: Any) -> Any:
-    """Real part of the inner product over the last axis."""
-    return (left.real * right.real + left.imag * right.imag).sum(axis=2)
+    """Real part of the inner product over the last axis, as of twice as many real numbers: numpy
+    sums a handful of numbers four times faster so than by ``sum`` over a short axis."""
+    return np.einsum("...x,...x->...", _reals(left), _reals(right))
+
+
+def _reals(values: Any) -> Any:
+    return np.ascontiguousarray(values).view(values.real.dtype)
 
 
 def _expected(microphones: int) -> float:
