@@ -112,15 +112,15 @@ class Takeovers:
         self._monotonic = monotonic
 
     def end_sessions(self) -> None:
-        """Of every certificate that was revoked by hand since; after the broker was told of its
-        list. Each gateway by itself: a session that cannot be ended keeps no other one open, and
-        is tried again after a growing pause.
+        """Of every certificate that was revoked since (``issued.gone_since``); after the broker was
+        told of its list. Each gateway by itself: a session that cannot be ended keeps no other one
+        open, and is tried again after a growing pause.
 
         Raises ``SessionNotEnded`` where one could not be ended: ask again. Raises ``OSError``,
         SQLAlchemy's errors.
         """
         with self._services.sessions() as session:
-            found = issued.by_hand_since(session, self._since)
+            found = issued.gone_since(session, self._since)
         gone: dict[str, set[str]] = defaultdict(set)
         for row in found:
             if row.serial not in self._done:

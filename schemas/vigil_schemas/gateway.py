@@ -8,6 +8,7 @@ from pydantic import Field
 
 from vigil_schemas.control import Action, RefusalReason, Setting, SettingKey
 from vigil_schemas.types import (
+    FORETOLD,
     ClockQuality,
     Count,
     DeviceId,
@@ -112,7 +113,7 @@ class GatewayHealth(Model):
     """This gateway's clock minus the cloud's, told while it is more than 30 s off."""
     refusals: list[RefusalReason] | None = Field(None, max_length=32)
     """Why the cloud refused messages of this gateway lately, as its receipts said."""
-    certificate_not_after: UtcDatetime | None = None
+    certificate_not_after: Annotated[UtcDatetime | None, FORETOLD] = None
     """When the certificate that it shows the broker ends; null where it has none."""
 
 

@@ -105,6 +105,10 @@ UtcDatetime = Annotated[
 ]
 """An aware time stamp, held in UTC. A naive one, a number and a bare date are refused."""
 
+FORETOLD: Final = "foretold"
+"""Marks a field (``Annotated[…, FORETOLD]``) whose time lies ahead by what it means, as the end of
+a certificate does: no sign of a clock that is wrong."""
+
 LARGEST_INTEGER: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly (RFC 7493, 2.2)."""
 

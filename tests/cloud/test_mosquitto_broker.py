@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,28 @@ class Session:
         self.client.loop_stop()
 
 
-def test_a_revoked_certificate_keeps_no_open_session(tmp_path: Path) -> None:
-    """Of a gateway that stays: whoever has its former key is out, and its own box comes back."""
+def _certificate_revoked(cloud: OwnBrokerCloud, _folder: Path) -> None:
+    (mine,) = cloud.certificates("gw-one")
+    answer = cloud.city.client("maintainer").delete(
+        f"/api/v1/gateways/gw-one/certificates/{mine.serial}"
+    )
+    assert answer.status_code == 204
+
+
+def _thrown_out(cloud: OwnBrokerCloud, _folder: Path) -> None:
+    assert cloud.city.client("maintainer").delete("/api/v1/gateways/gw-one").status_code == 200
+
+
+def _replaced(cloud: OwnBrokerCloud, folder: Path) -> None:
+    assert enrol(folder, cloud.url, cloud.code("gw-one", replaces=True)) == 0
+
+
+@pytest.mark.parametrize("ended", [_certificate_revoked, _thrown_out, _replaced])
+def test_a_revoked_certificate_keeps_no_open_session(
+    tmp_path: Path, ended: Callable[[OwnBrokerCloud, Path], None]
+) -> None:
+    """However it was revoked: whoever is connected with it is out, also where the box that comes
+    in its place was never switched on."""
     cloud = OwnBrokerCloud(tmp_path / "cloud")
     sessions: list[Session] = []
     try:
@@ -94,11 +115,8 @@ def test_a_revoked_certificate_keeps_no_open_session(tmp_path: Path) -> None:
             sessions.append(Session(cloud.port, identity, name))
             servers.eventually(lambda: sessions[-1].welcomed == 1, f"{name} is connected")
         thief, bystander = sessions
-        (mine,) = cloud.certificates("gw-one")
-        answer = cloud.city.client("maintainer").delete(
-            f"/api/v1/gateways/gw-one/certificates/{mine.serial}"
-        )
-        assert answer.status_code == 204
+        (tmp_path / "another").mkdir()
+        ended(cloud, tmp_path / "another")
 
         servers.eventually(lambda: thief.refused >= 2, "the session ends, and none is given again")
         assert thief.welcomed == 1

@@ -17,6 +17,7 @@ from vigil_cloud.certificates.authority import Authority, new_authority
 from vigil_cloud.ingest.models import Watermark
 from vigil_edge import cli
 from vigil_edge.enrolment import identity
+from vigil_schemas.types import isoformat_utc
 
 
 @pytest.fixture
@@ -51,7 +52,18 @@ async def test_a_box_with_a_code_sends_at_once(cloud: OwnBrokerCloud, box: Enrol
         await box.accept(1)
         await box.empty()
         await until(lambda: cloud.readings(box.name) == 1, "the reading")
+        await until(lambda: told(cloud, box.name), "its health")
     assert cloud.letters(box.name) == []
+    row, (signed,) = cloud.gateway(box.name), cloud.certificates(box.name)
+    assert row is not None
+    assert row.health is not None
+    assert row.clock_mark is None, "an end that lies ahead is no wrong clock"
+    assert row.health["certificate_not_after"] == isoformat_utc(signed.ends)
+
+
+def told(cloud: OwnBrokerCloud, name: str) -> bool:
+    row = cloud.gateway(name)
+    return row is not None and row.health is not None
 
 
 async def test_a_gateway_has_its_own_branch_only(cloud: OwnBrokerCloud, box: EnrolledBox) -> None:
@@ -121,14 +133,15 @@ def answered(cloud: OwnBrokerCloud, gateway: str, number: str) -> dict[str, obje
     return found if found["answered"] else None
 
 
-async def test_who_is_thrown_out_is_neither_heard_nor_let_in(
+async def test_who_is_thrown_out_is_not_heard_over_an_open_session(
     cloud: OwnBrokerCloud, box: EnrolledBox
 ) -> None:
-    identity = box.folder / "data" / "identity"
+    """Where a broker's list is somebody else's: nobody ends the session."""
     async with switched_on(box):
         await connected(cloud, box.name)
         await box.accept(1)
         await box.empty()
+        await asyncio.to_thread(cloud.mosquitto._follower.stop)
         gone = await asyncio.to_thread(
             lambda: cloud.maintainer().delete(f"/api/v1/gateways/{box.name}")
         )
@@ -137,6 +150,14 @@ async def test_who_is_thrown_out_is_neither_heard_nor_let_in(
         await until(lambda: "revoked-gateway" in cloud.letters(box.name), "it is refused")
         assert cloud.readings(box.name) == 1
         assert len(cloud.alarms(box.name)) == 1
+
+
+async def test_who_is_thrown_out_is_not_let_in(cloud: OwnBrokerCloud, box: EnrolledBox) -> None:
+    identity = box.folder / "data" / "identity"
+    async with switched_on(box):
+        await connected(cloud, box.name)
+        await asyncio.to_thread(lambda: cloud.maintainer().delete(f"/api/v1/gateways/{box.name}"))
+        await until(lambda: not box.agent.uplink.connected, "its session ends")
 
     def refused() -> bool:  # once the broker has read the list
         return connects(cloud.port, identity, box.name) != "Success"

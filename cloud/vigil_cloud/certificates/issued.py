@@ -150,12 +150,15 @@ def revoke(
     return serials
 
 
-def by_hand_since(session: Session, since: datetime) -> list[CertificateRow]:
-    """Certificates that somebody revoked since, or whose session could not be ended so far,
-    because a stranger may have their key, while the gateway stays: whoever is connected with one
-    must go. Of a gateway that was thrown out ingest refuses every message."""
+def gone_since(session: Session, since: datetime) -> list[CertificateRow]:
+    """Certificates that were revoked since, or whose session could not be ended so far: whoever is
+    connected with one must go. Not those that their own box renewed: it connects anew by itself.
+
+    Of a gateway that was thrown out ingest refuses every message, but not any more once another
+    box has enrolled in its place: the session must have ended by then.
+    """
     late = or_(CertificateRow.revoked > since, CertificateRow.session_open.is_not(None))
-    query = select(CertificateRow).where(late, CertificateRow.reason == "by-hand")
+    query = select(CertificateRow).where(late, CertificateRow.reason != "renewed")
     return list(session.scalars(query.order_by(CertificateRow.serial)))
 
 

@@ -1,8 +1,9 @@
 """Whether a time that a device told can be believed, and what stands in its place if not.
 
 Nothing true is refused for its time but a reading, whose key it is. An event whose time cannot
-be is taken with the time of receipt, and so is every time inside it; what was claimed is kept
-beside it. This is the one place where that is decided, before any room sees the event.
+be is taken with the time of receipt, and so is every time inside it but those that lie ahead by
+what they mean (``FORETOLD``); what was claimed is kept beside it. This is the one place where that
+is decided, before any room sees the event.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from vigil_schemas.envelope import Envelope
-from vigil_schemas.types import ClockQuality, Model, isoformat_utc
+from vigil_schemas.types import FORETOLD, ClockQuality, Model, isoformat_utc
 
 TimeQuality = Literal["ahead", "behind"]
 
@@ -106,7 +107,9 @@ def _believable(value: Any, where: str, judge: _Judge) -> Any:
     if isinstance(value, Model):
         prefix = f"{where}." if where else ""
         changed = {}
-        for name in type(value).model_fields:
+        for name, described in type(value).model_fields.items():
+            if FORETOLD in described.metadata:
+                continue
             old = getattr(value, name)
             new = _believable(old, f"{prefix}{name}", judge)
             if new is not old:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,10 +21,13 @@ from vigil_cloud.certificates.models import CertificateRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Device, Gateway
 from vigil_cloud.devices.rows import new_gateway
+from vigil_cloud.ingest.times import Limits as TimeLimits
+from vigil_cloud.ingest.times import judged
 from vigil_cloud.jobs.gateway_watch import TOGETHER, Limits, of_gateway, watch
 from vigil_cloud.jobs.watched import Hanging, WatchedGateway
 from vigil_edge.configuration.tls import certificate_end as edge_certificate_end
-from vigil_schemas.gateway import DeviceDescription
+from vigil_schemas.envelope import Envelope
+from vigil_schemas.gateway import DeviceDescription, GatewayHealth
 
 LIMITS = Limits(offline_after=timedelta(seconds=180), source_failed_after=timedelta(minutes=10))
 WELL: dict[str, Any] = {
@@ -38,11 +42,24 @@ WELL: dict[str, Any] = {
 
 
 def heard(city: City, gateway: str = GATEWAY, mark: str | None = None, **health: Any) -> None:
-    """The gateway's minute report, as ingest keeps it."""
+    """The gateway's minute report, as ingest judges its times and keeps it."""
+    said = Envelope(
+        id="health-1",
+        source=f"/{gateway}/observation/0123456789abcdef",
+        type=GatewayHealth.TYPE,
+        time=city.time,
+        sequence="0000000000000001",
+        subject=gateway,
+        dataschema=GatewayHealth.TYPE,
+        data={},
+    )
+    told = GatewayHealth.model_validate_json(json.dumps(WELL | health))
+    _, kept, marks = judged(said, told, city.time, TimeLimits(), alarm=False)
     with writing(city.services.sessions) as session:
         row = session.get_one(Gateway, gateway)
         row.last_seen = row.health_time = city.time
-        row.health, row.clock_mark, row.offline = WELL | health, mark, False
+        row.health, row.offline = kept.model_dump(mode="json"), False
+        row.clock_mark = mark or marks.get("time_quality")
 
 
 def device(city: City, name: str, **values: Any) -> None:
@@ -347,8 +364,8 @@ def _certificate(begin: datetime, end: datetime) -> bytes:
 
 def test_one_gateways_nonsense_hides_nobody_elses_trouble(well: City) -> None:
     city = well
-    heard(city, disk_free_bytes="all of it")
     with writing(city.services.sessions) as session:
+        session.get_one(Gateway, GATEWAY).health = WELL | {"disk_free_bytes": "all of it"}
         session.add(Gateway(**new_gateway("gw-west", city.time)))
     heard(city, "gw-west", disk_free_bytes=1)
 

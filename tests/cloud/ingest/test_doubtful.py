@@ -184,6 +184,28 @@ def test_health_and_visits_are_taken_too() -> None:
     assert decoded(sent(health, ahead, "event"), topic).data.sources[0].since == NOW
 
 
+@pytest.mark.parametrize("end", [NOW + timedelta(days=90), NOW - timedelta(days=4000)])
+def test_what_is_foretold_is_no_sign_of_a_wrong_clock(end: datetime) -> None:
+    """The end of a certificate lies ahead by what it means, whatever the clock says."""
+    health = GatewayHealth(
+        uptime_s=1,
+        resident_bytes=1,
+        cpu_percent=1,
+        disk_free_bytes=1,
+        clock_quality=ClockQuality.SYNCHRONISED,
+        outbox=[],
+        sources=[],
+        certificate_not_after=end,
+    )
+    topic = f"vigil/v1/{GATEWAY}/event"
+    found = decoded(sent(health, NOW, "event"), topic)
+    assert (found.data.certificate_not_after, found.marks) == (end, {})
+
+    wrong = decoded(sent(health, NOW + timedelta(days=3), "event"), topic)
+    assert wrong.data.certificate_not_after == end
+    assert list(wrong.marks["claimed_times"]) == ["time"]
+
+
 SALVAGED: dict[str, tuple[bytes, str]] = {
     "unknown field": (changed(data={"colour": "red"}), "data.colour"),
     "battery out of range": (changed(data={"battery_percent": 300}), "data.battery_percent"),
