@@ -69,6 +69,14 @@ def host_and_port(listen: str) -> tuple[str, int]:
     return parts.hostname or "127.0.0.1", parts.port
 
 
+def _address(value: str, *schemes: str) -> str:
+    """An address of one of these schemes with a host. Raises ``ValueError``."""
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{value!r} is not {' or '.join(f'{one}://host' for one in schemes)}")
+    return value
+
+
 class SmtpSettings(BaseModel):
     """How e-mail leaves; empty ``host`` means that none is sent."""
 
@@ -131,6 +139,8 @@ class Settings(BaseSettings):
     map_tiles_attribution: str = ""
     """Whom the map names for its tiles."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    """Of the log on standard error: a JSON object a line, or columns for people."""
 
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8400
@@ -252,6 +262,24 @@ class Settings(BaseSettings):
         the file of settings."""
         settings_file = TomlConfigSettingsSource(settings_cls)
         return init_settings, env_settings, file_secret_settings, settings_file
+
+    @field_validator("public_url", "emergency_url", "influx_url", "s3_endpoint")
+    @classmethod
+    def _is_of_the_web(cls, value: str, info: ValidationInfo) -> str:
+        if value:
+            _address(value, "https", "http")
+            parts = urlsplit(value)
+            if info.field_name == "public_url" and (
+                parts.query or parts.fragment or parts.username is not None
+            ):
+                raise ValueError(f"{value!r} is more than an address that others go on from")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_ours_or_a_broker(cls, value: str) -> str:
+        ours = value in {"embedded", "mosquitto"}
+        return value if ours else _address(value, "mqtts", "mqtt")
 
     @field_validator("gateway_broker_url")
     @classmethod

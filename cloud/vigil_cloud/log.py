@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line on standard error."""
+"""Structured logs on standard error: a JSON object a line, or columns for people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -59,7 +59,7 @@ def count(
     return event
 
 
-def set_up_logging(level: str = "info") -> None:
+def set_up_logging(level: str = "info", shown: Literal["json", "console"] = "json") -> None:
     """Route structlog and the standard library's loggers (uvicorn, SQLAlchemy) the same way."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -67,8 +67,16 @@ def set_up_logging(level: str = "info") -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
+        # Columns show a traceback by themselves, line by line.
+        *([] if shown == "console" else [structlog.processors.format_exc_info]),
     ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        if shown == "console"
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -86,7 +94,7 @@ def set_up_logging(level: str = "info") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                renderer,
             ],
         )
     )

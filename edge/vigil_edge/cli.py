@@ -70,8 +70,12 @@ def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.Argumen
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the gateway's agent until SIGTERM")
     run.add_argument("--config", type=Path, required=True, metavar="gateway.toml")
-    run.add_argument("--log-format", choices=["json", "console"], help="default: by terminal")
-    run.add_argument("--log-level", choices=["debug", "info", "warning", "error"], default="info")
+    run.add_argument("--log-format", choices=["json", "console"], help="else [gateway] log_format")
+    run.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        help="else [gateway] log_level",
+    )
     run.set_defaults(run=_run)
     enrolment = commands.add_parser("enrol", help="make a gateway of this box, by a one-time code")
     add_enrolment_arguments(enrolment)
@@ -158,7 +162,8 @@ def _run(args: argparse.Namespace) -> int:
     from vigil_edge.process import run
 
     config = load(args.config, args.domains)
-    configure(args.log_format, args.log_level)
+    own = config.gateway
+    configure(args.log_format or own.log_format, args.log_level or own.log_level)
     try:
         return run(Given(args.config, config, args.domains))
     except OSError as error:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from vigil_edge.configuration import tls
 from vigil_edge.configuration.gateway_file import Config
 from vigil_edge.configuration.lock import holder
-from vigil_edge.device.health import REPORT
+from vigil_edge.device.health import kept
 from vigil_edge.examination import Text
 from vigil_schemas.types import isoformat_utc
 
@@ -67,7 +67,7 @@ class Status:
 def look(config: Config, now: datetime) -> Status:
     """The facts of this moment. Raises ``OSError``."""
     folder = config.gateway.data_dir
-    report = _report(folder)
+    report = kept(folder)
     age = None
     if report is not None:
         age = (now - datetime.fromisoformat(str(report["time"]))).total_seconds()
@@ -91,14 +91,6 @@ def look(config: Config, now: datetime) -> Status:
         tls.certificate_end(config.cloud.certificate_file),
         age is not None and age <= FRESH_FACTOR * config.health.interval_s,
     )
-
-
-def _report(folder: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads((folder / REPORT).read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _waiting(outbox: Path) -> tuple[dict[str, int], datetime | None]:

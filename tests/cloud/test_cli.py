@@ -368,6 +368,16 @@ def lines_of(session: Session) -> list[AuditEntry]:
     return list(session.scalars(select(AuditEntry).order_by(AuditEntry.number)))
 
 
+def test_certificates_of_no_gateway_are_not_none(operator: Operator) -> None:
+    operator.run("migrate")
+    done = operator.run("gateway", "certificates", "gw-nowhere")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unknown-gateway" in done.stderr
+    operator.run("gateway", "add", "gw-token")
+    done = operator.run("gateway", "certificates", "gw-token")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_a_folder_that_cannot_be_is_one_line(operator: Operator) -> None:
     (operator.folder / "file").write_text("")
     folder = str(operator.folder / "file" / "data")

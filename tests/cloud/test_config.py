@@ -43,6 +43,20 @@ def test_an_address_to_listen_on_is_host_and_port(key: str, value: str) -> None:
         load(None, demo=True, **{key: value})
 
 
+@pytest.mark.parametrize("key", ["public_url", "emergency_url", "influx_url", "s3_endpoint"])
+@pytest.mark.parametrize("value", ["vigil.example", "https://", "ftp://a", "https://a:99999"])
+def test_an_address_of_the_web_is_one(key: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=key):
+        load(None, demo=True, **{key: value})
+    assert getattr(load(None, demo=True, **{key: "https://a:1/b"}), key) == "https://a:1/b"
+
+
+@pytest.mark.parametrize("value", ["", "Mosquitto", "broker.example", "mqtt://", "http://a"])
+def test_a_broker_is_ours_or_an_address(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="broker_url"):
+        load(None, demo=True, broker_url=value)
+
+
 @pytest.mark.parametrize(
     ("value", "parts"),
     [("[::1]:8401", ("::1", 8401)), (":8401", ("127.0.0.1", 8401)), ("a:1", ("a", 1))],

@@ -82,6 +82,52 @@ def test_settings_that_cannot_be_used_leave_nothing(
     assert not (tmp_path / "etc/cloud.toml").exists()
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--public-url", "vigil.example"],
+        ["--public-url", "https://vigil.example/?from=mail"],
+        ["--broker", "moskito"],
+        ["--broker", "mqtt://"],
+    ],
+)
+def test_an_address_that_is_none_is_refused_before_anything_is_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+) -> None:
+    assert init(tmp_path, monkeypatch, *flags, password=PASSWORD) == 2
+    assert flags[1] in capsys.readouterr().err
+    assert not (tmp_path / "etc/cloud.toml").exists()
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_cannot_be_made_may_be_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").write_text("a file")
+    assert init(tmp_path, monkeypatch, "--broker", "embedded", password=PASSWORD) == 2
+    assert str(tmp_path / "data") in capsys.readouterr().err
+    assert not (tmp_path / "etc/cloud.toml").exists(), "the next call may name another folder"
+
+    (tmp_path / "data").unlink()
+    assert init(tmp_path, monkeypatch, "--broker", "embedded", password=PASSWORD) == 0
+    assert administrators(tmp_path) == ["administrator"]
+
+
+def test_flags_that_a_file_does_not_take_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert init(tmp_path, monkeypatch, "--broker", "embedded", password=PASSWORD) == 0
+    assert "was not taken" not in capsys.readouterr().err
+    flags = ["--public-url", "https://vigil.example", "--broker", "embedded"]
+    assert init(tmp_path, monkeypatch, *flags) == 0
+    said = capsys.readouterr().err
+    assert "--public-url https://vigil.example was not taken" in said
+    assert "--broker" not in said
+
+
 def test_another_keys_data_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,3 +159,16 @@ def test_where_the_package_has_a_cloud_none_is_made_beside_it(
     assert cli.main([*words, "--no-questions"]) != 0
     assert "vigil-cloud-admin init" in capsys.readouterr().err
     assert not usual.exists()
+
+
+def test_where_the_package_has_a_cloud_its_own_command_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else whoever sets the key that is asked for begins a second cloud, in the folder at hand."""
+    monkeypatch.setattr("vigil_cloud.commands.opening.PACKAGED", tmp_path)
+    assert cli.main(["account", "list"]) == 2
+    assert "vigil-cloud-admin" in capsys.readouterr().err
+
+    monkeypatch.setenv("VIGIL_SECRETS_DIR", str(tmp_path))  # as `vigil-cloud-admin` sets it
+    assert cli.main(["account", "list"]) == 2
+    assert "vigil-cloud-admin" not in capsys.readouterr().err

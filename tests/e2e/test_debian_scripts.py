@@ -195,6 +195,26 @@ def test_an_administrators_command_has_the_services_environment(tmp_path: Path) 
     assert own["VIGIL_DATABASE_URL"] == "postgresql+psycopg://vigil@db/vigil"
 
 
+def test_an_administrators_command_finds_the_files_that_are_named(tmp_path: Path) -> None:
+    """It runs as another user and elsewhere."""
+    (tmp_path / "chiayi.geojson").write_text("{}")
+    (tmp_path / "li").write_text("a file that is called as an account")
+    (tmp_path / "map.d").mkdir()
+    words = ["map", "import", "chiayi.geojson", "map.d", "li", "new.zip", "/etc/passwd"]
+    there = str(tmp_path / "chiayi.geojson")
+    assert ADMIN.named(words, tmp_path) == ["map", "import", there, *words[3:]]
+
+
+def test_what_an_administrators_command_makes_lies_where_the_service_may_write() -> None:
+    (made,) = (
+        line.split()
+        for line in (HERE / "vigil-cloud/postinst").read_text("utf-8").splitlines()
+        if ADMIN.FILES in line
+    )
+    assert made[:7] == ["install", "-d", "-o", "vigil-cloud", "-g", "vigil-cloud", "-m"]
+    assert "0700" in made
+
+
 def test_a_box_of_the_package_is_enrolled_where_its_unit_reads() -> None:
     unit = (HERE / "vigil-edge/vigil-edge.service").read_text("utf-8")
     folder, data = folders("/usr/lib/vigil-edge")

@@ -60,6 +60,23 @@ async def test_it_can_be_stopped_while_it_waits(
         assert await asyncio.to_thread(process.wait, 60) == 0
 
 
+async def test_the_log_is_as_the_file_says(tmp_path: Path, mosquitto: servers.Mosquitto) -> None:
+    disk = tmp_path / "disk"
+    (tmp_path / "data").symlink_to(disk)
+    with agent_on(mosquitto.port, tmp_path) as agent:
+        agent.configure(mosquitto.port, COUNTER)
+        file = tmp_path / "gateway.toml"
+        wanted = 'data_dir = "data"\nlog_format = "console"\nlog_level = "warning"\n'
+        file.write_text(file.read_text().replace('data_dir = "data"\n', wanted))
+        agent.start()
+        await until(lambda: "data-dir-unusable" in agent.log())
+        disk.mkdir()
+        await until(lambda: len(values(agent.cloud)) == 50, 90)
+
+        assert not agent.log().lstrip().startswith("{"), "columns for people"
+        assert "connected to the broker" not in agent.log(), "which is told at `info`"
+
+
 async def test_a_folder_that_will_never_serve_ends_it_at_once(
     tmp_path: Path, mosquitto: servers.Mosquitto
 ) -> None:

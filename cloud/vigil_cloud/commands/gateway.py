@@ -83,7 +83,8 @@ def _enrol(options: argparse.Namespace) -> int:
     except (ValidationError, ValueError, OverflowError) as error:
         raise config.ConfigurationError(
             "gateway enrol: a name has at most 120 characters in one line, a latitude lies within"
-            " 90 degrees and a longitude within 180, a code lasts from a minute to 168 hours"
+            " 90 degrees and a longitude within 180, and neither stands alone, a code lasts from a"
+            " minute to 168 hours"
         ) from error
     lasts = timedelta(seconds=asked.lasts_s)
     wanted = codes.Wanted(
@@ -109,9 +110,14 @@ def _enrol(options: argparse.Namespace) -> int:
 
 def _certificates(options: argparse.Namespace) -> int:
     from vigil_cloud.certificates import issued
+    from vigil_cloud.devices.downlink_errors import UnknownGateway
+    from vigil_cloud.devices.models import Gateway
 
     with opened(options) as services, services.sessions() as session:
-        for row in issued.of_gateway(session, options.gateway):
+        found = issued.of_gateway(session, options.gateway)
+        if not found and session.get(Gateway, options.gateway) is None:
+            raise UnknownGateway(options.gateway)
+        for row in found:
             revoked = row.revoked.isoformat() if row.revoked is not None else None
             told = {"serial": row.serial, "issued": row.issued.isoformat()}
             told |= {"ends": row.ends.isoformat(), "by": row.account}

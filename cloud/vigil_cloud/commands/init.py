@@ -14,12 +14,13 @@ import secrets
 import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vigil_cloud import config
-from vigil_cloud.commands.opening import OPERATOR, Commands, add_command
+from vigil_cloud.commands.opening import OPERATOR, PACKAGED, Commands, add_command
 from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from vigil_cloud.services import Services
 
 DEFAULT: Final = Path("/etc/vigil/cloud.toml")
-PACKAGED: Final = Path("/etc/vigil-cloud")
-"""Where Debian's package keeps settings and key, which its services read."""
 
 
 def add(commands: Commands, _common: argparse.ArgumentParser) -> None:
@@ -67,9 +66,17 @@ def _init(options: argparse.Namespace) -> int:
     if made:
         _write(file, _answers(options, ask))
     try:
-        administrator = _set_up(options, config.load(file), ask)
+        settings = config.load(file)
+        _tell_unused(options, settings, made=made)
+        _make_folder(settings.data_dir)
+    except (VigilError, OSError):
+        if made:
+            file.unlink()
+        raise
+    try:
+        administrator = _set_up(options, settings, ask)
     except VigilError as error:
-        if made and error.code in {"configuration", "wrong-secret-key"}:
+        if made and error.code == "wrong-secret-key":
             file.unlink()  # nothing was sealed with its key
         raise
     command = f"vigil-cloud serve --config {shlex.quote(str(file))}"
@@ -118,6 +125,28 @@ def _write(file: Path, answers: dict[str, Any]) -> None:
         opened.write("\n".join(lines) + "\n")
 
 
+def _make_folder(folder: Path) -> None:
+    """Before anything is sealed with a key that is then taken away. Raises ``OSError``."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryFile(dir=folder):
+        pass  # it can be written to
+
+
+def _tell_unused(options: argparse.Namespace, settings: Settings, *, made: bool) -> None:
+    """Flags that say otherwise than what counts: a file that is there is never written over, and
+    a variable of the environment wins."""
+    wanted = {
+        "--data-dir": (options.data_dir and options.data_dir.absolute(), settings.data_dir),
+        "--public-url": (options.public_url, settings.public_url),
+        "--broker": (options.broker, settings.broker_url),
+        "--gateway-broker-url": (options.gateway_broker_url, settings.gateway_broker_url),
+    }
+    why = "a VIGIL_* variable wins over it" if made else f"{options.config} is there already"
+    for flag, (value, counts) in wanted.items():
+        if value is not None and str(value) != str(counts):
+            _say(f"{flag} {value} was not taken, {str(counts)!r} counts: {why}.")
+
+
 def _set_up(
     options: argparse.Namespace, settings: Settings, ask: Callable[[str, str], str]
 ) -> str | None:
@@ -133,7 +162,6 @@ def _set_up(
     from vigil_cloud.preparation import prepare_database
     from vigil_cloud.stores import build_services
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with closing(build_services(settings)) as services:
         prepare_database(services, always=True)
         with writing(services.sessions) as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from vigil_cloud.log import set_up_logging
 
 if TYPE_CHECKING:
     from vigil_cloud.services import Services
+
+PACKAGED: Final = Path("/etc/vigil-cloud")
+"""Where Debian's package keeps settings and key, which its services read."""
 
 OPERATOR: Final = "vigil-cloud"
 """Who the audit log says did what was asked for on the command line."""
@@ -48,8 +52,15 @@ def add_subject(commands: Commands, name: str, text: str) -> Commands:
 
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings, read once, with logging set up. Raises ``ConfigurationError``."""
-    settings = config.load(options.config)
-    set_up_logging(settings.log_level)
+    try:
+        settings = config.load(options.config)
+    except config.ConfigurationError as error:
+        if PACKAGED.is_dir() and "VIGIL_SECRETS_DIR" not in os.environ:
+            raise config.ConfigurationError(
+                f"{error}. This machine's cloud, of the package, is asked by `vigil-cloud-admin`"
+            ) from None
+        raise
+    set_up_logging(settings.log_level, settings.log_format)
     return settings
 
 

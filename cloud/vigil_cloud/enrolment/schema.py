@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vigil_schemas.types import UtcDatetime
 
@@ -24,6 +24,12 @@ class CodeRequest(BaseModel):
     replaces: bool = False
     """Another box takes the place of the one that has this name: devices and history stay."""
     lasts_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 3600
+
+    @model_validator(mode="after")
+    def _whole_place(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("a place has a latitude and a longitude")
+        return self
 
 
 class CodeEntry(BaseModel):

@@ -56,6 +56,12 @@ class GatewaySettings(_Section):
     the machine beneath (of a container, of a virtual machine) keeps it and the kernel cannot tell.
     Health and exceedances then say that it was vouched for (``clock_vouched``).
     """
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """From which level on the agent's log is written; ``vigil-edge run --log-level`` wins."""
+    log_format: Literal["json", "console"] | None = None
+    """A JSON object a line, or columns for people; without it columns at a terminal and JSON
+    elsewhere. ``vigil-edge run --log-format`` wins.
+    """
 
 
 class CloudSettings(_Section):

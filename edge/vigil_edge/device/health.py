@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vigil_edge.device.seam import Held
 from vigil_edge.text import well_formed
@@ -39,6 +39,15 @@ def keep(folder: Path, now: datetime, health: GatewayHealth, *, linked: bool) ->
     told = {"time": isoformat_utc(now), "linked": linked, **body}
     draft.write_text(json.dumps(told, ensure_ascii=False), "utf-8")
     draft.replace(folder / REPORT)
+
+
+def kept(folder: Path) -> dict[str, Any] | None:
+    """The newest report that was kept; ``None`` without one that can be read."""
+    try:
+        found = json.loads((folder / REPORT).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 class CpuMeter:

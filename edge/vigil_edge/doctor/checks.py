@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from vigil_edge.clock import MAX_ERROR_S, kernel_error_s
 from vigil_edge.configuration.gateway_file import Config
 from vigil_edge.configuration.lock import holder
+from vigil_edge.device.health import kept
 from vigil_edge.evidence.stamp import NoStamp, TimeStamps
 from vigil_edge.examination import WAIT_S, Finding, Text, tcp
 
@@ -135,7 +136,7 @@ def certificate(config: Config, now: datetime) -> Finding | None:
 
 
 def broker(config: Config, *, running: bool) -> Iterator[Finding]:
-    """Name, port, TLS, and whether it lets us in. While the agent runs nobody signs in: the
+    """Name, port, TLS, and whether it lets us in. While the agent is connected nobody signs in: the
     broker would end the agent's own connection for ours."""
     cloud = config.cloud
     reached = tcp(BROKER, cloud.host, cloud.port)
@@ -148,17 +149,17 @@ def broker(config: Config, *, running: bool) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         yield _refused(str(error))
         return
-    if running:
-        yield Finding(
-            BROKER,
-            True,
-            Text(
-                "the agent is running; its own connection is not disturbed",
-                "代理程式執行中，不另行登入",
-            ),
+    if not running:
+        yield _sign_in(config, context, password)
+    elif (kept(config.gateway.data_dir) or {}).get("linked") is not False:
+        said = Text(
+            "the agent is running; its own connection is not disturbed",
+            "代理程式執行中，不另行登入",
         )
-        return
-    yield _sign_in(config, context, password)
+        yield Finding(BROKER, True, said)
+    else:
+        tried = _sign_in(config, context, password)
+        yield _not_the_agent() if tried.well else tried
 
 
 def _sign_in(config: Config, context: ssl.SSLContext | None, password: str | None) -> Finding:
@@ -209,6 +210,20 @@ def _sign_in(config: Config, context: ssl.SSLContext | None, password: str | Non
         client.loop_stop()
     well, what = said[0] if said else (False, "no answer")
     return Finding(BROKER, True, Text("lets us in", "登入成功")) if well else _refused(what)
+
+
+def _not_the_agent() -> Finding:
+    return Finding(
+        BROKER,
+        False,
+        Text("lets us in, and the agent has no connection", "可登入，但代理程式未連線"),
+        Text(
+            "wait a minute and look again; if it stays so, see journalctl -u vigil-edge, and"
+            " whether another box uses this name (gateways page)",
+            "請稍候一分鐘再看；若仍如此，請查看 journalctl -u vigil-edge，"
+            "並確認是否有另一台機器使用同一名稱（閘道器頁面）",
+        ),
+    )
 
 
 def _refused(what: str) -> Finding:

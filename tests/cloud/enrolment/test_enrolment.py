@@ -102,6 +102,13 @@ def test_a_lost_answer_is_given_again_to_the_same_key_alone(city: City) -> None:
     refused(enrol(city, code, key, "gw-west"), "enrolment-code-expired")
 
 
+@pytest.mark.parametrize("half", [{"latitude": 23.5}, {"longitude": 120.4}])
+def test_half_a_place_is_refused_and_not_left_out(city: City, half: dict[str, float]) -> None:
+    answer = city.client("administrator").post("/api/v1/gateways/gw-west/enrolment", json=half)
+    assert answer.status_code == 422
+    assert "a latitude and a longitude" in answer.text
+
+
 @pytest.mark.parametrize("how", ["other-name", "expired", "weak", "not-own", "no-request"])
 def test_what_does_not_fit_changes_nothing(city: City, how: str) -> None:
     code, key = code_for(city, "gw-west"), new_key()

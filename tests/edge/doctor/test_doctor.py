@@ -16,10 +16,13 @@ from edge.authority import Authority
 from servers.tsa import time_authority
 from vigil_edge import cli
 from vigil_edge.configuration.gateway_file import ConfigError, load
+from vigil_edge.device.health import keep
 from vigil_edge.doctor import checks
 from vigil_edge.doctor.command import speaks_chinese
 from vigil_edge.examination import Text, device_file, tcp
 from vigil_edge.registry import DOMAINS
+from vigil_schemas.gateway import GatewayHealth
+from vigil_schemas.types import ClockQuality
 
 NAME = Text("it", "它")
 
@@ -49,6 +52,37 @@ def test_a_broker_that_is_there_lets_in(
     assert "agent: does not run" in agent
     assert "systemctl start" in agent
     assert status == 1
+
+
+def test_an_agent_that_is_not_let_in_is_no_reason_to_look_away(
+    tmp_path: Path, mosquitto: servers.Mosquitto
+) -> None:
+    """Its own connection is left alone where it has one."""
+    (tmp_path / "data").mkdir()
+    config = load(written(tmp_path, mosquitto.url), DOMAINS)
+    health = GatewayHealth(
+        uptime_s=1,
+        resident_bytes=1,
+        cpu_percent=1,
+        disk_free_bytes=1,
+        clock_quality=ClockQuality.SYNCHRONISED,
+        outbox=[],
+        sources=[],
+    )
+    keep(config.gateway.data_dir, datetime.now(UTC), health, linked=True)
+    *_, found = checks.broker(config, running=True)
+    assert found.well
+    keep(config.gateway.data_dir, datetime.now(UTC), health, linked=False)
+    *_, found = checks.broker(config, running=True)
+    assert not found.well
+    assert "lets us in, and the agent has no connection" in found.said.en
+    assert "gateways page" in found.mend.en
+
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        config = load(written(tmp_path, f"mqtt://127.0.0.1:{deaf.getsockname()[1]}"), DOMAINS)
+        *_, found = checks.broker(config, running=True)
+    assert not found.well
+    assert "does not let us in" in found.said.en
 
 
 def test_nobody_there_is_told_with_what_to_do(

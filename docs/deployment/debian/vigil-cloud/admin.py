@@ -2,7 +2,10 @@
 """A command of vigil-cloud as the service's own user, with the service's settings and secrets.
 
     vigil-cloud-admin account add --help
+    vigil-cloud-admin backup city.zip
 
+A file that is there may be named from where the command is typed, if the service's user may read
+it; one that is not there yet is made in ``/var/backups/vigil-cloud``, which is that user's.
 ``/etc/vigil-cloud/environment`` is read as systemd reads it for the service, and never by a shell:
 a password may hold whatever a shell would act upon.
 """
@@ -17,6 +20,7 @@ from typing import Final
 ENVIRONMENT: Final = Path("/etc/vigil-cloud/environment")
 CONFIG: Final = "/etc/vigil-cloud/cloud.toml"
 SECRETS: Final = "/etc/vigil-cloud/secrets"  # a folder
+FILES: Final = "/var/backups/vigil-cloud"
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _QUOTED: Final = re.compile(r"""(?s)'([^']*)'|"((?:\\.|[^"\\])*)\"""")
 _PLAIN: Final = re.compile(r"(?s)(?:\\.|[^\n\\])*")
@@ -73,11 +77,20 @@ def environment(before: Mapping[str, str], file: Path) -> dict[str, str]:
     return {**before, "VIGIL_SECRETS_DIR": SECRETS, **own}
 
 
+def named(words: Sequence[str], here: Path) -> list[str]:
+    """Files with an ending that lie here get their folder: the command runs elsewhere."""
+    return [
+        str(here / word) if Path(word).suffix and (here / word).is_file() else word
+        for word in words
+    ]
+
+
 def main(words: Sequence[str]) -> None:
     """Becomes the command. Raises ``OSError``."""
     own = environment(os.environ, ENVIRONMENT)
+    words = named(words, Path.cwd())
     command = ["runuser", "-u", "vigil-cloud", "--", "/usr/bin/vigil-cloud", *words]
-    os.chdir("/")
+    os.chdir(FILES if Path(FILES).is_dir() else "/")
     os.execvpe("runuser", [*command, "--config", CONFIG], own)  # noqa: S606 - the operator's own words
 
 
