@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from vigil_cloud.water import sample_fit
 from vigil_cloud.water.channels import Channels, Point, Reach
 from vigil_cloud.water.responses import Responses, moments
 from vigil_cloud.water.source_fit import Fit, Known, Trial
@@ -101,7 +102,8 @@ def trace(
     spare: Callable[[], bool] = lambda: True,
     lasting_s: tuple[float, float] | None = None,
 ) -> Traced:
-    """No suspects where no station has seen anything, or nobody's water passes those that have.
+    """Grab samples alone leave much open, and count where there is no curve of it. No suspects
+    where no station has seen anything, or nobody's water passes those that have.
     ``spare``: whether there is time for a further candidate; the likeliest beforehand are tried
     first, a few in any case. ``lasting_s``: from how short to how long the release was, seconds,
     where that is known."""
@@ -111,12 +113,15 @@ def trace(
         known = known._replace(lasting_s=(sqrt(least * most), max((most / least) ** 0.25, 1.01)))
     every = curves(observed)
     seen = [one for one in every if one.seen]
-    if not seen:
+    alone = not seen
+    if alone and not (seen := _in_samples(every)):
         return Traced([], 0.0, 0.0)
     above = _above(channels, [channels.points[one.station].reach for one in seen])
     responses = _responses(channels, every, seen, len(above))
     candidates = [one for one in _candidates(channels, prior) if one.reach in above]
     candidates.sort(key=lambda one: -one.prior)
+    if alone:
+        return _by_samples(candidates, responses, every, seen, known, spare)
     trials: list[tuple[_Candidate, float, Trial]] = []
     tried = 0
     for candidate in candidates:
@@ -182,6 +187,38 @@ def _trials(
             elsewhere = sum(_against(one) for one in every if one.station not in found)
             lowered = candidate._replace(prior=candidate.prior * exp(-elsewhere))
             yield lowered, Trial(found, seen, blank, responses.step_s, known)
+
+
+def _in_samples(every: Sequence[Curve]) -> list[Curve]:
+    """Grab samples that show more than the highest value of all the curves, which saw nothing."""
+    noise = max((float(one.values.max()) for one in every if not one.sample), default=0.0)
+    return [one for one in every if one.sample and float(one.values.max()) > max(noise, 0.0)]
+
+
+def _by_samples(
+    candidates: Sequence[_Candidate],
+    responses: Responses,
+    every: Sequence[Curve],
+    seen: Sequence[Curve],
+    known: Known,
+    spare: Callable[[], bool],
+) -> Traced:
+    """Where no station has a curve of it."""
+    fits: list[tuple[_Candidate, Fit]] = []
+    tried = 0
+    for candidate in candidates:
+        if tried >= _FITTED and not spare():
+            break
+        tried += 1
+        found = responses.of(candidate.reach, candidate.offset_m)
+        if not all(one.station in found and found[one.station].passes for one in seen):
+            continue
+        there = [one for one in every if one.station in found]
+        one = sample_fit.fit(found, there, responses.step_s, known)
+        if one is not None:
+            fits.append((candidate, one))
+    traced = _weighed(fits, [one.station for one in seen])
+    return traced._replace(untried=len(candidates) - tried)
 
 
 def _against(curve: Curve) -> float:

@@ -26,6 +26,10 @@ _COARSE: Final = 60
 """And of everywhere else."""
 _BLANK: Final = 12
 """Fewer values do not tell noise from a curve."""
+_ZEROS: Final = 0.25
+"""From this share on zeros are where noise was cut off."""
+_CUT: Final = 1.46
+"""Root of the mean square of noise that is cut so, by how far it is from its neighbours' middle."""
 
 
 SPARSE: Final = 4
@@ -176,8 +180,18 @@ def _relative_noise(values: Floats, smooth: Floats, busy: NDArray[np.bool_]) -> 
 
 
 def _quiet_noise(values: Floats, peak: float) -> float:
-    low = values[np.abs(values) <= max(0.1 * peak, 0.0)]
-    return 1.4826 * float(np.median(np.abs(low - np.median(low)))) if len(low) else 0.0
+    """Of where nothing passes. A background that was taken off and cut at 0 leaves zeros and the
+    upper half of the noise: zeros alone would say that there is none."""
+    near = np.abs(values) <= max(0.1 * peak, 0.0)
+    low = values[near]
+    if not len(low):
+        return 0.0
+    spread = 1.4826 * float(np.median(np.abs(low - np.median(low))))
+    inner = near[:-2] & near[1:-1] & near[2:]
+    if np.count_nonzero(low == 0) < _ZEROS * len(low) or np.count_nonzero(inner) < _BLANK:
+        return spread
+    apart = values[1:-1] - (values[:-2] + values[2:]) / 2
+    return max(spread, _CUT * 1.4826 / sqrt(1.5) * float(np.median(np.abs(apart[inner]))))
 
 
 def _jitter(values: Floats) -> float:

@@ -426,10 +426,74 @@ def test_a_velocity_that_is_a_series_counts_in_both_commands(
     assert first()["start"][0] > found["start"][1], "it would have begun later"
 
 
-def test_a_single_value_is_told(
+def test_a_single_value_suspects_everybody_above(
     files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files[1].write_text("time,station,value\n600,s-end,1\n0,s-join,0\n60,s-join,0\n", "utf-8")
+    text = "time,station,value\n72000,s-end,1\n71000,s-west,0\n71060,s-west,0\n"
+    files[1].write_text(text, "utf-8")
     code, out, err = run(capsys, *files)
-    assert (code, json.loads(out)["suspects"]) == (0, [])
+    answer = json.loads(out)
+    by_name = {one["outfall"]: one for one in answer["suspects"]}
+    assert (code, {"west-high", "west-low", "east", "canal"} <= set(by_name)) == (0, True)
+    assert all(one["probability"] > 0.02 for name, one in by_name.items() if name)
+    whole = sum(one["probability"] for one in answer["suspects"]) + answer["unexplained"]
+    assert whole == pytest.approx(1, abs=1e-4)
     assert "s-end has fewer than 4 values" in err
+    assert not any("no station has seen" in note for note in answer["notes"])
+    files[1].write_text("time,station,value\n72000,s-end,0\n", "utf-8")
+    assert json.loads(run(capsys, *files)[1])["suspects"] == []
+
+
+def test_samples_alone_hold_the_truth_within_what_they_leave_open() -> None:
+    truth, random = read(valley()), np.random.default_rng(5)
+    held = 0
+    for outfall, station in (("canal", "s-end"), ("east", "s-end"), ("west-low", "s-join")) * 4:
+        lasting, mass = 2_400 * 3.32 ** random.standard_normal(), 10 ** random.uniform(3, 5)
+        begun = 10 * 3600.0
+        source = Discharge(truth.points[outfall], mass / lasting, begun, begun + lasting)
+        times = np.arange(begun, begun + 12 * 3600, 300.0)
+        transport = Transport(truth, truth.points[station], [source.outfall])
+        values = concentrations(transport, times, [source])
+        at = random.choice(np.flatnonzero(values > 0.02 * values.max()), 2)
+        taken = {station: Observed(np.sort(times[at]), values[np.sort(at)])}
+        found = next(one for one in trace(truth, taken).suspects if one.outfall == outfall)
+        held += found.start_s[0] <= begun <= found.start_s[1]
+        held += found.mass_g[0] <= mass <= found.mass_g[1]
+    assert held >= 20  # of 24
+
+
+@pytest.mark.parametrize("sample", [0.0, 2.0])
+def test_a_sample_elsewhere_parts_the_suspects_of_another(sample: float) -> None:
+    """West or east: at the west's station there was nothing, or there was."""
+    arms = read(valley())
+    both = {
+        "s-end": Observed(np.array([60_000.0]), np.array([2.0])),
+        "s-west": Observed(np.array([48_500.0, 49_500.0]), np.array([sample, sample])),
+    }
+    suspects = trace(arms, both).suspects
+    chances = {one.outfall: one.probability for one in suspects}
+    assert all(one.mass_g[0] > 1_000 for one in suspects), "2 g/m³ at the end are kilograms"
+    if sample:
+        assert max(chances, key=lambda name: chances[name]) == "west-high"
+    else:
+        assert chances["west-high"] < 0.5 * chances["east"]
+
+
+def test_a_background_that_was_cut_off_at_0_leaves_noise() -> None:
+    """Half of what is left is 0; the middle of it says that there is no noise at all."""
+    truth, random = read(valley()), np.random.default_rng(3)
+    source = Discharge(truth.points["canal"], 1.0, 6 * 3600.0, 6 * 3600 + 600.0)
+    whole = seen(truth, source, 7)
+    highest = max(float(one.values.max()) for one in whole.values())
+    for part in (0.01, 0.03):
+        cut = {
+            name: one._replace(
+                values=np.maximum(
+                    one.values + part * highest * random.standard_normal(len(one.values)), 0.0
+                )
+            )
+            for name, one in whole.items()
+        }
+        traced = trace(truth, cut)
+        assert traced.suspects[0].outfall == "canal"
+        assert traced.unexplained < 0.05
