@@ -32,6 +32,10 @@ _BIG5_WORD: Final = re.compile(rb"(?:" + _BIG5_CHARACTER + rb"){2,}")
 _COMMON: Final = range(0xA1, 0xC7)
 """Lead bytes of Big5's punctuation and of its 5,401 frequent characters."""
 _COMMON_SHARE: Final = 0.8
+_WRITTEN: Final = {
+    **{"big5": "cp950", "gb2312": "gb18030", "gbk": "gb18030"},
+    **{"shift_jis": "cp932", "euc_kr": "cp949"},
+}
 
 
 class Encoding(NamedTuple):
@@ -68,10 +72,14 @@ def detect(opened: Callable[[], Bytes]) -> Encoding:
 
 
 def known(name: str) -> str | None:
-    """The codec's own name, or ``None`` where there is no such text encoding."""
+    """The codec's own name, or ``None`` where there is no such text encoding.
+
+    Of a national standard it is that of what spreadsheets write under its name, which has more
+    characters."""
     try:
         b"a".decode(name, "replace")
-        return codecs.lookup(name).name
+        own = codecs.lookup(name).name
+        return _WRITTEN.get(own, own)
     except (LookupError, ValueError):
         return None
 
@@ -112,7 +120,8 @@ def _legacy(lines: bytes) -> str:
         return "utf-8-sig"  # and a few broken bytes
     high = {byte for byte in lines if byte >= 0x80}
     if not high <= _SIGNS and _BIG5_WORD.search(lines):
-        characters = _BIG5.findall(lines)
+        # Each once: the rare character of a place's name stands in every row.
+        characters = set(_BIG5.findall(lines))
         common = sum(character[0] in _COMMON for character in characters)
         if common >= _COMMON_SHARE * len(characters):
             return "cp950"

@@ -60,6 +60,7 @@ class RowReader(Generic[Judge]):
         times = RowTimes(recording, time_column, sample, places, wanted.offset, tally)
         self._not_readings, units = layout.header_rows(sample, times.columns, places, times.reader)
         tally.no_readings["rows of units"] += len(self._not_readings)
+        times.take_units(self._not_readings)
         series.find_columns(times.columns, units)
         layout.check_width(recording, sample, self._not_readings)
         times.check(self._not_readings)

@@ -20,7 +20,13 @@ from vigil_schemas.recordings.times import (
     order_in_header,
     order_matters,
 )
-from vigil_schemas.recordings.zones import speaks_of_a_zone, speaks_of_cst, zone
+from vigil_schemas.recordings.zones import (
+    in_header,
+    speaks_of_a_zone,
+    speaks_of_cst,
+    speaks_of_local_time,
+    zone,
+)
 
 _TRIED: Final = 100
 """Rows in which a date must show that day and month can be taken for each other."""
@@ -47,6 +53,9 @@ class RowTimes:
             tally.guessed.append(joined)
         self.zone_at = layout.zone_column(recording, sample)
         self._zones: dict[str, tzinfo | None] = {}
+        self._asked_for = given
+        self._says_zone = False
+        """Whether the header, or a line before it, does."""
         self.reader = tally.reader = self._reader(given)
         self._decide_order()
 
@@ -84,6 +93,23 @@ class RowTimes:
         # A zone that is not known leaves the time unknown: never a wrong default.
         return None if found is None else self.reader.read(text, found)
 
+    def take_units(self, not_readings: set[int]) -> None:
+        """The zone that a row of units gives below the time, where nothing else does."""
+        if self._asked_for is not None or self.zone_at is not None or self._says_zone:
+            return
+        places = [at for at in self.columns if at is not None]
+        for line, cells in self._sample:
+            for text in (cell(cells, at).strip() for at in places if line in not_readings):
+                found = zone(text, self.reader.cst) or in_header(text, self.reader.cst)
+                if found is not None:
+                    self.reader.offset = found
+                    self._tally.stated.append(
+                        f"times without a zone are {found}, as the row of units says"
+                    )
+                    return
+                if self._told_of(text):
+                    return
+
     def check(self, not_readings: set[int]) -> None:
         """That there are rows, and that one of them has a time: mostly the first.
 
@@ -109,6 +135,7 @@ class RowTimes:
     def _reader(self, given: tzinfo | None) -> TimeReader:
         recording, stated = self._recording, self._tally.stated
         said = layout.stated_zone(recording, self.columns)
+        self._says_zone = said is not None
         cst = layout.meaning_of_cst(
             recording, self._sample, self.columns.date, self.zone_at, given or said
         )
@@ -132,13 +159,22 @@ class RowTimes:
                     " UTC: say --utc-offset -06:00 or +08:00"
                 )
             return cst
-        unknown = next((line for line in recording.preface if speaks_of_a_zone(line)), None)
-        if unknown is not None and self.zone_at is None:
-            guessed.append(
-                f"the zone in {unknown[:60]!r} is not known here; times are taken as UTC"
-                " (--utc-offset says otherwise)"
-            )
+        if self.zone_at is None:
+            names = (recording.header[at] for at in self.columns if at is not None)
+            for text in (*names, *filter(speaks_of_a_zone, recording.preface)):
+                if self._told_of(text):
+                    break
         return None
+
+    def _told_of(self, text: str) -> bool:
+        """A zone that is named and not known must not become UTC in silence."""
+        if not (speaks_of_a_zone(text) or speaks_of_local_time(text) or speaks_of_cst(text)):
+            return False
+        self._tally.guessed.append(
+            f"the zone in {text[:60]!r} is not known here; times are taken as UTC"
+            " (--utc-offset says otherwise)"
+        )
+        return True
 
     def _decide_order(self) -> None:
         name = self._recording.header[self.columns.date]

@@ -29,7 +29,15 @@ _IN_A_HEADER: Final = re.compile(
 _SAID_BEFORE: Final = re.compile(
     r"(?:time ?zone|時區|时区)[^A-Za-z0-9+-]*([A-Za-z]+/[A-Za-z_/]+|[A-Za-z0-9:+-]+)", re.IGNORECASE
 )
-_TAIWAN_TIME: Final = re.compile(r"[台臺][灣湾北]時間")
+_ZONE_WORD: Final = re.compile(r"time ?zone|時區|时区", re.IGNORECASE)
+_TAIWAN_TIME: Final = re.compile(
+    r"(?:[台臺][灣湾北]|中原|北京)(?:標準|标准)?[時时][間间區区]?"
+    r"|(?:taipei|taiwan) (?:standard )?time",
+    re.IGNORECASE,
+)
+_LOCAL: Final = re.compile(
+    r"(?<![A-Za-z])(?:local(?: ?time)?|L[SM]?T)(?![A-Za-z])|[當当本]地|地方[時时]", re.IGNORECASE
+)
 
 
 def parse_offset(text: str) -> timezone:
@@ -91,8 +99,8 @@ def in_preface(line: str, cst: tzinfo | None = None) -> tzinfo | None:
     """The zone that a line before the header gives: ``Time zone: UTC-5``."""
     said = _SAID_BEFORE.search(line)
     if said is None:
-        return None
-    if "taipei standard time" in line.lower():
+        return TAIWAN if _ZONE_WORD.search(line) and _TAIWAN_TIME.search(line) else None
+    if _TAIWAN_TIME.search(line):
         return TAIWAN
     return zone(said[1], cst)
 
@@ -100,6 +108,11 @@ def in_preface(line: str, cst: tzinfo | None = None) -> tzinfo | None:
 def speaks_of_cst(name: str) -> bool:
     """Whether a header names the zone that is Chicago's and Taipei's."""
     return re.search(r"(?<![A-Za-z])CST(?![A-Za-z])", name) is not None
+
+
+def speaks_of_local_time(name: str) -> bool:
+    """Whether a header says that its times are of a place that it does not name."""
+    return _LOCAL.search(name.replace("_", " ")) is not None
 
 
 def speaks_of_a_zone(line: str) -> bool:

@@ -96,6 +96,15 @@ def test_a_few_broken_bytes_do_not_make_it_another_encoding(shown: Any) -> None:
     assert told(lines, "not UTF-8 throughout", "utf-8")
 
 
+def test_the_rare_characters_of_a_station_are_one_however_many_rows_have_them(shown: Any) -> None:
+    """碁 and 鯤鯓 are beyond the frequent characters of Big5, 碁 beyond the standard's own."""
+    text = "監測時間,測站,溶氧,水溫,濁度,備註\n" + series(20, "碁鯤鯓,7.{i},25,9,")
+    words = ("--time", "監測時間", "--signals", "溶氧")
+    for named in ((), ("--encoding", "big5")):
+        rows, _ = shown(text.encode("cp950"), *words, *named)
+        assert [row["station"] for row in rows] == ["碁鯤鯓"] * 20
+
+
 @pytest.mark.parametrize(
     "header", ["Temp (°C),SpCond (µS/cm)", "Température,Débit", "Gewässer,Trübung", "±,x²"]
 )

@@ -156,3 +156,44 @@ def test_a_wrong_default_is_never_silent(shown: Any) -> None:
     assert told(lines, "x: 3 cells cannot be read: 'Ice' 3")
     _, lines = shown("t,x\n" + series(8, "{i}.5"), *words)
     assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("head", "zone"),
+    [
+        ("時間(台灣標準時間),ph\n", "UTC+08:00"),
+        ("時間（中原標準時間）,ph\n", "UTC+08:00"),
+        ("Time (Taipei Standard Time),ph\n", "UTC+08:00"),
+        ("時區：臺北標準時間\n時間,ph\n", "UTC+08:00"),
+        ("time,ph\nUTC+8,-\n", "UTC+08:00"),
+        ("time,ph\nyyyy-mm-dd (GMT+8),-\n", "UTC+08:00"),
+        ("time,ph\nTS,-\n(UTC+8),Avg\n", "UTC+08:00"),
+        ("time,ph\nUTC,-\n", "UTC"),
+        ("time (UTC+8),ph\nUTC,-\n", "UTC+08:00"),
+    ],
+)
+def test_a_zone_in_words_and_in_the_row_of_units(shown: Any, head: str, zone: str) -> None:
+    time = next(line for line in head.splitlines() if ",ph" in line).removesuffix(",ph")
+    rows, lines = shown(f"{head}2024-05-12 10:00,7\n", "--time", time, "--signals", "ph")
+    assert rows[0]["t"] == f"2024-05-12T{'10' if zone == 'UTC' else '02'}:00:00Z"
+    assert told(lines, f"times without a zone are {zone}, as the ")
+    asked = ("--time", time, "--signals", "ph", "--utc-offset", "-01:00")
+    rows, _ = shown(f"{head}2024-05-12 10:00,7\n", *asked)
+    assert rows[0]["t"] == "2024-05-12T11:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        *("Time (local),ph\n", "local_time,ph\n", "Time (LST),ph\n", "時間(當地時間),ph\n"),
+        *("time,ph\nlocal,-\n", "time,ph\nCST,-\n"),
+    ],
+)
+def test_local_time_does_not_become_utc_in_silence(shown: Any, head: str) -> None:
+    time = head.partition(",ph")[0]
+    words = ("--time", time, "--signals", "ph", "--strict")
+    rows, lines = shown(f"{head}2024-05-12 10:00,7\n", *words, status=3)
+    assert rows[0]["t"] == "2024-05-12T10:00:00Z"
+    assert told(lines, "is not known here; times are taken as UTC")
+    _, lines = shown(f"{head}2024-05-12 10:00Z,7\n", *words, "--utc-offset", "+08:00")
+    assert not told(lines, "not known here")
