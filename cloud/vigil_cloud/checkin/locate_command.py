@@ -60,9 +60,16 @@ def _lines(path: Path) -> list[str]:
 
 
 def _sensors(path: Path) -> list[Sensor]:
+    reader = csv.DictReader(_lines(path), skipinitialspace=True)
+    try:
+        return _placed(path, reader)
+    except csv.Error as error:  # a cell without an end, for one
+        raise BadTrack(f"{path.name}, line {reader.line_num + 1}: {error}") from error
+
+
+def _placed(path: Path, reader: csv.DictReader[str]) -> list[Sensor]:
     from vigil_cloud.checkin.locating import Sensor
 
-    reader = csv.DictReader(_lines(path), skipinitialspace=True)
     if missing := [name for name in ("sensor", "x", "y") if name not in (reader.fieldnames or ())]:
         raise BadTrack(f"{path.name} has no column {', '.join(missing)}")
     if again := twice(reader.fieldnames or ()):

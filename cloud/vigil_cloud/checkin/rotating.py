@@ -287,8 +287,16 @@ def _keys(session: Session) -> list[tuple[str, Key]]:
 
 def read_file(lines: Iterable[str]) -> list[NewBeacon]:
     """Beacons of a CSV file without a head. Raises ``BadBeaconFile``."""
+    reader = csv.reader(lines)
+    try:
+        return _beacons(reader)
+    except csv.Error as error:  # a cell without an end, for one
+        raise BadBeaconFile(f"line {reader.line_num}: {error}") from error
+
+
+def _beacons(rows: Iterable[list[str]]) -> list[NewBeacon]:
     found: list[NewBeacon] = []
-    for number, row in enumerate(csv.reader(lines), start=1):
+    for number, row in enumerate(rows, start=1):
         if not row:
             continue
         try:

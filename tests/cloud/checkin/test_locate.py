@@ -86,6 +86,7 @@ def test_who_looks_ahead_looks_ahead_two_hours(
         ("sensors.csv", "sensor,x,y,x\na,0,0,9\nb,1,1,9\n", "a column twice: x"),
         ("sensors.csv", "sensor,x,y\na,0,0,5\nb,1,1\n", "line 2: more cells"),
         ("sensors.csv", "sensor,x,y\na,0,nan\nb,1,1\n", "no place in metres"),
+        ("sensors.csv", 'sensor,x,y\na,0,0\n"' + "b,1,1\n" * 30_000, "field larger"),
         ("track.mbd", "", "holds no signal strength"),
         ("track.mbd", "1,a,beacon\n", "line 1"),
         ("track.mbd", "1,z,beacon,-60\n", "no sensor is named 'z'"),

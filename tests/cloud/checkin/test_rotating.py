@@ -306,7 +306,8 @@ def test_one_key_that_cannot_be_opened_costs_that_beacon_alone(worn: tuple[City,
 def test_files_of_beacons() -> None:
     (one,) = rotating.read_file([f"{SECRET.hex()},10,123456", ""])
     assert one == rotating.NewBeacon(SECRET, 10, 123_456)
-    for wrong in ("x,10,1", f"{SECRET.hex()},7,1", f"{SECRET.hex()},16,1", "00,10,1", "a,b"):
+    long = '"' + "0" * 140_000
+    for wrong in ("x,10,1", f"{SECRET.hex()},7,1", f"{SECRET.hex()},16,1", "00,10,1", "a,b", long):
         with pytest.raises(rotating.BadBeaconFile, match="line 1"):
             rotating.read_file([wrong])
 
