@@ -323,7 +323,8 @@ class Settings(BaseSettings):
     def _is_a_place(cls, value: str) -> str:
         if value:
             degrees = [float(part) for part in value.split(",")]
-            if len(degrees) != 2 or abs(degrees[0]) > 90 or abs(degrees[1]) > 180:
+            # What is no number is within nothing.
+            if not (len(degrees) == 2 and abs(degrees[0]) <= 90 and abs(degrees[1]) <= 180):
                 raise ValueError(f"{value!r} is not latitude,longitude")
         return value
 

@@ -124,12 +124,13 @@ class ConfigurationV1(Model):
     paused_devices: list[DeviceId] = Field(default_factory=list)
 
 
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 Setting = (
     bool
     | Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
-    | float
+    | _Finite
     | Annotated[str, Field(max_length=400)]
-    | Annotated[list[float], Field(max_length=16)]
+    | Annotated[list[_Finite], Field(max_length=16)]
 )
 """The value of one key, as ``gateway.toml`` would write it."""
 SettingKey = Annotated[

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from vigil_cloud import cli
+from vigil_cloud.commands.numbers import finite
 from vigil_cloud.config import load
 from vigil_cloud.preparation import prepare_database
 from vigil_cloud.stores import build_services
@@ -131,6 +132,28 @@ def test_no_command_is_forgotten_here() -> None:
         *RESTORES,
         *CHANGES_THE_KEY,
     }
+
+
+def options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        yield action
+        if isinstance(action.choices, dict):
+            for child in action.choices.values():
+                yield from options(child)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e400", "1e300", "x"])
+def test_a_number_of_an_option_is_one_that_can_be_reckoned_with(text: str) -> None:
+    """`--days nan` ended in a traceback, and `--position nan nan` was kept."""
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a number"):
+        finite(text)
+    assert finite("-7.5") == -7.5
+
+
+def test_no_option_takes_any_float() -> None:
+    """But sentinels of recordings, which are compared alone."""
+    plain = {one.dest for one in options(cli._parser()) if one.type is float}
+    assert plain <= {"sentinel", "keep"}
 
 
 @pytest.fixture(scope="module")

@@ -120,3 +120,9 @@ def test_objects_by_their_address(tmp_path: Path) -> None:
     assert isinstance(built("s3://bucket"), S3Objects)
     with pytest.raises(ConfigurationError, match="objects_url"):
         built("ftp://somewhere")
+
+
+@pytest.mark.parametrize("place", ["nan,nan", "inf,0", "0,1e400", "91,0", "23.5"])
+def test_a_station_is_a_place_on_earth(place: str) -> None:
+    with pytest.raises(ConfigurationError):
+        load(secret_key=GOOD, emergency_station=place)

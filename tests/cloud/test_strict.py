@@ -89,3 +89,17 @@ def test_a_body_is_not_coerced(city: City) -> None:
             "/api/v1/gateways/gw-east/configurations", json={"health_interval_s": value}
         )
         assert answer.status_code == 422, value
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_a_setting_is_no_number_that_json_does_not_know(city: City, number: str) -> None:
+    """What reads a body takes them; PostgreSQL, and every browser, does not."""
+    city.birth()
+    maintainer = city.client("maintainer")
+    for wanted in (number, f"[1.0, {number}]"):
+        answer = maintainer.post(
+            "/api/v1/gateways/gw-east/configurations",
+            content=f'{{"settings": {{"sonde-1": {{"interval_s": {wanted}}}}}}}',
+            headers={"Content-Type": "application/json"},
+        )
+        assert answer.status_code == 422, answer.text

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from vigil_cloud.commands.numbers import finite
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
         action.add_argument("person")
         action.add_argument("account")
     make.add_argument("--scopes", type=_own_scopes, default=[], help=_OWN)
-    make.add_argument("--days", type=float, default=365.0, help="default: 365; at most 366")
+    make.add_argument("--days", type=finite, default=365.0, help="default: 365; at most 366")
     consent = add_subject(commands, "consent", "who may know where a person is")
     add_command(consent, "list", _consents, "of one person", common).add_argument("person")
     grant = add_command(consent, "grant", _grant, "let a relative know", common)
     grant.add_argument("person")
     grant.add_argument("account")
-    grant.add_argument("--days", type=float, default=30.0, help="default: 30; at most 366")
+    grant.add_argument("--days", type=finite, default=30.0, help="default: 30; at most 366")
     default = ["last_place", "footprint"]
     grant.add_argument(
         "--scopes", type=_scopes, default=default, help=f"{_SCOPES}; default: {','.join(default)}"

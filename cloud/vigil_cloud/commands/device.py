@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from vigil_cloud.commands.numbers import finite
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     shelve.add_argument("device")
     shelve.add_argument("--reason", required=True, help="shown with it")
-    shelve.add_argument("--hours", type=float, help="its end; needed but for --out-of-service")
+    shelve.add_argument("--hours", type=finite, help="its end; needed but for --out-of-service")
     shelve.add_argument("--parameter", default="", help="this one alone")
     shelve.add_argument(
         "--out-of-service", action="store_true", help="also what is critical calls nobody"

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from vigil_cloud import config
+from vigil_cloud.commands.numbers import finite
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 
 
@@ -20,9 +21,9 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     enrol.add_argument("gateway")
     enrol.add_argument("--name", default="", help="for people, as `North gate`")
-    enrol.add_argument("--latitude", type=float, help="degrees, WGS 84")
-    enrol.add_argument("--longitude", type=float)
-    enrol.add_argument("--hours", type=float, default=1.0, help="the code's time (1)")
+    enrol.add_argument("--latitude", type=finite, help="degrees, WGS 84")
+    enrol.add_argument("--longitude", type=finite)
+    enrol.add_argument("--hours", type=finite, default=1.0, help="the code's time (1)")
     enrol.add_argument(
         "--replace",
         action="store_true",

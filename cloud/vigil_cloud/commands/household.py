@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from vigil_cloud.commands.numbers import finite
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ def _add_households(commands: Commands, common: argparse.ArgumentParser) -> None
     put.add_argument("name")
     put.add_argument("--address", default="")
     put.add_argument("--district")
-    put.add_argument("--position", type=float, nargs=2, metavar=("LATITUDE", "LONGITUDE"))
+    put.add_argument("--position", type=finite, nargs=2, metavar=("LATITUDE", "LONGITUDE"))
     join = add_command(home, "add-member", _add_member, "somebody belongs to it", common)
     join.add_argument("household")
     who = join.add_mutually_exclusive_group(required=True)
     who.add_argument("--account")
     who.add_argument("--person")
     join.add_argument("--relation", choices=RELATIONS, default="resident")
-    join.add_argument("--days", type=float, help="for so long; else for good")
+    join.add_argument("--days", type=finite, help="for so long; else for good")
     leave = add_command(home, "remove-member", _remove_member, "they belong to it no more", common)
     leave.add_argument("household")
     leave.add_argument("number", type=int, help="from `household list`")

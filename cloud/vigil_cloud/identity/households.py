@@ -101,6 +101,8 @@ def put(
     ``UnknownDistrict``, ``WrongSecretKey``."""
     if not wanted.name.strip():
         raise BadHousehold("a household needs a name")
+    if wanted.position is not None and not _on_earth(*wanted.position):
+        raise BadHousehold("a latitude lies within 90 degrees and a longitude within 180")
     if wanted.district is not None:
         districts.require(session, wanted.district)
     own = person_keys.make(session, cipher, own_key(key), now)
@@ -125,6 +127,11 @@ def put(
         _take_along(session, key, before, wanted.district, by=by, now=now)
     done = "household.added" if row is None else "household.changed"
     audit.append(session, at=now, account=by, action=done, subject=key)
+
+
+def _on_earth(latitude: float, longitude: float) -> bool:
+    """What is no number is not."""
+    return abs(latitude) <= 90 and abs(longitude) <= 180
 
 
 def _require_other_name(session: Session, key: str) -> None:

@@ -188,7 +188,7 @@ def _read(column: Column, text: str) -> Cell:
         raise BadEntry(column.name, "is yes or no")
     if column.kind == "number":
         try:
-            return float(text)
+            return float(text)  # and finite: ``port.written``
         except ValueError as error:
             raise BadEntry(column.name, "is a number") from error
     if column.kind == "words":

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf, isfinite
 from typing import ClassVar, Final, Literal
 
 from sqlalchemy.orm import Session
@@ -145,6 +146,18 @@ def new_key(register: Register, key: str) -> None:
         raise BadEntry(register.key, f"is one line of at most {LONGEST_KEY} characters")
 
 
+def _number(column: Column, value: Cell) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadEntry(column.name, "is a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = inf
+    if not isfinite(number):
+        raise BadEntry(column.name, "is a number")
+    return number
+
+
 def _cell(column: Column, value: Cell) -> Cell:
     if value is None:
         return [] if column.kind == "words" else None
@@ -153,9 +166,7 @@ def _cell(column: Column, value: Cell) -> Cell:
             raise BadEntry(column.name, "is yes or no")
         return value
     if column.kind == "number":
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise BadEntry(column.name, "is a number")
-        return float(value)
+        return _number(column, value)
     if column.kind == "words":
         words = value if isinstance(value, list) else None
         if words is None or not all(isinstance(one, str) for one in words):

@@ -10,7 +10,7 @@ from vigil_cloud.parameters import ONE_LINE
 from vigil_cloud.registers.port import ColumnKind
 from vigil_schemas.types import UtcDatetime
 
-CellValue = str | bool | float | list[str] | None
+CellValue = str | bool | Annotated[float, Field(allow_inf_nan=False)] | list[str] | None
 EntryKey = Annotated[str, Field(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 

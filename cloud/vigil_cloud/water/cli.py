@@ -8,6 +8,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from vigil_cloud.commands.numbers import finite
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 from vigil_cloud.water import detect_command, trace_command, transport_command
 
@@ -25,12 +26,12 @@ def add(commands: Commands, common: argparse.ArgumentParser) -> None:
     rules = add_command(
         actions, "rules", _rules, "show or set what belongs to one incident", common
     )
-    rules.add_argument("--join-minutes", type=float, help="so far apart they are one incident")
-    rules.add_argument("--reopen-minutes", type=float, help="so long after its end it opens again")
-    rules.add_argument("--neighbour-m", type=float, help="neighbours, in metres along the water")
-    rules.add_argument("--longest-hours", type=float, help="what begins later calls anew")
+    rules.add_argument("--join-minutes", type=finite, help="so far apart they are one incident")
+    rules.add_argument("--reopen-minutes", type=finite, help="so long after its end it opens again")
+    rules.add_argument("--neighbour-m", type=finite, help="neighbours, in metres along the water")
+    rules.add_argument("--longest-hours", type=finite, help="what begins later calls anew")
     text = "false alarms of the detector per probe and week; 0: it calls nobody"
-    rules.add_argument("--false-per-week", type=float, help=text)
+    rules.add_argument("--false-per-week", type=finite, help=text)
     text = (
         "velocities of reaches at moments, for the search for sources; all of the file or nothing"
     )

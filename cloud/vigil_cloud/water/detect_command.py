@@ -16,6 +16,7 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from vigil_cloud.commands.numbers import finite
 from vigil_schemas.recordings import options as reading
 from vigil_schemas.recordings.errors import OptionWrong
 from vigil_schemas.recordings.limits import Limits
@@ -41,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     text = "rows up to this time only teach; they are written with anomaly 0"
     parser.add_argument("--train", metavar="UNTIL", help=text)
     text = "false alarms per station and week that are granted (0.4)"
-    parser.add_argument("--false-per-week", type=float, default=0.4, metavar="N", help=text)
+    parser.add_argument("--false-per-week", type=finite, default=0.4, metavar="N", help=text)
     parser.add_argument("--out", required=True, type=Path, metavar="FLAGS.csv")
 
 

@@ -54,6 +54,8 @@ GS524N_MESSAGES: Final[Mapping[str, int]] = {
 }
 """As the manufacturer's decoder names them in ChirpStack's ``object``."""
 _SMOKE_SENSOR: Final = 1
+_MOST: Final = 1e9
+"""The contract's own bound of what an alarm measures."""
 
 
 def gs524n(frame: bytes, _port: int | None = None) -> AlarmReport:
@@ -87,7 +89,12 @@ def gs524n_message(
     if percent is not None and float(percent).is_integer():
         percent = int(percent)
     doubtful = not known
-    unreadable = ("smoke",) if doubtful else ()
+    told, shown = (density, temperature), (_stated(density), _stated(temperature))
+    unreadable = [
+        *(("smoke",) if doubtful else ()),
+        *(() if battery is None or percent is not None else ("battery",)),
+        *(("measure",) if told != shown else ()),
+    ]
     return AlarmReport(
         smoke=None if doubtful else smoke,
         doubtful=("smoke",) if doubtful else (),
@@ -98,12 +105,18 @@ def gs524n_message(
         muted={_SILENT: True, _ALARM: False, _NORMAL: False}.get(message),
         battery_low=low,
         battery_percent=percent,
-        smoke_density=density,
-        temperature=temperature,
+        smoke_density=shown[0],
+        temperature=shown[1],
         has_fire_key=smoke is not None,
         plainly_fire=True,
-        unreadable=(*unreadable, *(() if battery is None or percent is not None else ("battery",))),
+        unreadable=tuple(unreadable),
     )
+
+
+def _stated(value: float | None) -> float | None:
+    """What is measured; ``None`` of what no event holds (``1e999`` of a decoder): an alarm is not
+    lost for it."""
+    return value if value is not None and abs(value) <= _MOST else None
 
 
 # -- TG563A

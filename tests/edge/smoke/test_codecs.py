@@ -207,6 +207,10 @@ def test_chirpstack_takes_the_codec_by_the_profile(
     [
         ({"event": "alarm", "battery": 90, "concentration": 40, "type": "smoke sensor"},
          {"smoke": True, "battery_percent": 90, "test": False, "muted": False}),
+        ({"event": "alarm", "battery": "1e999", "concentration": "1e999"},
+         {"smoke": True, "test": False, "muted": False, "unreadable": ["battery", "measure"]}),
+        ({"event": "alarm", "concentration": float("nan"), "temperature": float("inf")},
+         {"smoke": True, "test": False, "muted": False, "unreadable": ["measure"]}),
         ({"event": "testing alarm with low battery", "battery": 5, "concentration": 0},
          {"smoke": False, "battery_percent": 5, "test": True, "battery_low": True}),
         ({"message_type": "normal", "battery": 99, "concentration": 0},

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import isfinite, nan
 from typing import ClassVar, Final
 
 from pydantic import ValidationError
@@ -207,9 +208,12 @@ def _number(row: Mapping[str, str], name: str) -> float | None:
     if not row[name]:
         return None
     try:
-        return float(row[name])
-    except ValueError as error:
-        raise _BadRow(f"{name}: {row[name][:20]!r} is no number") from error
+        number = float(row[name])
+    except ValueError:
+        number = nan
+    if not isfinite(number):
+        raise _BadRow(f"{name}: {row[name][:20]!r} is no number")
+    return number
 
 
 def _said(error: Exception) -> str:

@@ -24,6 +24,8 @@ FRAME_S: Final = 15.0
 """A camera that sends a byte now and then never falls silent: so long it may take for a frame,
 the first one from when it was connected to, headers and all."""
 MAX_HEADER_BYTES: Final = 8192
+_NO_TIME_S: Final = 253_402_300_800.0
+"""The year 10000, which no clock shows."""
 _NO_FRAME: Final = "no whole frame for {:g} s, though bytes come"
 _BOUNDARY = re.compile(r'boundary="?([^";,]+)"?', re.IGNORECASE)
 
@@ -185,8 +187,9 @@ def _headers(text: bytes) -> dict[str, str]:
 
 
 def _timestamp(headers: dict[str, str]) -> float:
-    """``X-Timestamp`` in seconds since 1970; 0 where the camera gives none."""
+    """``X-Timestamp`` in seconds since 1970; 0 where the camera gives none, or what is no time."""
     try:
-        return max(0.0, float(headers.get("x-timestamp", "0")))
+        told = float(headers.get("x-timestamp", "0"))
     except ValueError:
         return 0.0
+    return told if 0.0 < told < _NO_TIME_S else 0.0

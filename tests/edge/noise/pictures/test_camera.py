@@ -59,6 +59,14 @@ def test_garbage_is_counted_and_not_kept() -> None:
     assert second is not None
 
 
+@pytest.mark.parametrize("stamp", ["inf", "-inf", "nan", "1e400", "1e300", "-5", "", "now"])
+def test_a_stamp_that_is_no_time_is_none(stamp: str) -> None:
+    """Else ``-Infinity`` stands in the evidence."""
+    stream = part(SMALL, 7.0).replace(b"7.000000", stamp.encode()) + b"--frame"
+    (frame,) = MultipartParser("frame").feed(stream)
+    assert frame == Frame(0.0, SMALL)
+
+
 def test_a_stream_out_of_step_is_given_up() -> None:
     parser = MultipartParser("frame")
     with pytest.raises(ValueError, match="boundary"):
