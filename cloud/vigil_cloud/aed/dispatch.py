@@ -175,11 +175,12 @@ def dispatch(
     if not asked:
         return Plan()
     fastest = max(one.speed_mps for one in asked)
+    aeds, changing = _of_use(aeds, moment)
     places, people = [one.at for one in aeds], [one.at for one in asked]
     found = (
         straight(patient, places, people)
         if streets is None
-        else reach(streets, patient, places, people, fastest * REACH_S)
+        else reach(streets, patient, places, people, fastest * REACH_S, changing)
     )
     candidates: list[Candidate] = []
     lapsed: list[str] = []
@@ -192,6 +193,23 @@ def dispatch(
         else:
             candidates.append(one)
     return Plan(tuple(choose(candidates)), tuple(candidates), tuple(lapsed))
+
+
+def _of_use(aeds: Sequence[Aed], moment: datetime) -> tuple[list[Aed], set[int]]:
+    """Those that are open at some time before the ambulance is there; which of them not always."""
+    whole = moment.replace(second=0, microsecond=0)
+    looks = [moment] + [
+        whole + timedelta(minutes=minute) for minute in range(1, int(REACH_S // 60) + 1)
+    ]
+    found: list[Aed] = []
+    changing: set[int] = set()
+    for one in aeds:
+        is_open = {one.open_at(look) for look in looks}
+        if True in is_open:
+            if False in is_open:
+                changing.add(len(found))
+            found.append(one)
+    return found, changing
 
 
 def _candidate(

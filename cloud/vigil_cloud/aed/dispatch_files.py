@@ -72,15 +72,15 @@ def aeds(path: Path) -> list[Aed]:
 
 
 def streets(path: Path) -> list[list[Position]]:
-    """LineStrings and MultiLineStrings of a GeoJSON file. Raises ``BadDispatchFile``,
-    ``OSError``."""
+    """LineStrings and MultiLineStrings of a GeoJSON file that lead somewhere. Raises
+    ``BadDispatchFile``, ``OSError``."""
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
-        found = list(_lines(document))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        found = [line for line in _lines(document) if len(set(line)) > 1]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise BadDispatchFile(path, 0, "", f"is no GeoJSON of streets: {error}") from error
-    if not any(len(line) > 1 for line in found):
-        raise BadDispatchFile(path, 0, "", "holds not one LineString")
+    if not found:
+        raise BadDispatchFile(path, 0, "", "holds not one LineString that leads anywhere")
     return found
 
 

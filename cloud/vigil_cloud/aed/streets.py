@@ -6,7 +6,7 @@ defibrillator and a patient stand beside the nearest street and reach it straigh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
 Position = tuple[float, float]
@@ -28,6 +28,12 @@ _SAMPLE_M: Final = 50.0
 """Streets are sampled this finely to find the nearest one."""
 _LEAST_M: Final = 1e-6
 """A sparse graph has no edge of length 0."""
+_FRAGMENT_M: Final = 300.0
+_FRAGMENT_SHARE: Final = 0.01
+"""Streets that nothing joins to the others, no longer than this and no more of all than that, are
+taken for a gap in the map (a path through a park, a yard) and not for an island."""
+MOST_AEDS: Final = 40
+"""So many of those that open or close just now are looked at one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ def metres(origin: Position, positions: Sequence[Position] | NDArray[np.float64]
 
 def network(lines: Sequence[Sequence[Position]], origin: Position) -> Network:
     """Lines are joined where their vertices coincide; where they only cross (a bridge) they are
-    not. Raises ``ValueError`` where there is not one segment."""
+    not. Fragments are left out: whoever stands on one is beside the nearest street that leads
+    somewhere. Raises ``ValueError`` where there is not one segment."""
     ends: list[tuple[int, int]] = []
     numbers: dict[Position, int] = {}
     for line in lines:
@@ -68,9 +75,23 @@ def network(lines: Sequence[Sequence[Position]], origin: Position) -> Network:
     if not ends:
         raise ValueError("there is no street")
     nodes = metres(origin, list(numbers))
-    segments = np.unique(np.asarray(ends, dtype=np.int64), axis=0)
+    segments = _joined(nodes, np.unique(np.asarray(ends, dtype=np.int64), axis=0))
     samples, sampled = _samples(nodes, segments)
     return Network(origin, nodes, segments, cKDTree(samples), sampled)
+
+
+def _joined(nodes: Metres, segments: Indices) -> Indices:
+    """Without the fragments; a map that is made of nothing else is left as it is."""
+    lengths = np.hypot(*(nodes[segments[:, 1]] - nodes[segments[:, 0]]).T)
+    shape = (len(nodes), len(nodes))
+    graph = coo_matrix((np.ones(len(segments)), (segments[:, 0], segments[:, 1])), shape=shape)
+    part = connected_components(graph, directed=False)[1][segments[:, 0]]
+    sums = np.bincount(part, weights=lengths)
+    fragment = (sums <= _FRAGMENT_M) & (sums <= _FRAGMENT_SHARE * sums.sum())
+    if sums[fragment].sum() > sums.sum() / 2:
+        return segments
+    kept: Indices = segments[~fragment[part]]
+    return kept
 
 
 def _samples(nodes: Metres, segments: Indices) -> tuple[Metres, Indices]:
@@ -90,7 +111,7 @@ class Reach:
     to_patient: Metres
     """(people,)"""
     to_aed: Metres
-    """(aeds, people): from each person to each defibrillator."""
+    """(aeds, people): from each person to each defibrillator that is the best for them."""
     aed_to_patient: Metres
     """(aeds,)"""
 
@@ -101,12 +122,13 @@ def reach(
     aeds: Sequence[Position],
     people: Sequence[Position],
     limit_m: float,
-    most_aeds: int = 40,
+    changing: Collection[int] = (),
 ) -> Reach:
-    """How far everybody is from the patient and from the defibrillators near the patient.
+    """How far everybody is from the patient and from the defibrillators.
 
-    Ways longer than ``limit_m`` and defibrillators beyond the ``most_aeds`` nearest count as out
-    of reach.
+    Of those that stay open each person has the way by the best one alone; ``changing``, which
+    open or close just now, are each told, the ``MOST_AEDS`` nearest of them. Ways longer than
+    ``limit_m`` count as out of reach.
     """
     points = metres(streets.origin, [patient, *aeds, *people])
     graph, first = _with_points(streets, points)
@@ -115,11 +137,43 @@ def reach(
     aed_nodes, people_nodes = own[1 : 1 + len(aeds)], own[1 + len(aeds) :]
     aed_m = from_patient[aed_nodes]
     to_aed = np.full((len(aeds), len(people)), np.inf)
-    near = [n for n in np.argsort(aed_m, kind="stable")[:most_aeds] if np.isfinite(aed_m[n])]
-    if near and len(people):
-        found = dijkstra(graph, directed=False, indices=aed_nodes[near], limit=limit_m)
-        to_aed[near] = found[:, people_nodes]
+    near = [n for n in np.argsort(aed_m, kind="stable") if np.isfinite(aed_m[n])]
+    steady = np.array([n for n in near if n not in changing], dtype=np.int64)
+    if len(steady) and len(people):
+        by, totals = _by_the_best(graph, aed_nodes[steady], aed_m[steady], limit_m)
+        found = np.flatnonzero(np.isfinite(totals[people_nodes]))
+        which = steady[by[people_nodes[found]]]
+        to_aed[which, found] = np.maximum(0.0, totals[people_nodes[found]] - aed_m[which])
+    one_by_one = [n for n in near if n in changing][:MOST_AEDS]
+    if one_by_one and len(people):
+        ways = dijkstra(graph, directed=False, indices=aed_nodes[one_by_one], limit=limit_m)
+        to_aed[one_by_one] = ways[:, people_nodes]
     return Reach(from_patient[people_nodes], to_aed, aed_m)
+
+
+def _by_the_best(
+    graph: csr_matrix, aeds: Indices, aed_m: Metres, limit_m: float
+) -> tuple[Indices, Metres]:
+    """Of each node: by which of these AEDs the patient is nearest, and how far that is in all.
+
+    One search from a place beyond all of them, as far from each as the patient is.
+    """
+    size = graph.shape[0]
+    ends = graph.tocoo()
+    weights = np.concatenate((ends.data, np.maximum(aed_m, _LEAST_M)))
+    rows = np.concatenate((ends.row, np.full(len(aeds), size)))
+    columns = np.concatenate((ends.col, aeds))
+    beyond = coo_matrix((weights, (rows, columns)), shape=(size + 1, size + 1)).tocsr()
+    totals, before = dijkstra(
+        beyond, directed=False, indices=size, limit=limit_m, return_predecessors=True
+    )
+    here = np.arange(size + 1)
+    root = np.where((before < 0) | (before == size), here, before).astype(np.int64)
+    while not np.array_equal(further := root[root], root):
+        root = further
+    number = np.zeros(size + 1, dtype=np.int64)
+    number[aeds] = np.arange(len(aeds))
+    return number[root], totals
 
 
 def straight(

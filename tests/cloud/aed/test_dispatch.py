@@ -244,6 +244,56 @@ def test_ways_along_a_grid_are_those_of_a_taxi(places: list[tuple[float, float]]
         assert metres <= abs(x) + abs(y) + 2 * step
 
 
+def test_an_open_aed_counts_however_many_closed_ones_are_nearer() -> None:
+    """At night every office is nearer than the one that is open."""
+    closed = [Aed(f"office-{n}", at(10 + n), daily(Hours(8 * 60, 17 * 60))) for n in range(60)]
+    night = NOON.replace(hour=23)
+    found = plan([volunteer("one", at(-200))], [*closed, Aed("police", at(150))], moment=night)
+    role, predicted_s = called(found)["one"]
+    assert role == "aed"
+    assert predicted_s == pytest.approx(10 + (350 + 150) / 2, abs=0.2)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-900, 900), st.floats(-300, 300)), min_size=1, max_size=60),
+    st.lists(st.tuples(st.floats(-900, 900), st.floats(-300, 300)), min_size=1, max_size=6),
+)
+def test_everybody_fetches_the_aed_that_is_the_shortest_way(
+    aeds: list[tuple[float, float]], people: list[tuple[float, float]]
+) -> None:
+    """Whether one search finds it or one for each: the same ways, of any number."""
+    columns = [[at(x, y) for y in range(-300, 301, 100)] for x in range(-900, 901, 100)]
+    rows = [[at(x, y) for x in range(-900, 901, 100)] for y in range(-300, 301, 100)]
+    streets = network([*columns, *rows], HERE)
+    places, persons = [at(*one) for one in aeds], [at(*one) for one in people]
+    best = reach(streets, HERE, places, persons, 10_000.0)
+    ways = [reach(streets, HERE, [place], persons, 10_000.0, {0}) for place in places]
+    shortest = [
+        min(float(way.to_aed[0, n] + way.aed_to_patient[0]) for way in ways)
+        for n in range(len(persons))
+    ]
+    told = (best.to_aed + best.aed_to_patient[:, None]).min(axis=0)
+    assert told == pytest.approx(shortest, abs=1e-3)
+
+
+def test_a_path_that_the_map_joins_to_nothing_is_no_island() -> None:
+    """A gap of the map: on foot one leaves a park. A street of its own stays one."""
+    city = [[at(-9000, 30), at(9000, 30)]]
+    park = [[at(-20), at(20)]]
+    people = [volunteer("near", at(300, 30)), volunteer("in-the-park", at(-15))]
+    found = {c.who: c.patient_s for c in plan(people, lines=[*city, *park]).candidates}
+    assert found["near"] == pytest.approx(10 + (300 + 30) / 2, rel=0.01)
+    assert found["in-the-park"] == pytest.approx(10 + (15 + 2 * 30) / 2, rel=0.01)
+    island = plan([volunteer("near", at(300, 30))], lines=[*city, [at(-200), at(200)]])
+    assert not island.phases, "400 m of streets are an island"
+
+
+def test_a_map_of_fragments_alone_is_left_as_it_is() -> None:
+    apart = [[at(100 * n), at(100 * n + 80)] for n in range(200)]
+    assert len(network(apart, HERE).segments) == 200
+    assert plan([volunteer("one", at(70))], lines=apart).phases
+
+
 def files(tmp_path: Path) -> list[str]:
     header = (
         "id,lon,lat,speed_mps,available,certificate_until,asked_day,accepted_day,"
@@ -302,6 +352,7 @@ def test_the_command_prints_phases(tmp_path: Path, capsys: pytest.CaptureFixture
         ("aeds.csv", "24:00", "00:00", ":2: closes"),
         ("streets.geojson", "LineString", "Point", "LineString"),
         ("streets.geojson", "{", "", "GeoJSON"),
+        ("streets.geojson", '"coordinates": [[', '"coordinates": [[1], [', "GeoJSON"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line_with_its_place(
@@ -320,6 +371,24 @@ def test_a_wrong_file_is_refused_in_one_line_with_its_place(
     assert cli.main(words) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert said in line
+
+
+@pytest.mark.parametrize(
+    "corners", [[], [[120.44, 23.48]], [[120.44, 23.48]] * 2, [[120.44, 23.48], [120.44, 23.48, 7]]]
+)
+def test_streets_that_lead_nowhere_are_no_streets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], corners: list[list[float]]
+) -> None:
+    words = files(tmp_path)
+    nowhere = {"type": "LineString", "coordinates": corners}
+    (tmp_path / "streets.geojson").write_text(json.dumps(nowhere), "utf-8")
+    assert cli.main(words) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "not one LineString" in line
+    street = {"type": "LineString", "coordinates": [list(each) for each in STREET[0]]}
+    both = {"type": "GeometryCollection", "geometries": [nowhere, street]}
+    (tmp_path / "streets.geojson").write_text(json.dumps(both), "utf-8")
+    assert cli.main(words) == 0
 
 
 @pytest.mark.parametrize(
