@@ -137,9 +137,11 @@ def _report(event: _Event) -> AlarmReport:
             frame = event.frame()
             if frame is not None:
                 return lorawan.DECODERS[codec](frame, event.whole("fPort"))
-        except FrameMalformed:
-            if not isinstance(decoded, Pairs) or not decoded.pairs:
+        except FrameMalformed as error:
+            said = _of_object(decoded) if isinstance(decoded, Pairs) and decoded.pairs else None
+            if said is None or (error.may_be_fire and not (said.has_fire_key or said.doubtful)):
                 raise
+            return said
     if isinstance(decoded, Pairs):
         return _of_object(decoded)
     if event.at("batteryLevelUnavailable") is not None or event.at("batteryLevel") is not None:

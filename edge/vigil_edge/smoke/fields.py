@@ -20,7 +20,10 @@ _TEST_KEYS: Final = (
     *("selftest_state", "self_test_state"),
 )
 """Not ``self_test`` or ``self_checking``: those are commands, and some stay true for ever."""
-_SELF_TEST_KEYS: Final = ("self_test_result", "checking_result", "selftest_result", "test_result")
+_SELF_TEST_KEYS: Final = (
+    *("self_test_result", "checking_result", "selftest_result", "test_result"),
+    *("self_checking_result", "self_check_result", "selfcheck_result", "check_result"),
+)
 _SELF_TESTS: Final = ("self_test", "selftest", "self_checking", "self_check")
 """Commands on most devices; a failure that is said there is one."""
 _FAULT: Final = word_set("trouble fault faults malfunction failure defect defective error")

@@ -60,12 +60,13 @@ _MOST: Final = 1e9
 
 def gs524n(frame: bytes, _port: int | None = None) -> AlarmReport:
     """Six bytes that sum to 0; the port can be set on the device, and tells nothing."""
+    message = frame[1] & 0x0F if len(frame) > 1 else 0
+    burns = message in (_ALARM, _SILENT)
     if len(frame) != 6:
-        raise FrameMalformed(f"a GS524N sends 6 bytes, not {len(frame)}")
-    message = frame[1] & 0x0F
+        raise FrameMalformed(f"a GS524N sends 6 bytes, not {len(frame)}", may_be_fire=burns)
     if sum(frame) % 256:
         said = f"checksum wrong: the six bytes {frame.hex()} sum to {sum(frame) % 256}, not to 0"
-        raise FrameMalformed(said, may_be_fire=message in (_ALARM, _SILENT))
+        raise FrameMalformed(said, may_be_fire=burns)
     if frame[1] >> 4 != _SMOKE_SENSOR:
         raise FrameMalformed(f"sensor type {frame[1] >> 4} is no smoke alarm (1)")
     return gs524n_message(

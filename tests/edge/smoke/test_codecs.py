@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import data
 from vigil_edge.cli import main
 from vigil_edge.smoke import chirpstack, lorawan, matter
-from vigil_edge.smoke.errors import PayloadMalformed
+from vigil_edge.smoke.errors import FrameMalformed, PayloadMalformed
 
 KEYS = [
     *("smoke", "heat", "co", "gas", "battery_percent", "battery_low", "fault", "test", "tamper"),
@@ -242,8 +242,22 @@ def test_chirpstack_of_a_broken_frame_takes_the_object(capsys: pytest.CaptureFix
     assert "checksum" in refused(capsys, "chirpstack", uplink("GS524N", broken))
     event = uplink("GS524N", broken, object={"event": "alarm"})
     assert decoded(capsys, "chirpstack", event)["smoke"] is True
+    silent = uplink("GS524N", broken, object={"temperature": 28})
+    assert "checksum" in refused(capsys, "chirpstack", silent), "what may be a fire is told"
+    idle = uplink("GS524N", gs524n(7)[:-1] + b"\0", object={"temperature": 28})
+    assert decoded(capsys, "chirpstack", idle) == {}
     assert "base64" in refused(capsys, "chirpstack", uplink("GS524N", data="!"))
     assert "no codec" in refused(capsys, "chirpstack", uplink("thermometer", b"\1\2"))
+
+
+def test_a_frame_cut_or_lengthened_may_still_be_a_fire() -> None:
+    for frame in (gs524n(1)[:5], gs524n(1) + b"\0"):
+        with pytest.raises(FrameMalformed) as refusal:
+            lorawan.gs524n(frame)
+        assert refusal.value.may_be_fire
+    with pytest.raises(FrameMalformed) as refusal:
+        lorawan.gs524n(gs524n(7)[:5])
+    assert not refusal.value.may_be_fire
 
 
 def test_chirpstack_besides_uplinks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,7 @@ def decoded(capsys: pytest.CaptureFixture[str], payload: str) -> dict[str, Any]:
         ({"smoke_state": "detecting", "lifecycle": 365}, {}),
         ({"smoke": False, "checking_result": "check_success"}, {"smoke": False, "fault": False}),
         ({"smoke": False, "checking_result": "checking"}, {"smoke": False}),
+        ({"smoke": False, "self_checking_result": "failure"}, {"smoke": False, "fault": True}),
         ({"linkage_alarm": True, "smoke_sensitivity": "high", "alarm_volume": "high"}, {}),
         ({"heat": {"state": "alarm"}}, {"heat": True}),
         ({"alarm_smoke": "ON"}, {"smoke": True}),
