@@ -39,7 +39,7 @@ from vigil_cloud.commands import (
 from vigil_cloud.commands.opening import Run, common_options
 from vigil_cloud.shipped import SHIPPED
 from vigil_schemas import completion
-from vigil_schemas.entrance import software
+from vigil_schemas.entrance import one_line, software
 from vigil_schemas.errors import VigilError
 
 SUBJECTS: Final = (
@@ -73,13 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(options)
     except VigilError as error:
-        print(f"vigil-cloud: {error.code}: {error}", file=sys.stderr)
+        print(f"vigil-cloud: {error.code}: {one_line(error)}", file=sys.stderr)
     except BrokenPipeError:
         # Whoever read our output has seen enough; point stdout elsewhere for the exit's flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a folder or a certificate that cannot be used
-        print(f"vigil-cloud: file-unavailable: {error}", file=sys.stderr)
+        print(f"vigil-cloud: file-unavailable: {one_line(error)}", file=sys.stderr)
     except Exception as error:
         if not _is_of_the_database(error):
             raise

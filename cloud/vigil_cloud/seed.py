@@ -185,12 +185,12 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Seed:
         raise BadSeed(f"{path}: {error.strerror}") from error
     except EnvironmentMissing as error:
         raise BadSeed(f"{path}: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSeed(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadSeed(f"{path}: {where}: {first['msg']}") from None
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, a number of endless digits
+        raise BadSeed(f"{path}: {error}") from error
 
 
 def _draw(services: Services, wanted: SeedStreetMap | None, folder: Path) -> None:

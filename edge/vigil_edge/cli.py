@@ -27,7 +27,7 @@ from vigil_edge.enrolment.arguments import SERVICE, add_enrolment_arguments, of_
 from vigil_edge.packages import PackageMissing, extra_of
 from vigil_edge.registry import DOMAINS
 from vigil_schemas import completion
-from vigil_schemas.entrance import software
+from vigil_schemas.entrance import one_line, software
 from vigil_schemas.errors import VigilError
 
 
@@ -44,20 +44,20 @@ def main(argv: Sequence[str] | None = None, domains: Sequence[EdgeDomain] = DOMA
         if words[0] not in {domain.key for domain in domains} or _is_ours(error):
             raise  # nothing of a domain's extra: `entrance` says what to install
         absent = PackageMissing(error.name or str(error), extra_of(words[0]))
-        print(f"vigil-edge: {absent.code}: {absent}", file=sys.stderr)
+        print(f"vigil-edge: {absent.code}: {one_line(absent)}", file=sys.stderr)
         return 2
     except ConfigError as error:
         _print_mistakes(error)
         return 2
     except VigilError as error:
-        print(f"vigil-edge: {error.code}: {_one_line(error)}", file=sys.stderr)
+        print(f"vigil-edge: {error.code}: {one_line(error)}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # Whoever read our output has seen enough; point stdout elsewhere for the exit's flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"vigil-edge: input-unreadable: {_one_line(error)}", file=sys.stderr)
+        print(f"vigil-edge: input-unreadable: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -124,7 +124,9 @@ def _whole(domains: Sequence[EdgeDomain]) -> argparse.ArgumentParser:
         except ModuleNotFoundError as error:
             if _is_ours(error):
                 raise
-            print(f"vigil-edge: without the tools of {domain.key}: {error}", file=sys.stderr)
+            print(
+                f"vigil-edge: without the tools of {domain.key}: {one_line(error)}", file=sys.stderr
+            )
     return parser
 
 
@@ -168,7 +170,7 @@ def _run(args: argparse.Namespace) -> int:
         return run(Given(args.config, config, args.domains))
     except OSError as error:
         # Of the disk or the kernel, and no mistake of the file: 2 would never be started again.
-        print(f"vigil-edge: input-unreadable: {_one_line(error)}", file=sys.stderr)
+        print(f"vigil-edge: input-unreadable: {one_line(error)}", file=sys.stderr)
         return 1
 
 
@@ -239,10 +241,4 @@ def _print_mistakes(error: ConfigError) -> None:
     for mistake in error.mistakes:
         where = f"{mistake.key}: " if mistake.key else ""
         line = f"{error.file}:{mistake.line}: {where}{mistake.message}"
-        print(_one_line(line), file=sys.stderr)
-
-
-def _one_line(error: object) -> str:
-    """Whatever a file's own bytes brought into the message, nothing of it reaches the terminal."""
-    text = " ".join(str(error).split())
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+        print(one_line(line), file=sys.stderr)

@@ -65,7 +65,7 @@ def read_tokens(path: Path, environment: Mapping[str, str] = os.environ) -> dict
         raw = filled(raw, environment)
     except EnvironmentMissing as error:
         raise TokensError(f"{path}: {error}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise TokensError(f'{path}: {error!r}; write  gateway-id = "token"  lines') from error
     return {key: value for key, value in raw.items() if isinstance(value, str)}
 

@@ -121,7 +121,7 @@ def parse(
     """Raises ``ScenarioError`` with one line per mistake."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of endless digits, too
         raise ScenarioError(f"{origin}: not TOML: {error}") from error
     try:
         return scenario_type(domains).model_validate(raw)

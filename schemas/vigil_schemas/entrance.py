@@ -34,3 +34,9 @@ def enter(program: str, extra: str, module: str) -> int:
         sys.stderr.write(f"{program}: library-missing: {error}\n")
         return 2
     return status
+
+
+def one_line(said: object) -> str:
+    """A message for the terminal: whatever a file's own bytes or its name brought into it."""
+    text = " ".join(str(said).split())
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

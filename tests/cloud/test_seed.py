@@ -171,6 +171,14 @@ def test_guardians_who_are_not_called_are_told_of(
     assert [(one["person"], one["account"]) for one in lines] == right
 
 
+@pytest.mark.parametrize("text", ["x = " + "9" * 5000, "x = " + "[" * 100_000])
+def test_numbers_and_lists_without_end_are_refused(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "seed.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(BadSeed, match=r"seed\.toml"):
+        seed.read(file)
+
+
 @pytest.mark.parametrize("said", ['scopes = ["all"]', "scopes = []", 'footprint_from = "noon"'])
 def test_scopes_that_are_none_are_refused(said: str, tmp_path: Path) -> None:
     file = tmp_path / "seed.toml"

@@ -142,6 +142,12 @@ def test_text_that_is_not_toml_says_where() -> None:
         parse('name = "x"\ntitle = \n')
 
 
+@pytest.mark.parametrize("text", ["x = " + "9" * 5000, "x = " + "[" * 100_000])
+def test_numbers_and_lists_without_end_are_not_toml(text: str) -> None:
+    with pytest.raises(ScenarioError, match="not TOML"):
+        parse(text)
+
+
 def test_a_file_that_cannot_be_read_is_a_scenario_error(tmp_path: Path) -> None:
     path = tmp_path / "latin.toml"
     path.write_bytes(b'name = "\xff"')

@@ -57,7 +57,7 @@ def read_policy(path: Path) -> Policy:
 
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of endless digits
         mistake = Mistake("", "no-toml", f"not TOML in UTF-8: {error}")
         raise BadPolicy([mistake], path.name) from None
     return parse(document, path.name)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from vigil_cloud.commands.opening import Commands, add_command, add_subject, opened
+from vigil_schemas.entrance import one_line
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -72,7 +73,7 @@ def _follow(options: argparse.Namespace) -> int:
         try:
             end_sessions()  # of what was revoked while nobody followed
         except OSError as error:
-            print(f"vigil-cloud: file-unavailable: {error}", file=sys.stderr)
+            print(f"vigil-cloud: file-unavailable: {one_line(error)}", file=sys.stderr)
         stop.hold()
         follower.start()
         print(json.dumps({"kind": "ready", "folder": str(options.folder)}), flush=True)

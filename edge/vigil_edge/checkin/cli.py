@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from vigil_edge.checkin import advertisement, llrp_codec
 from vigil_edge.checkin.errors import LlrpError, NotHexadecimal, UnreadableFile
+from vigil_schemas.entrance import one_line
 
 _BETWEEN: Final = re.compile(r"\b0x|(?<=[0-9a-f]{2})[\s:,-]+(?=[0-9a-f]{2}|0x)", re.IGNORECASE)
 """What people and tools write before and between bytes: ``0x``, spaces, colons."""
@@ -78,7 +79,7 @@ def _decode_llrp(args: argparse.Namespace) -> int:
     except LlrpError as error:
         bad.append(error)
     for told in bad[:-1]:
-        print(f"vigil-edge: {told.code}: {told}", file=sys.stderr)
+        print(f"vigil-edge: {told.code}: {one_line(told)}", file=sys.stderr)
     if bad:
         raise bad[-1]
     return 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from vigil_edge.noise.align.cli import add_align
 from vigil_edge.noise.errors import NoiseOptionError
+from vigil_schemas.entrance import one_line
 
 if TYPE_CHECKING:
     from vigil_edge.noise.replay import Options, Record
@@ -123,7 +124,7 @@ def run_classify(arguments: argparse.Namespace) -> int:
         except VigilError as error:
             told = f"{error.code}: {error}"
             line |= {"class": None, "score": 0.0, "vetoed": False, "error": told}
-            print(f"vigil-edge: {told}", file=sys.stderr)
+            print(f"vigil-edge: {one_line(told)}", file=sys.stderr)
             status = 2
         else:
             line |= {
@@ -150,7 +151,7 @@ def run_plate(arguments: argparse.Namespace) -> int:
             read, milliseconds = read_file(image)
         except PictureUnusable as error:
             line |= {"box": None, "milliseconds": 0.0, "error": f"{error.code}: {error}"}
-            print(f"vigil-edge: {error.code}: {error}", file=sys.stderr)
+            print(f"vigil-edge: {error.code}: {one_line(error)}", file=sys.stderr)
             status = 2
         else:
             line |= {
@@ -173,7 +174,7 @@ def run_bearing(arguments: argparse.Namespace) -> int:
     with on_disk(path) as file:
         listened = listen(file, arguments.array)
         for notice in listened.notices:
-            print(f"vigil-edge: {path.name}: {notice}", file=sys.stderr)
+            print(f"vigil-edge: {one_line(path.name)}: {one_line(notice)}", file=sys.stderr)
         for bearing in listened.bearings:
             line = {
                 "t": bearing.t,
@@ -231,7 +232,7 @@ def _print_records(
         # Nothing is printed of a recording that turns out to be bad half way.
         lines = [json.dumps(record) for record in records(recording, options)]
     for notice in options.notices:
-        print(f"vigil-edge: {path.name}: {notice}", file=sys.stderr)
+        print(f"vigil-edge: {one_line(path.name)}: {one_line(notice)}", file=sys.stderr)
     for line in lines:
         print(line)
     return 0

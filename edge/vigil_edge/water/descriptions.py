@@ -55,11 +55,11 @@ def described(name: str) -> Description:
     path = _FOLDER / f"{name}.toml" if name in known() else Path(name)
     try:
         return Description.model_validate(tomllib.loads(path.read_text("utf-8-sig")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionWrong(
-            f"--description {name!r}: {error}; shipped are {', '.join(known())}"
-        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise OptionWrong(f"--description {name!r}: {where}: {first['msg']}") from error
+    except (OSError, ValueError, RecursionError) as error:  # a number of endless digits, too
+        raise OptionWrong(
+            f"--description {name!r}: {error}; shipped are {', '.join(known())}"
+        ) from error

@@ -207,6 +207,9 @@ BAD = {
     "quiet for no time": (f'quiet_hours = "07:00-07:00"\n{POLICY}', "quiet_hours"),
     "quiet at no time": (f'quiet_hours = "7-25"\n{POLICY}', "a time of day"),
     "not TOML": ("name = ", "not TOML"),
+    "a number without end": (f"{POLICY}\nat = {'9' * 5000}", "not TOML"),
+    "lists without end": (f"at = {'[' * 100_000}", "not TOML"),
+    "a key of two lines": (f'"re\\nmind" = 5\n{POLICY}', "re mind: unknown key"),
     "one step": (POLICY.replace("[[step]]", "[step]", 1).split("[[step]]")[0], "step"),
 }
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from vigil_edge.cli import main
-from vigil_edge.noise.bearing.array import ArrayDescription, MicrophoneArray
+from vigil_edge.noise.bearing.array import ArrayDescription, MicrophoneArray, load_description
 from vigil_edge.noise.bearing.estimate import Bearing, Estimator, bearings
 from vigil_edge.noise.errors import ArrayUnusable
 from vigil_edge.noise.sound.wav import write_wav
@@ -144,6 +144,13 @@ def test_a_line_tells_both_sides_and_answers_on_the_one_it_faces() -> None:
 def test_arrays_that_tell_no_azimuth(positions: list[list[float]], words: str) -> None:
     with pytest.raises((ArrayUnusable, ValueError), match=words):
         MicrophoneArray.of(ArrayDescription.model_validate({"positions": positions}))
+
+
+@pytest.mark.parametrize("text", ["speed_of_sound = " + "9" * 5000, "positions = " + "[" * 100_000])
+def test_numbers_and_lists_without_end_describe_no_array(tmp_path: Path, text: str) -> None:
+    (tmp_path / "array.toml").write_text(text, "utf-8")
+    with pytest.raises(ArrayUnusable, match=r"array\.toml"):
+        load_description(tmp_path / "array.toml")
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,3 +106,6 @@ def test_a_description_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture
     path.write_text('title = "x"\ntitle_zh = "x"\nsource = "x"\n[[signal]]\nname = "9"\n')
     assert main(["water", "probe", "h", "--description", str(path)]) == 2
     assert "signal.0.name" in capsys.readouterr().err
+    path.write_text(f"title = {'9' * 5000}")
+    assert main(["water", "probe", "h", "--description", str(path)]) == 2
+    assert "shipped are" in capsys.readouterr().err

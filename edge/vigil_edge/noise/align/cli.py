@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vigil_edge.noise.errors import NoiseOptionError
+from vigil_schemas.entrance import one_line
 
 if TYPE_CHECKING:
     from vigil_edge.configuration.gateway_file import Config
@@ -74,7 +75,7 @@ def run_align(arguments: argparse.Namespace) -> int:
             recording = read(folder)
             found = align(recording, _asked(arguments, settings))
         except NotAligned as error:
-            print(f"vigil-edge: {error.code}: {error}", file=sys.stderr)
+            print(f"vigil-edge: {error.code}: {one_line(error)}", file=sys.stderr)
             print(f"vigil-edge: {error.remedy}", file=sys.stderr)
             return 1
     for line in lines(found, recording.dated, SECTIONS[arguments.camera], recording.offset_s):

@@ -161,7 +161,7 @@ def load_description(path: Path) -> ArrayDescription:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ArrayUnusable(f"{path.name}: {where}: {first['msg']}") from error
-    except ValueError as error:  # TOML and UTF-8 alike
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 alike
         raise ArrayUnusable(f"{path.name}: {error}") from error
 
 
