@@ -7,6 +7,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from vigil_schemas.recordings.encodings import detect
+
 FORMULA: Final = ("=", "+", "-", "@", "\t")
 """A cell that begins so is a formula to a spreadsheet: written with an apostrophe in front."""
 
@@ -23,6 +25,23 @@ def text_of(content: bytes) -> str:
         except UnicodeDecodeError:
             continue
     raise NoTable("It is neither UTF-8 nor Big5.")
+
+
+def written(content: bytes) -> str:
+    """The text of a file that people give to a command: also UTF-16, and what old loggers wrote.
+    Raises ``NoTable``."""
+    try:
+        text = content.decode(detect(lambda: io.BytesIO(content)).name)
+    except UnicodeDecodeError as error:
+        raise NoTable("neither UTF-8, UTF-16 nor Big5") from error
+    if "\0" in text:
+        raise NoTable("no text")
+    return text
+
+
+def named(names: Sequence[str] | None) -> list[str]:
+    """The columns of a header, without what only writing makes different."""
+    return [name.strip().lower() for name in names or ()]
 
 
 def rows_of(

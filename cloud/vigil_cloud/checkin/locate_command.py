@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from vigil_cloud.spreadsheets import surplus, twice
+from vigil_cloud.spreadsheets import NoTable, named, surplus, twice, written
 from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise BadTrack(f"{path.name} is not UTF-8") from error
+        return written(path.read_bytes()).splitlines()
+    except NoTable as error:
+        raise BadTrack(f"{path.name} is {error}") from error
 
 
 def _sensors(path: Path) -> list[Sensor]:
@@ -70,6 +70,7 @@ def _sensors(path: Path) -> list[Sensor]:
 def _placed(path: Path, reader: csv.DictReader[str]) -> list[Sensor]:
     from vigil_cloud.checkin.locating import Sensor
 
+    reader.fieldnames = named(reader.fieldnames)
     if missing := [name for name in ("sensor", "x", "y") if name not in (reader.fieldnames or ())]:
         raise BadTrack(f"{path.name} has no column {', '.join(missing)}")
     if again := twice(reader.fieldnames or ()):

@@ -10,7 +10,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
-from vigil_cloud.spreadsheets import surplus, twice
+from vigil_cloud.spreadsheets import NoTable, named, surplus, twice, written
 from vigil_schemas.errors import VigilError
 
 CHECKIN_COLUMNS: Final = ("time", "person", "station")
@@ -146,11 +146,12 @@ def lines(path: Path) -> list[list[tuple[float, float]]]:
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadReplayInput(f"{path.name} is not UTF-8") from error
+        text = written(path.read_bytes())
+    except NoTable as error:
+        raise BadReplayInput(f"{path.name} is {error}") from error
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
     try:
+        reader.fieldnames = named(reader.fieldnames)
         if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
             raise BadReplayInput(f"{path.name} has no column {', '.join(missing)}")
         if again := twice(reader.fieldnames or ()):

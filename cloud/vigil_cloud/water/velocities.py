@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert
-from vigil_cloud.spreadsheets import surplus, twice
+from vigil_cloud.spreadsheets import NoTable, named, surplus, twice, written
 from vigil_cloud.water.models import Reach, VelocityReading
 from vigil_schemas.errors import VigilError
 
@@ -53,11 +53,12 @@ class Velocity(NamedTuple):
 def read(path: Path) -> list[Velocity]:
     """Raises ``BadVelocities``, ``OSError``."""
     try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadVelocities([f"{path.name} is not UTF-8"]) from error
+        text = written(path.read_bytes())
+    except NoTable as error:
+        raise BadVelocities([f"{path.name} is {error}"]) from error
     reader = csv.DictReader(text.splitlines())
     try:
+        reader.fieldnames = named(reader.fieldnames)
         if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
             raise BadVelocities([f"there is no column {', '.join(missing)}"])
         if again := twice(reader.fieldnames or ()):

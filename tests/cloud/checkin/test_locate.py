@@ -59,6 +59,17 @@ def test_the_logs_of_sensors_one_after_the_other_are_the_same_track(
     assert capsys.readouterr().out == whole
 
 
+def test_tables_as_spreadsheets_write_them(hall: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert locate(hall) == 0
+    whole = capsys.readouterr().out
+    sensors = (hall / "sensors.csv").read_text().replace("sensor,x,y", "Sensor , X , Y")
+    (hall / "sensors.csv").write_bytes(sensors.encode("utf-16"))
+    track = (hall / "track.mbd").read_text()
+    (hall / "track.mbd").write_bytes(f"時間,感測器,信標,強度\n{track}".encode("cp950"))
+    assert locate(hall) == 0
+    assert capsys.readouterr().out == whole
+
+
 def test_what_is_ahead_is_not_used_by_causal(
     hall: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,6 +86,22 @@ def test_a_map(place: Path, capsys: pytest.CaptureFixture[str], free: bool) -> N
     assert mean == pytest.approx([LONGITUDE + 14 * STEP, LATITUDE + 10 * STEP], abs=6 * STEP)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp950"])
+def test_tables_as_spreadsheets_write_them(
+    place: Path, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    for name in ("stations.csv", "checkins.csv"):
+        header, _, rows = (place / name).read_text("utf-8").partition("\n")
+        text = f"{header.title().replace(',', ' , ')}\n{rows}".replace("temple", "城隍廟")
+        (place / name).write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    assert replay(place) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert "城隍廟" in {one["station"] for one in said["next_stations"]}
+    (place / "checkins.csv").write_bytes(b"time,person\xff\xfe\x00,station\n\x00")
+    assert replay(place) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_a_station_that_is_online_and_silent_rules_its_surroundings_out(place: Path) -> None:
     """Somebody near the temple for an hour would have been heard; not while it is offline."""
 
