@@ -129,6 +129,21 @@ def test_rf64_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert replay(capsys, path)[-1]["duration"] == 1.0
 
 
+@pytest.mark.parametrize("size", [96_002, 3 << 30, 10**12])
+def test_rf64_that_says_more_than_there_is_was_cut_off(
+    size: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = struct.pack("<4sIQQQI", b"ds64", 28, 0, size, 0, 0)
+    content = riff(1, 16, tone(80, 1)[:, None], extra=sizes, data_size=0xFFFFFFFF, first=True)
+    path = tmp_path / "x.wav"
+    path.write_bytes(b"RF64\xff\xff\xff\xff" + content[8:])
+    assert main(["noise", "replay", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"says {size} bytes of sound, 96000 are there" in line
+    assert main(["noise", "replay", str(path), "--ignore-header-size"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["duration"] == 1.0
+
+
 def test_silence_gives_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = replay(capsys, saved(tmp_path, silence(2)))
     assert [line["LAeq"] for line in lines] == [-40.0] * 3

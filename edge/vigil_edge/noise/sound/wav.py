@@ -31,6 +31,8 @@ from vigil_edge.noise.sound.riff import Chunk
 
 UNKNOWN_SIZE: Final = 0x7FFFF000
 """Writers to a pipe put this or more (0xFFFFFFFF) where the length belongs."""
+UNKNOWN_LONG_SIZE: Final = 1 << 62
+"""The same of RF64, whose lengths have 64 bits."""
 _ENCODINGS: Final[dict[tuple[int, int], Encoding]] = {
     (1, 16): "s16le",
     (1, 24): "s24le",
@@ -259,9 +261,11 @@ def _sound_bytes(
     """How many bytes of sound there are, by the header where it can be true."""
     length, there = chunk.length, size - chunk.offset
     notices = found.notices
-    if length == 0xFFFFFFFF and found.long_data_size:
-        length = found.long_data_size
-    unwritten = length >= UNKNOWN_SIZE and length > there
+    long = found.long_data_size or 0
+    written = length == 0xFFFFFFFF and 0 < long < UNKNOWN_LONG_SIZE
+    if written:
+        length = long
+    unwritten = not written and length >= UNKNOWN_SIZE and length > there
     if unwritten or (length == 0 and there >= 8 and not _only_chunks(stream, chunk, size)):
         there = riff.end_of_sound(stream, chunk.offset, size) - chunk.offset
         said = "has no length" if unwritten else "says no samples"
