@@ -364,3 +364,18 @@ def test_a_name_in_a_file_is_one_line_as_on_the_page(city: City, name: str) -> N
     told = bring(city, "channels", text).json()
     assert (told["done"], told["added"]) == (False, []), told
     assert [one["line"] for one in told["mistakes"]] != []
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "9" * 400])
+def test_a_number_that_is_none_stands_in_no_register(city: City, number: str) -> None:
+    """JSON knows none of the first three, and what reads it does."""
+    values = f'{{"name": "Chen", "latitude": {number}, "longitude": {number}}}'
+    answer = city.client("administrator").put(
+        f"{PATH}/homes/entry",
+        content=f'{{"key": "h1", "new": true, "values": {values}}}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert answer.status_code == 422, answer.text
+    told = bring(city, "homes", f"home,name,latitude,longitude\nh1,Chen,{number},{number}\n")
+    assert told.json()["mistakes"], told.text
+    assert rows(city, "homes") == {}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from cloud_city import City
 from cloud_routes import body_models, routes
+from vigil_cloud.devices.schema import CommandRequest
+from vigil_schemas.commands import COMMANDS
 
 NOT_WHOLE = ["1_0", " 1", "1 ", "1.0", "+1", "01", "1e1", "٣", "", "true"]
 NOT_TRUTH = ["yes", "on", "1", "0", "t", "True", "TRUE", " true", ""]
@@ -103,3 +107,37 @@ def test_a_setting_is_no_number_that_json_does_not_know(city: City, number: str)
             headers={"Content-Type": "application/json"},
         )
         assert answer.status_code == 422, answer.text
+
+
+def within(annotation: Any) -> set[type[BaseModel]]:
+    """Models of bodies, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.values()
+        return {annotation}.union(*(within(field.annotation) for field in fields))
+    return set().union(*(within(one) for one in typing.get_args(annotation)))
+
+
+def refuses(model: type[BaseModel], name: str, given: object) -> bool:
+    """Whether anything but what is missing beside it is wrong."""
+    try:
+        model.model_validate({name: given})
+    except ValidationError as error:
+        return any(one["type"] != "missing" for one in error.errors())
+    return False
+
+
+def test_every_number_of_a_body_is_finite() -> None:
+    """JSON as Python reads it knows ``NaN`` and ``Infinity``. What a command is given is read once
+    more, by the command's own model."""
+    assert [one for one in COMMANDS.values() if one.model_config["allow_inf_nan"]] == []
+    taken = set()
+    models: set[type[BaseModel]] = set().union(*map(within, body_models()))
+    for model in models:
+        for name, field in model.model_fields.items():
+            if (model, name) == (CommandRequest, "arguments"):
+                continue
+            for value in (math.nan, math.inf, -math.inf):
+                for given in (value, [value], [[value, value]], {"k": value}, {"k": [value]}):
+                    if not refuses(model, field.alias or name, given):
+                        taken.add(f"{model.__name__}.{name}: {given}")
+    assert taken == set()
