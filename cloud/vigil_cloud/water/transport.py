@@ -41,11 +41,14 @@ frequencies at once."""
 _PER_STRETCH: Final = 12
 """Values of one stretch for one frequency: its coefficients, and its part of the system."""
 _DECAYED: Final = 1e-9
+_UNSPREAD: Final = 0.05
+"""So much of the highest frequency is left where part of a pulse comes past in no time at all."""
 _ALIAS: Final = 1e-10
 """What comes round again of the period after."""
-_INFLOW_STEP: Final = 0.02
-"""A reach with lateral inflow is cut into pieces between which the flow changes by so much."""
-_MOST_PIECES: Final = 100
+_INFLOW_STEP: Final = 0.005
+"""A reach with lateral inflow is cut into pieces between which the flow changes by so much: half of
+it is what a concentration may be off."""
+_MOST_PIECES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +259,9 @@ def concentrations(
         if fine or count >= 2 * _MOST_FREQUENCIES:
             break
         finer *= 2
+    if size[-1] > _UNSPREAD * size.max():  # no dispersion: means over a step, else it is a chance
+        half = s * step / 2
+        spectrum = spectrum * np.sinh(half) / half
     if not fine:  # a front steeper than the grid of times: no ringing beside it
         spectrum = spectrum * np.sinc(np.arange(len(s)) / (len(s) - 1))
     damped = np.fft.irfft(spectrum, count) / dt
