@@ -47,6 +47,16 @@ def test_each_series_is_charted_and_follows_new_readings(window: OpenWindow, tow
     expect(latest).to_contain_text("suspect")
 
 
+def test_a_chart_is_kept_as_a_file(window: OpenWindow, town: Town) -> None:
+    page = window("admin").go(f"/devices/{CANAL}")
+    with page.expect_download() as kept:
+        page.get_by_role("button", name="pH as a CSV file").click()
+    assert kept.value.suggested_filename == f"{CANAL}-pH.csv"
+    head, first, *_ = kept.value.path().read_text("utf-8-sig").splitlines()
+    assert head == "time,parameter,unit,value,flag,mean_of_s"
+    assert first.split(",")[1:3] == ["pH", "pH"]
+
+
 def test_gateways_show_lanes_and_refused_messages_to_administrators(
     window: OpenWindow, town: Town
 ) -> None:

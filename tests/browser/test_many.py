@@ -57,6 +57,27 @@ def test_the_first_load_is_small_however_many_are_open(window: OpenWindow, loud_
     assert sum(sizes.values()) < 20_000, sizes
 
 
+def test_an_alert_is_found_by_a_word_and_by_days(window: OpenWindow, loud_town: Town) -> None:
+    """Also beyond the page that was loaded; who comes back finds what was asked for."""
+    page = window("admin", at=loud_town).go("/alerts")
+    rows = page.locator("a[data-alert]")
+    expect(rows).to_have_count(50)
+    page.get_by_label("Title, device or gateway").fill("smoke alarm")
+    page.get_by_role("button", name="Find").click()
+    expect(rows).to_have_count(1)
+    rows.first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Smoke alarm")
+    page.get_by_role("link", name="Alerts").first.click()
+    expect(page.get_by_label("Title, device or gateway")).to_have_value("smoke alarm")
+    expect(rows).to_have_count(1)
+
+    page.get_by_label("Title, device or gateway").fill("")
+    page.get_by_label("To", exact=True).fill("2001-01-01")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("No alert matches the filter.")).to_be_visible()
+    expect(rows).to_have_count(0)
+
+
 def test_the_past_is_reached_without_a_gap(window: OpenWindow, loud_town: Town) -> None:
     page = window("admin", at=loud_town).go("/alerts?show=all")
     rows = page.locator("a[data-alert]")

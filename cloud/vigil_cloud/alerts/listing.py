@@ -3,7 +3,8 @@
 Each scope of a reader (a domain that a role opens, a person who consented) is a walk along an
 index of its own that ends after a page. However many alerts there are, a page costs what it
 shows: no table is read whole, and only the ends of the walks are put in order
-(tests/cloud/alerts/test_plans.py).
+(tests/cloud/alerts/test_plans.py). A word alone has no index: it is compared with each alert of
+the walk until a page is full; days shorten the walk.
 """
 
 from __future__ import annotations
@@ -120,6 +121,11 @@ class Wanted:
     device: str | None = None
     active: bool | None = None
     """Part 9's Retain, as scripts of the first release ask for it."""
+    text: str | None = None
+    """Part of a title, or of the name of the device or gateway; capitals count alike."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Raised before."""
 
     @property
     def states(self) -> frozenset[Work]:
@@ -192,6 +198,15 @@ def _walks(
     if wanted.active is not None:
         retained = or_(AlertRow.active, AlertRow.called_on, not_(AlertRow.acknowledged))
         conditions.append(retained if wanted.active else not_(retained))
+    if wanted.since is not None:
+        conditions.append(AlertRow.raised >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(AlertRow.raised < wanted.until)
+    if wanted.text is not None:
+        # What is sealed (a person's name) is not in these, and nobody searches for it here.
+        searched = (AlertRow.title, AlertRow.title_zh, AlertRow.device, AlertRow.gateway)
+        found = (column.icontains(wanted.text, autoescape=True) for column in searched)
+        conditions.append(or_(false(), *found))
     if after is not None:
         conditions.append(_beyond(after))
     return [(scope, *conditions) for scope in scopes(reader, wanted.domain)]

@@ -39,7 +39,7 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify import replies
 from vigil_cloud.notify.escalation.waking import wake
 from vigil_cloud.notify.reply_links import at_home_of, may_call_false, may_say_burns
-from vigil_cloud.parameters import Truth, Whole
+from vigil_cloud.parameters import ONE_LINE, Foreseeable, Truth, Whole
 from vigil_cloud.services import Services
 from vigil_schemas.types import DeviceId, Domain
 
@@ -58,7 +58,7 @@ class WrongCursor(ApiError):
     status: ClassVar[int] = 422
 
 
-def _wanted(
+def _wanted(  # noqa: PLR0913 - what may be asked of the list
     state: Annotated[
         list[Work] | None,
         Query(
@@ -77,9 +77,20 @@ def _wanted(
             " Use `state`.",
         ),
     ] = None,
+    text: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=80,
+            pattern=ONE_LINE,
+            description="part of a title in either language, or of a device's or gateway's name",
+        ),
+    ] = None,
+    since: Annotated[Foreseeable | None, Query(description="raised then or later")] = None,
+    until: Annotated[Foreseeable | None, Query(description="raised before")] = None,
 ) -> Wanted:
     return Wanted(
-        work=frozenset(state or ()), mine=mine, domain=domain, device=device, active=active
+        frozenset(state or ()), mine, domain, device, active, text=text, since=since, until=until
     )
 
 

@@ -53,6 +53,8 @@ WANTED = {
     "open-smoke": Wanted(domain="smoke", work=frozenset({"new", "in_progress"})),
     "device": Wanted(device="device-7"),
     "open-of-device": Wanted(device="device-7", work=frozenset({"new"})),
+    "of-days": Wanted(since=NOON + timedelta(hours=1), until=NOON + timedelta(hours=2)),
+    "open-of-days": Wanted(since=NOON + timedelta(hours=1), work=frozenset({"new"})),
 }
 
 

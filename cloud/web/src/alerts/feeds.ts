@@ -7,8 +7,12 @@ import { forgetting } from "../lib/live/forgetting.svelte";
 let last: AlertFeed | null = null;
 forgetting.onForget(() => (last = null));
 
-const nameOf = ({ view, domain, device, username }: Wanted): string =>
-  [view, domain ?? "", device ?? "", view === "mine" ? (username ?? "") : ""].join("/");
+const nameOf = ({ view, domain, device, username, text, since, until }: Wanted): string =>
+  JSON.stringify(
+    [view, domain, device, view === "mine" ? username : "", text, since, until].map(
+      (one) => one ?? "",
+    ),
+  );
 
 /** The list for these filters: the city's own of all that is open, the last one, or a new one. */
 export function feedOf(wanted: Wanted): AlertFeed {

@@ -17822,6 +17822,12 @@ export interface operations {
                  * @description true: active or not yet acknowledged; false: over and acknowledged. Use `state`.
                  */
                 active?: boolean | null;
+                /** @description part of a title in either language, or of a device's or gateway's name */
+                text?: string | null;
+                /** @description raised then or later */
+                since?: string | null;
+                /** @description raised before */
+                until?: string | null;
             };
             header?: never;
             path?: never;

@@ -17,6 +17,12 @@ export interface Wanted {
   device?: string | null;
   /** Whose work `mine` is. */
   username?: string | null;
+  /** Part of a title or of a device's or gateway's name. */
+  text?: string | null;
+  /** Raised then or later. */
+  since?: string | null;
+  /** Raised before. */
+  until?: string | null;
 }
 
 const PAGE = 50;
@@ -62,9 +68,21 @@ export class AlertFeed {
     const { view, domain, device, username } = this.wanted;
     if (domain && alert.domain !== domain) return false;
     if (device && alert.device !== device) return false;
+    if (!this.#isFound(alert)) return false;
     if (view === "open") return alert.work !== "done";
     if (view === "mine") return alert.work === "in_progress" && alert.acknowledged_by === username;
     return view === "all" || alert.work === "done";
+  }
+
+  /** By word and by day, as the server looks. */
+  #isFound(alert: AlertSummary): boolean {
+    const { text, since, until } = this.wanted;
+    const raised = Date.parse(alert.raised);
+    if (since && raised < Date.parse(since)) return false;
+    if (until && raised >= Date.parse(until)) return false;
+    if (!text) return true;
+    const searched = [alert.title, alert.title_zh, alert.device, alert.gateway];
+    return searched.some((one) => one.toLowerCase().includes(text.toLowerCase()));
   }
 
   /** Of all that is open: shown however far the pages reach. */
@@ -167,12 +185,15 @@ export class AlertFeed {
   }
 
   #ask(before: string | null, limit: number, view: View | "taken" = this.wanted.view) {
-    const { domain, device } = this.wanted;
+    const { domain, device, text, since, until } = this.wanted;
     const query = {
       limit,
       before,
       domain: domain ?? null,
       device: device ?? null,
+      text: text ?? null,
+      since: since ?? null,
+      until: until ?? null,
       mine: view === "mine",
       state:
         view === "taken"
