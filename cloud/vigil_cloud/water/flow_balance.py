@@ -1,59 +1,102 @@
-"""Flows of a network that add up at its nodes, from sections and velocities that are a little off.
-Pure."""
+"""Flows of a network that add up at its nodes, from velocities that are a little off. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, sqrt
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vigil_cloud.water.channels import Channels
+from vigil_cloud.water.channels import Channels, Reach
 
-_OFF: Final = 0.115
-"""Of a reach's flow: its velocity is known to about a fifth."""
+Floats = NDArray[np.float64]
 _UNKNOWN: Final = 0.08
 """Of the flow at a node: ditches and seepage that nobody registered."""
 _ROUNDS: Final = 6
 _MOST: Final = 2000
 
 
-def balanced(channels: Channels) -> Mapping[str, float]:
-    """Flow at the beginning of each reach, m³/s: weighted least squares between what it says itself
-    and what comes to and leaves its nodes. Where much more or less leaves than comes, that is
-    believed (weights as of Cauchy's distribution): clean water joins, or some is drawn."""
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What reaches say of themselves and what their nodes need, together."""
+
+    flows: Mapping[str, float]
+    """At the beginning of each reach, m³/s."""
+    faster: Mapping[str, float]
+    """By how many times each reach runs faster than it says."""
+    number: Mapping[str, int]
+    off: Floats | None
+    """Covariance of what logarithms of velocities, and so of flows, are still off by; ``None``:
+    each by itself, as it was given."""
+    sd: float
+    """Of each of them before the nodes were asked."""
+
+    def covariance(self, names: Sequence[str]) -> Floats:
+        """Of these reaches."""
+        if self.off is None:
+            return np.asarray(self.sd**2 * np.eye(len(names)))
+        at = [self.number[name] for name in names]
+        return np.asarray(self.off[np.ix_(at, at)])
+
+
+def balanced(channels: Channels) -> Balance:
+    """Least squares between the logarithm of the flow that each reach says itself and what comes to
+    and leaves its nodes. Where much more or less leaves than comes, that is believed (weights as
+    of Cauchy's distribution): clean water joins, or some is drawn. What a flow turns out to be off
+    by is its velocity's error: that of the section is part of it."""
     reaches = list(channels.reaches.values())
+    number = {one.id: place for place, one in enumerate(reaches)}
+    sd = channels.velocity_within / sqrt(3)
     given = np.array([one.flow_m3_s for one in reaches])
-    if len(reaches) > _MOST:
-        return {one.id: one.flow_m3_s for one in reaches}
-    gains = [one.inflow_m3_s for one in reaches]
-    into: dict[str, list[int]] = defaultdict(list)
-    out_of: dict[str, list[int]] = defaultdict(list)
-    for number, one in enumerate(reaches):
-        into[one.end].append(number)
-        out_of[one.start].append(number)
-    nodes = [node for node in into if node in out_of]
-    balance = np.zeros((len(nodes), len(reaches)))
-    target = np.zeros(len(nodes))
-    scale = np.zeros(len(nodes))
-    for row, node in enumerate(nodes):
-        balance[row, out_of[node]] += 1
-        balance[row, into[node]] -= 1
-        target[row] = sum(gains[number] for number in into[node])
-        scale[row] = _UNKNOWN * max(given[into[node]].sum(), given[out_of[node]].sum())
-    trust = (_OFF * given) ** 2
-    # flows = given + trust Aᵀ (A trust Aᵀ + S)⁻¹ (target - A given)
-    missing = target - balance @ given
-    spread = (balance * trust) @ balance.T
-    weights = np.ones(len(nodes))
-    found = given
-    for _ in range(_ROUNDS if nodes else 0):
-        system = spread + np.diag(scale**2 / weights)
-        found = given + trust * (balance.T @ np.linalg.solve(system, missing))
-        left = (balance @ found - target) / scale
+    off, covariance = np.zeros(len(reaches)), None
+    if len(reaches) <= _MOST:
+        off, covariance = _fitted(reaches, given, sd**2)
+    return Balance(
+        {name: float(given[at] * exp(off[at])) for name, at in number.items()},
+        {name: exp(float(off[at])) for name, at in number.items()},
+        number,
+        covariance,
+        sd,
+    )
+
+
+def _fitted(reaches: Sequence[Reach], given: Floats, variance: float) -> tuple[Floats, Floats]:
+    """Logarithms by which flows are off, and their covariance."""
+    balance, target = _nodes(reaches)
+    into, out_of = np.maximum(-balance, 0) @ given, np.maximum(balance, 0) @ given
+    scale = _UNKNOWN * np.maximum(into, out_of)
+    weights, off = np.ones(len(target)), np.zeros(len(given))
+    covariance = variance * np.eye(len(given))
+    for _ in range(_ROUNDS if len(target) else 0):
+        slopes = balance * (given * np.exp(off))
+        spread = variance * slopes @ slopes.T
+        missing = target - balance @ (given * np.exp(off))
+        gain = variance * np.linalg.solve(spread + np.diag(scale**2 / weights), slopes).T
+        off = np.clip(gain @ (missing + slopes @ off), -1.0, 1.0)
+        covariance = variance * (np.eye(len(given)) - gain @ slopes)
+        left = (balance @ (given * np.exp(off)) - target) / scale
         # Of differences that the velocities' errors would explain nothing is doubted.
         usual = 1 + np.diag(spread) / scale**2
         weights = 1 / (1 + left**2 / usual * 2)
-    found = np.clip(found, 0.3 * given, 3 * given)
-    return {one.id: float(flow) for one, flow in zip(reaches, found, strict=True)}
+    return off, (covariance + covariance.T) / 2
+
+
+def _nodes(reaches: Sequence[Reach]) -> tuple[Floats, Floats]:
+    """Of each node that has reaches above and below it: what leaves less what comes, by reach, and
+    what joins on the way."""
+    into: dict[str, list[int]] = defaultdict(list)
+    out_of: dict[str, list[int]] = defaultdict(list)
+    for place, one in enumerate(reaches):
+        into[one.end].append(place)
+        out_of[one.start].append(place)
+    nodes = [node for node in into if node in out_of]
+    balance, target = np.zeros((len(nodes), len(reaches))), np.zeros(len(nodes))
+    for row, node in enumerate(nodes):
+        balance[row, out_of[node]] += 1
+        balance[row, into[node]] -= 1
+        target[row] = sum(reaches[place].inflow_m3_s for place in into[node])
+    return balance, target

@@ -4,7 +4,7 @@ it moves, and which sample would tell the suspects apart. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log2
 from typing import Final, NamedTuple
 
@@ -119,7 +119,7 @@ def _asked(channels: Channels, places: Sequence[Point]) -> Channels:
             points[key] = Point(key, "station", reach.id, share * reach.length_m)
     for place in places:
         points[place.id] = Point(place.id, "station", place.reach, place.offset_m)
-    return Channels(channels.reaches, points)
+    return replace(channels, points=points, velocity_factor=())
 
 
 def _longest_s(channels: Channels, suspects: Sequence[Suspect]) -> float:

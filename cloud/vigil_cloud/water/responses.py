@@ -66,6 +66,13 @@ class Response:
     """The mean time by reach."""
     spread_s2: Mapping[str, Spread]
     """What each reach adds to the variance."""
+    grows: Mapping[str, float]
+    """By how much the logarithm of ``gain`` grows with that of each reach's flow."""
+    uneven_s: Mapping[str, float]
+    """By how much the time of a part of a reach grows with how much slower its water comes to its
+    end than it runs on its mean, as a share; its whole takes its mean time."""
+    doubt: float
+    """Standard deviation of the logarithm of ``gain``, beside that of flows and dilution."""
     cumulated: NDArray[np.float64]
     """``gain`` as it grows with time, on the grid that ``Responses`` was made for."""
 
@@ -83,8 +90,12 @@ class Responses:
     ) -> None:
         """``stations`` are asked for, no others. ``period_s``: all that matters has passed after so
         long. ``count``: steps of the grid."""
-        self._channels = channels
-        self._flows = balanced(channels)
+        self.balance = balanced(channels)
+        self._flows = self.balance.flows
+        self._reaches = {
+            name: replace(one, velocity_m_s=one.velocity_m_s * self.balance.faster[name])
+            for name, one in channels.reaches.items()
+        }
         self._count = 2 * count
         self.step_s = period_s / count
         whole = self._count * self.step_s
@@ -92,11 +103,11 @@ class Responses:
         self._s = self._damping + 2j * np.pi * np.arange(self._count // 2 + 1) / whole
         self._ends: dict[str, list[Reach]] = defaultdict(list)
         self._starts: dict[str, list[Reach]] = defaultdict(list)
-        for reach in channels.reaches.values():
+        for reach in self._reaches.values():
             self._starts[reach.start].append(reach)
             self._ends[reach.end].append(reach)
         below: dict[str, set[str]] = defaultdict(set)
-        for reach in channels.reaches.values():
+        for reach in self._reaches.values():
             below[reach.end].add(reach.start)
         self._order = list(TopologicalSorter(below).static_order())
         self._place = {node: index for index, node in enumerate(self._order)}
@@ -120,9 +131,9 @@ class Responses:
     def of(self, reach: str, offset_m: float) -> dict[str, Response]:
         """By station; those that none of it passes are not in it."""
         found: dict[str, Response] = {}
-        source = self._channels.reaches[reach]
+        source = self._reaches[reach]
         flow = source.flow_m3_s + source.inflow_m3_s * offset_m / source.length_m
-        begun = _Wave(self._entry(source, flow), 1.0, 0.0, {}, {})
+        begun = _Wave(self._entry(source, flow), 1.0, 0.0, {}, {}, {}, {})
         for station in self._stations.get(reach, ()):
             if station.offset_m >= offset_m:
                 self._see(found, station, begun, station.offset_m - offset_m, offset_m)
@@ -137,7 +148,7 @@ class Responses:
             if wave is None:
                 continue
             for one in filter(self._asked, self._starts[node]):
-                leaves = wave.part(self._share(one))
+                leaves = wave.part(*self._share(one))
                 for station in self._stations.get(one.id, ()):
                     self._see(found, station, leaves, station.offset_m, 0.0)
                 if one.end in self._beyond:
@@ -158,16 +169,21 @@ class Responses:
         spectrum = wave.spectrum * np.exp(-(u + root) / (2 * reach.dispersion_m2_s) * metres)
         left = exp(-u * metres / reach.dispersion_m2_s)
         spread = {reach.id: Spread(2 * reach.dispersion_m2_s * metres / u**3, 0.0)}
-        return _Wave(spectrum, wave.gain * left, metres / u, {reach.id: metres / u}, spread)
+        travel = {reach.id: metres / u}
+        # It falls e-fold each few metres, and no register places a probe that well.
+        doubt = u * metres / reach.dispersion_m2_s
+        return _Wave(
+            spectrum, wave.gain * left, metres / u, travel, spread, {}, travel, doubt=doubt
+        )
 
     def _see(
         self, found: dict[str, Response], station: Point, wave: _Wave, metres: float, from_m: float
     ) -> None:
-        reach = self._channels.reaches[station.reach]
+        reach = self._reaches[station.reach]
         there = self._along(reach, wave, metres, from_m)
         # Past the place goes the load; in so much water it is a concentration.
         past = self._flows[reach.id] + reach.inflow_m3_s * (from_m + metres) / reach.length_m
-        there = there.part(1 / max(past, 0.05 * self._flows[reach.id]))
+        there = there.part(1 / max(past, 0.05 * self._flows[reach.id]), {reach.id: -1.0})
         # Summed over time before it comes back to time: at the place itself it begins without end.
         summed = np.fft.irfft(there.spectrum * self._window / self._s, self._count) / self.step_s
         half = self._count // 2
@@ -180,6 +196,9 @@ class Responses:
             there.gain,
             there.travel_s,
             there.spread_s2,
+            there.grows,
+            there.uneven_s,
+            there.doubt,
             cumulated,
         )
 
@@ -190,13 +209,17 @@ class Responses:
             passed = known
         else:
             passed = self._whole[reach.id] = self._passed(reach, metres)
+        uneven = passed.mean_s * ((2 * from_m + metres) / reach.length_m - 1)
         return _Wave(
             wave.spectrum * passed.spectrum,
             wave.gain * passed.left,
             wave.mean_s + passed.mean_s,
             {**wave.travel_s, reach.id: passed.mean_s},
             {**wave.spread_s2, reach.id: passed.spread_s2},
+            wave.grows,
+            {**wave.uneven_s, reach.id: uneven} if uneven else wave.uneven_s,
             wave.apart_s2,
+            wave.doubt,
         )
 
     def _passed(self, reach: Reach, metres: float, from_m: float = 0.0) -> _Passage:
@@ -213,14 +236,18 @@ class Responses:
         spread = Spread(max(variance - exchanged, 0.0), exchanged)
         return _Passage(spectrum, stays * left, mean, spread)
 
-    def _share(self, reach: Reach) -> float:
-        """Of the load that comes to its beginning."""
+    def _share(self, reach: Reach) -> tuple[float, Mapping[str, float]]:
+        """Of the load that comes to its beginning, and how its logarithm grows with flows."""
         node = reach.start
-        comes = sum(self._flows[one.id] + one.inflow_m3_s for one in self._ends[node])
-        goes = sum(self._flows[one.id] for one in self._starts[node])
+        comes = {one.id: self._flows[one.id] + one.inflow_m3_s for one in self._ends[node]}
+        goes = {one.id: self._flows[one.id] for one in self._starts[node]}
         # Velocities are known to a fifth or so: a small difference is no water that was drawn.
-        whole = comes if comes > _DRAWN * goes else goes
-        return self._flows[reach.id] / whole
+        drawn = sum(comes.values()) > _DRAWN * sum(goes.values())
+        of = comes if drawn else goes
+        whole = sum(of.values())
+        grows = {name: -flow / whole for name, flow in of.items()}
+        grows[reach.id] = grows.get(reach.id, 0.0) + 1.0
+        return self._flows[reach.id] / whole, grows
 
     def _arrive(self, at: dict[str, _Wave], reach: Reach, wave: _Wave) -> None:
         """At the end of a reach it is with what else comes there."""
@@ -244,12 +271,17 @@ class _Wave:
     mean_s: float
     travel_s: Mapping[str, float]
     spread_s2: Mapping[str, Spread]
+    grows: Mapping[str, float]
+    uneven_s: Mapping[str, float]
     apart_s2: float = 0.0
     """Variance of the way itself, where there were several."""
+    doubt: float = 0.0
+    """As a response's: of what dispersion alone carried against the water."""
 
-    def part(self, share: float) -> _Wave:
-        """So much of it."""
-        return replace(self, spectrum=self.spectrum * share, gain=self.gain * share)
+    def part(self, share: float, grows: Mapping[str, float]) -> _Wave:
+        """So much of it; ``grows``: the logarithm of that share with those of flows."""
+        summed = dict(_blend(self.grows, 1.0, grows, 1.0))
+        return replace(self, spectrum=self.spectrum * share, gain=self.gain * share, grows=summed)
 
     def joined(self, other: _Wave) -> _Wave:
         """Two ways of the same water that meet again."""
@@ -263,7 +295,10 @@ class _Wave:
             name: self.spread_s2.get(name, _NONE).blended(a, other.spread_s2.get(name, _NONE), b)
             for name in travel
         }
-        return _Wave(self.spectrum + other.spectrum, gain, mean, travel, spread, apart)
+        grows = dict(_blend(self.grows, a, other.grows, b))
+        uneven = dict(_blend(self.uneven_s, a, other.uneven_s, b))
+        spectrum = self.spectrum + other.spectrum
+        return _Wave(spectrum, gain, mean, travel, spread, grows, uneven, apart)
 
 
 def _blend(

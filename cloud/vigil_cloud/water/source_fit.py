@@ -3,19 +3,21 @@
 A release of constant rate, carried by velocities that are known to about a fifth: a factor of the
 slowness that all reaches share, and one of each reach, so that stations on one way err together. A
 station's response (``responses``) is delayed by its factor and widened by that and a half (the
-variance of dispersion goes with the third power of the slowness), with a share of its own. Least
+variance of dispersion goes with the third power of the slowness), with a share of its own; what
+the nodes say of flows (``flow_balance``) ties both to its height. Least
 squares by Levenberg and Marquardt with exact derivatives.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, log, pi, sqrt
+from math import exp, hypot, log, pi, sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil_cloud.water.flow_balance import Balance
 from vigil_cloud.water.responses import Response
 from vigil_cloud.water.station_curves import Curve
 
@@ -38,7 +40,8 @@ class Known(NamedTuple):
     """How well a network and a release are known beforehand."""
 
     velocity: float = 0.2
-    """The share by which registered velocities may be off, in common and each by itself."""
+    """The share by which registered velocities may be off, in common and each by itself; and by
+    which the water of a reach comes to its end slower, or faster, than on its mean."""
     dispersion: float = 0.2
     """The same of dispersion."""
     lasting_s: tuple[float, float] = (2400.0, 3.32)
@@ -90,6 +93,7 @@ class Trial:
         seen: Sequence[Curve],
         blank: Sequence[Curve],
         step_s: float,
+        balance: Balance,
         known: Known = _USUAL,
     ) -> None:
         self._seen, count = seen, len(seen)
@@ -106,7 +110,7 @@ class Trial:
         self._sigma = np.concatenate([one.sigma for one in curves])
         self._station = np.repeat(np.arange(len(curves)), [len(one.times) for one in curves])
         self._counted = sum(one.counted for one in curves)
-        self._own, self._widens = self._roots(of[:count])
+        self._own, self._widens, self._heights = self._roots(of[:count], balance)
         self._wider = [_widening(one) for one in of]
         self._describe(count, len(curves))
         self._parameters = self._begun()
@@ -114,42 +118,48 @@ class Trial:
         self._cost, self._curvature, self._slope = self._at(self._parameters)
         self._square = 0.0
 
-    def _roots(self, of: Sequence[Response]) -> tuple[Floats, Floats]:
-        """Of the covariance of the logarithms of the stations' delays and widths, what all reaches
-        share aside. A slow reach delays by its share of the time and widens by its share of the
-        variance, at every station below it alike: width and delay err together."""
-        names = sorted({name for one in of for name in one.travel_s})
+    def _roots(self, of: Sequence[Response], balance: Balance) -> tuple[Floats, Floats, Floats]:
+        """Of the covariance of the logarithms of the stations' delays, widths and heights, what all
+        reaches share aside. A slow reach delays by its share of the time and widens by its share
+        of the variance, at every station below it alike, and little water dilutes little: all
+        three err together. How a velocity changes within a reach delays what goes through a part
+        of it."""
+        names = sorted({name for one in of for name in (*one.travel_s, *one.grows)})
         count = len(of)
-        delays, widths, dispersions = np.zeros((3, count, len(names)))
+        delays, widths, dispersions, heights, uneven = np.zeros((5, count, len(names)))
         for row, one in enumerate(of):
             variance = max(one.variance_s2, _SHORTEST_S**2)
             for column, name in enumerate(names):
+                heights[row, column] = one.grows.get(name, 0.0)
+                uneven[row, column] = one.uneven_s.get(name, 0.0) / self._mean[row]
                 if name not in one.travel_s:
                     continue
-                delays[row, column] = one.travel_s[name] / self._mean[row]
+                delays[row, column] = -one.travel_s[name] / self._mean[row]
                 part = one.spread_s2[name]
-                widths[row, column] = (3 * part.dispersion + part.storage) / variance / 2
+                widths[row, column] = -(3 * part.dispersion + part.storage) / variance / 2
                 dispersions[row, column] = part.dispersion / variance / 2
-        moved = self._common * np.concatenate((delays, widths))
-        covariance = moved @ moved.T + 1e-8 * np.eye(2 * count)
-        covariance[count:, count:] += (2 * self._known.width_sd) ** 2 * dispersions @ dispersions.T
-        covariance[count:, count:] += _WIDTH**2 * np.eye(count)
+        moved = np.concatenate((delays, widths, heights))
+        covariance = moved @ balance.covariance(names) @ moved.T
+        covariance[:count, :count] += self._common**2 * uneven @ uneven.T
+        own = [hypot(a.level_sd, b.doubt) for a, b in zip(self._seen, of, strict=True)]
+        covariance += np.diag(np.concatenate((np.repeat([1e-4, _WIDTH], count), own)) ** 2)
+        spread = (2 * self._known.width_sd) ** 2 * dispersions @ dispersions.T
+        covariance[count : 2 * count, count : 2 * count] += spread
         root = np.asarray(np.linalg.cholesky(covariance))
-        return root[:count, :count], root[count:]
+        return root[:count], root[count : 2 * count], root[2 * count :]
 
     def _describe(self, seen: int, stations: int) -> None:
         """Delay, width and height of each station are linear in the parameters."""
         size = _FIRST + 3 * seen + 1
         delay, level, width = np.zeros((3, stations, size))
-        own, heights = _FIRST + np.arange(seen), _FIRST + 2 * seen + np.arange(seen)
-        both = _FIRST + np.arange(2 * seen)
+        own = _FIRST + np.arange(3 * seen)
         delay[:, ALL] = self._common
         delay[:seen, own] = self._own
         delay[seen:, own] = self._own.mean(axis=0)  # what saw nothing is passed as the others are
         level[:, ALL] = self._common
-        level[np.arange(seen), heights] = [one.level_sd for one in self._seen]
+        level[:seen, own] = self._heights
         width[:, ALL] = self._common * np.array(self._wider)
-        width[:seen, both] = self._widens
+        width[:seen, own] = self._widens
         width[seen:, own] = _WIDER * delay[seen:, own]
         width[:, -1] = self._known.width_sd
         self._delay, self._level, self._width = delay, level, width
@@ -184,7 +194,7 @@ class Trial:
         parameters = self._usual.copy()
         parameters[START], parameters[LASTING] = starts[best], log(lasting)
         parameters[ALL] = self._common * pulled.sum()
-        parameters[_FIRST : _FIRST + count] = self._own.T @ pulled
+        parameters[_FIRST : _FIRST + 3 * count] = self._own.T @ pulled
         shape = self._shape(parameters)[0]
         weight = shape / self._sigma**2
         above, below = float(weight @ self._values), float(weight @ shape)

@@ -29,7 +29,7 @@ _FITTED: Final = 8
 """Candidates that are fitted whatever their first steps say."""
 _HOPELESS: Final = 40.0
 """So much worse (a logarithm) by their first steps than the best, further ones are not fitted."""
-_FIRST_STEPS: Final = 4
+_FIRST_STEPS: Final = 8
 _CONTRADICTED: Final = 12.0
 """One sample alone rules nobody out: it may have been taken, or labelled, wrongly."""
 _UNKNOWN: Final = log(0.02)
@@ -186,7 +186,7 @@ def _trials(
             blank = [one for one in every if not one.seen and one.station in found]
             elsewhere = sum(_against(one) for one in every if one.station not in found)
             lowered = candidate._replace(prior=candidate.prior * exp(-elsewhere))
-            yield lowered, Trial(found, seen, blank, responses.step_s, known)
+            yield lowered, Trial(found, seen, blank, responses.step_s, responses.balance, known)
 
 
 def _in_samples(every: Sequence[Curve]) -> list[Curve]:

@@ -36,9 +36,9 @@ SPARSE: Final = 4
 """Fewer values are grab samples: they say how much there was, and nothing of a curve."""
 _SAMPLE: Final = 0.25
 """Of a grab sample's value: whoever takes it is a little early or late, and at one bank."""
-_LEVEL: Final = 0.06
-"""Of the logarithm of a curve's height, beside the common factor of the flow: the flow past the
-station, and the dilution on the way."""
+_LEVEL: Final = 0.02
+"""Of the logarithm of a curve's height, beside what flows are off by: the slope of a probe, and
+water that is not mixed over the whole section."""
 _NO_LEVEL: Final = 3.0
 """The same of what says nothing of an amount."""
 _BENT: Final = 0.12

@@ -114,13 +114,13 @@ def test_how_well_velocities_are_known_is_a_share(given: Any) -> None:
 @pytest.mark.parametrize("slower", [0.8, 1.2])
 def test_a_slow_reach_delays_and_widens_as_its_shares_say(slower: float) -> None:
     """What the fit takes for width and delay of a station, against the response of a network of
-    which one reach is slower."""
+    which one reach is slower, and as much wider."""
 
     def of(factor: float) -> Response:
         found = read(network(
             reach("r1", "a", "b", 1_500, 2.0, 0.4, 3.0),
-            reach("r2", "b", "c", 900, 2.0, 0.3 / factor, 2.0,
-                  storage_area_m2=0.5, exchange_1_s=2e-4),
+            reach("r2", "b", "c", 900, 0.8 * factor / 0.3, 0.3 / factor, 2.0,
+                  storage_area_m2=0.6 * factor, exchange_1_s=2e-4),
             point("o", "outfall", "r1", 100),
             point("s", "station", "r2", 800),
         ))  # fmt: skip
@@ -195,6 +195,25 @@ def test_dispersion_carries_some_of_it_up_to_a_station_just_above() -> None:
     upwards = np.exp(-0.5 * 5 / 3.0)  # of a steady source: velocity times metres over dispersion
     assert found["s-above"].gain == pytest.approx(upwards / (2.8 * 0.5), rel=1e-6)
     assert found["s-above"].cumulated[-1] == pytest.approx(found["s-above"].gain, rel=0.05)
+
+
+def test_what_went_up_a_few_metres_says_little_of_an_amount() -> None:
+    """A station that the register places 30 m above the outfall and that stands 15 m above it sees
+    many times as much: the mass is that of the stations below."""
+    document = valley()
+    document["features"].append(point("s-above", "station", "m1", 785))
+    truth = read(document)
+    source = Discharge(truth.points["canal"], 9_000 / 2_400, 6 * 3600.0, 6 * 3600 + 2_400.0)
+    responses = Responses(truth, {"s-above"}, period_s=20 * 3600, count=4096)
+    up, grid = responses.of("m1", 800.0)["s-above"], np.arange(4096) * responses.step_s
+    began, ended = (np.interp(TIMES - at, grid, up.cumulated) for at in (21_600, 24_000))
+    observed = seen(read(valley()), source, 7)
+    observed["s-above"] = Observed(TIMES, 9_000 / 2_400 * (began - ended))
+    document["features"][-1] = point("s-above", "station", "m1", 770)
+    found = trace(read(document), observed).suspects[0]
+    assert found.outfall == "canal"
+    assert "s-above" in found.explains
+    assert found.mass_g[0] <= 9_000 <= found.mass_g[1]
 
 
 def with_noise(observed: dict[str, Observed], part: float, *, clipped: bool) -> dict[str, Observed]:
@@ -405,7 +424,7 @@ def test_a_velocity_that_is_a_series_counts_in_both_commands(
 ) -> None:
     """What the one makes with a series the other finds with it, and not without."""
     canal, table = tmp_path / "canal.geojson", tmp_path / "seen.csv"
-    slower = [[0, 1.0], [21_600, 1.0], [25_200, 0.5], [72_000, 0.5]]
+    slower = [[0, 1.0], [21_600, 1.0], [25_200, 0.4], [72_000, 0.4]]
     canal.write_text(json.dumps({**valley(), "velocity_factor": slower}), "utf-8")
     asked = ["--release", "canal,4,21600,25200", "--until", "72000", "--step", "300"]
     assert main(["water", "transport", str(canal), *asked, "--station", "s-end"]) == 0
