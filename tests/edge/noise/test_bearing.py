@@ -86,6 +86,15 @@ def test_a_standing_source_10_db_above_a_diffuse_field(positions: Array) -> None
     assert np.quantile(wrong, 0.95) <= 1.5
 
 
+def test_a_far_source_of_a_large_array_in_space() -> None:
+    """Its four microphones tell a direction and how bent the wave front is, and nothing more."""
+    positions = np.array([[0.5, 0, 0], [-0.5, 0, 0.2], [0, 0.5, 0.1], [0, -0.5, 0.4]])
+    sound, azimuth = heard(positions, Motion((-16.0, 44.0, -3.0), (0.0, 0.0, 0.0)), 1.0, 3)
+    wrong = errors(measured(positions, sound), azimuth)
+    assert len(wrong) >= 22
+    assert np.median(wrong) <= 0.3
+
+
 def test_a_source_that_passes() -> None:
     motion = Motion((-8.0, 5.0, -3.0), (14.0, 0.0, 0.0))
     sound, azimuth = heard(SQUARE, motion, 1.2, 4)

@@ -42,6 +42,8 @@ _FEWEST_AZIMUTHS: Final = 48
 _MOST_AZIMUTHS: Final = 180
 _ELEVATIONS: Final = (-40.0, -15.0, 10.0)
 _STEPS: Final = 4
+_FREE_STEPS: Final = 2
+"""The first ones, which find the right hill; the others find its top."""
 _NOTHING: Final = 1e-15
 """Energy of a bin of digital silence; its square is a float32 still."""
 _APART: Final = 0.35
@@ -171,7 +173,7 @@ class Search:
             information, slope = self._step(heard, fit, point)
             if step == _STEPS:
                 break
-            move = np.linalg.solve(information, slope[..., None])[..., 0]
+            move = self._move(information, slope, point, free=step < _FREE_STEPS)
             length = np.linalg.norm(move[:, :rank], axis=1, keepdims=True)
             point += move * np.minimum(1.0, 0.3 / np.maximum(length, 1e-9))
             point[:, :rank] *= self._drawn_in(point[:, :rank])
@@ -180,6 +182,20 @@ class Search:
         share = 1.0 - (fit.unexplained * heard.energy).sum(axis=0) / heard.energy.sum(axis=0)
         covariance: Array = np.asarray(np.linalg.inv(information)[:, :rank, :rank])
         return _Found(point[:, :rank], covariance, gain, share)
+
+    def _move(self, information: Array, slope: Array, point: Array, *, free: bool) -> Array:
+        """The step to the best of the quadratic. An array in space has slownesses of length 1
+        alone: where it is not ``free`` to leave them, the wave front's curvature is told apart
+        from a length that there is not."""
+        if free or self.array.rank < 3:
+            return np.asarray(np.linalg.solve(information, slope[..., None])[..., 0])
+        _, _, axes = np.linalg.svd(point[:, None, :3])
+        along = np.zeros((len(point), 4, 3))
+        along[:, :3, :2] = axes[:, 1:].transpose(0, 2, 1)
+        along[:, 3, 2] = 1.0
+        back = along.transpose(0, 2, 1)
+        within = np.linalg.solve(back @ information @ along, back @ slope[..., None])
+        return np.asarray((along @ within)[..., 0])
 
     def _drawn_in(self, slowness: Array) -> Array:
         """No wave is slower along the array than along its way: a factor to at most 1."""
