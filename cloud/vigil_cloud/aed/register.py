@@ -185,24 +185,25 @@ def patrol(  # noqa: PLR0913 - what a patrol reports, by name
     found well, by eye or by a tester, takes the AED out of service: nobody is sent for it.
     ``key``: told again under it, it is the same patrol. Raises ``AedUnknown``, ``KeyReused``."""
     row = find(session, site)
-    if _told(session, site, by, key, findings, note):
-        return row
-    today = now.astimezone(CITY_ZONE).date()
-    expired = any(day is not None and day < today for day in (pads_until, battery_until))
-    measured_well = tested is None or not tester.troubles(tested)
-    usable = not expired and measured_well and all(findings.get(item, False) for item in _NEEDED)
+    measured = None if tested is None else tested.model_dump(mode="json")
     told = AedPatrol(
         site=site,
         at=now,
         account=by,
         findings=dict(findings),
-        usable=usable,
         pads_until=pads_until,
         battery_until=battery_until,
         note=note,
-        tester=None if tested is None else tested.model_dump(mode="json"),
+        tester=measured,
         key=key,
     )
+    if _known(session, told):
+        return row
+    today = now.astimezone(CITY_ZONE).date()
+    expired = any(day is not None and day < today for day in (pads_until, battery_until))
+    measured_well = tested is None or not tester.troubles(tested)
+    usable = not expired and measured_well and all(findings.get(item, False) for item in _NEEDED)
+    told.usable = usable
     session.add(told)
     session.flush()
     patrol_photos.claim(session, told)
@@ -216,22 +217,20 @@ def patrol(  # noqa: PLR0913 - what a patrol reports, by name
     return row
 
 
-def _told(
-    session: Session,
-    site: str,
-    by: str,
-    key: str | None,
-    findings: Mapping[str, bool],
-    note: str,
-) -> bool:
-    if key is None:
+_SAID: Final = ("site", "findings", "pads_until", "battery_until", "note", "tester")
+
+
+def _known(session: Session, told: AedPatrol) -> bool:
+    """Whether the same was told under its key; something else under it is not lost in silence."""
+    if told.key is None:
         return False
-    query = select(AedPatrol).where(AedPatrol.account == by, AedPatrol.key == key)
+    query = select(AedPatrol).where(AedPatrol.account == told.account, AedPatrol.key == told.key)
     known = session.scalar(query)
     if known is None:
         return False
-    if (known.site, known.findings, known.note) != (site, dict(findings), note):
+    if any(getattr(known, name) != getattr(told, name) for name in _SAID):
         raise KeyReused("This Idempotency-Key was used for another patrol; make a new one.")
+    patrol_photos.claim(session, known)
     return True
 
 

@@ -90,9 +90,15 @@ def test_a_patrol_whose_answer_was_lost_is_told_once(hall: City) -> None:
     assert one["photos"] == [sent[0]["photo"]]
     late = client.post(photo, content=picture(), headers=key).raise_for_status().json()
     assert late["photo"] == sent[0]["photo"]
+    more = {"Idempotency-Key": "fedcba9876543210"}
+    second = client.post(photo, content=picture(), headers=more).raise_for_status().json()
+    client.post(path, json=bad, headers=key).raise_for_status()
+    assert told(hall)[0]["photos"] == [sent[0]["photo"], second["photo"]], "added to what waited"
 
-    other = client.post(path, json=WELL, headers=key)
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    days = [{name: "2031-01-31"} for name in ("battery_until", "pads_until")]
+    for other in (WELL, *({**bad, **one} for one in [*days, {"note": "x"}, {"tester": TESTED}])):
+        answer = client.post(path, json=other, headers=key)
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")
     client.put("/api/v1/aed/sites/pool", json=SITE).raise_for_status()
     elsewhere = client.post("/api/v1/aed/patrol-photos?site=pool", content=picture(), headers=key)
     assert elsewhere.json()["code"] == "idempotency-key-reused"
