@@ -344,7 +344,9 @@ class Alarms:
             return
         active.signs.append(sign)
         active.during_test = False
-        yield device, told(device, "smoke", known, active)
+        # With the density of the last rise, by which it is known (``event_id``): told once more
+        # on a new connection, it is the same message.
+        yield device, told_last(device, "smoke", known, active)
 
     def _smoke_rises(self, device: str, known: Known, density: float | None) -> Iterator[Told]:
         active = known.active.get("smoke")

@@ -293,8 +293,7 @@ def test_what_stands_is_told_again_as_it_was_told_last(
         )
         assert (event.alarm_id, False) not in last
         assert event.condition in night.alarms.active(device)
-        if set(event.signs) <= {"density"}:
-            assert event_id(event) in night.ids
+        assert event_id(event) in night.ids
     rings = {
         (device, kind)
         for device in ("kitchen", "hall")
