@@ -200,7 +200,16 @@ def test_an_administrators_command_finds_the_files_that_are_named(tmp_path: Path
     (tmp_path / "chiayi.geojson").write_text("{}")
     (tmp_path / "li").write_text("a file that is called as an account")
     (tmp_path / "map.d").mkdir()
-    words = ["map", "import", "chiayi.geojson", "map.d", "li", "new.zip", "/etc/passwd"]
+    words = [
+        "map",
+        "import",
+        "chiayi.geojson",
+        "map.d",
+        "li",
+        "new.zip",
+        "/etc/passwd",
+        "噪音。.說明" * 40,
+    ]
     there = str(tmp_path / "chiayi.geojson")
     assert ADMIN.named(words, tmp_path) == ["map", "import", there, *words[3:]]
 

@@ -79,10 +79,14 @@ def environment(before: Mapping[str, str], file: Path) -> dict[str, str]:
 
 def named(words: Sequence[str], here: Path) -> list[str]:
     """Files with an ending that lie here get their folder: the command runs elsewhere."""
-    return [
-        str(here / word) if Path(word).suffix and (here / word).is_file() else word
-        for word in words
-    ]
+    return [str(here / word) if _is_a_file(here / word) else word for word in words]
+
+
+def _is_a_file(path: Path) -> bool:
+    try:
+        return path.suffix != "" and path.is_file()
+    except OSError:  # a sentence, longer than a name may be
+        return False
 
 
 def main(words: Sequence[str]) -> None:
