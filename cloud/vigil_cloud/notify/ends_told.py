@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,10 +31,11 @@ from vigil_cloud.identity.ends_soon import (
 )
 from vigil_cloud.identity.models import Account
 from vigil_cloud.notify import ends_untold
-from vigil_cloud.notify.models import EndTold
+from vigil_cloud.notify.models import Channel, EndTold
 from vigil_cloud.notify.own_channels import (
     AGAIN,
     NOWHERE,
+    PAGE_ALONE,
     Addresses,
     addresses,
     next_try,
@@ -118,12 +119,21 @@ def _due(
 
 
 def _earlier(session: Session) -> Mapping[tuple[str, int], Earlier]:
+    """Who had no channel and has one by now is told at once, and not with the next step alone."""
+    rows = session.scalars(select(EndTold)).all()
+    alone = {row.account_id for row in rows if row.told == PAGE_ALONE}
+    query = select(Channel.account_id).where(Channel.account_id.in_(alone), Channel.enabled)
+    reached = set(session.scalars(query)) if alone else set()
     return {
         (row.what, row.account_id): Earlier(
-            Step(row.step), row.ends, row.told.startswith(AGAIN), row.again, row.tries
+            Step(row.step), row.ends, _is_missed(row, reached), row.again, row.tries
         )
-        for row in session.scalars(select(EndTold))
+        for row in rows
     }
+
+
+def _is_missed(row: EndTold, reached: Collection[int | None]) -> bool:
+    return row.told.startswith(AGAIN) or (row.told == PAGE_ALONE and row.account_id in reached)
 
 
 def _messages(

@@ -27,6 +27,7 @@ AGAIN: Final = "failed"
 GIVEN_UP: Final = "given up"
 """How it begins once there is no other try."""
 SENT: Final = "sent"
+PAGE_ALONE: Final = "no channel of their own: the page alone"
 UNREADABLE: Final = "cannot be opened with this secret key"
 """Of a channel whose address is sealed under another one."""
 CONVERSATION_S: Final = 15.0
@@ -83,7 +84,7 @@ def addresses(
 def tell(to: Addresses, text: NotificationText) -> Told:
     """``sent``, or why not; the page is told in any case."""
     if to == NOWHERE:
-        return Told("no channel of their own: the page alone")
+        return Told(PAGE_ALONE)
     from vigil_cloud.notify.sending import send  # Apprise is large
 
     # Through each of them: a browser of a computer at home takes it as well as the telephone does.

@@ -71,7 +71,9 @@ def test_it_is_over_once_they_have_a_channel_or_it_goes_on(home: City, hook: Hoo
     (told,) = round_at(home, 5)
     assert told.detail["explanation"] == "family (alarm-1 in home h1)"
     channel(home, hook.url, username="family")
-    assert round_at(home, 0.9) == []
+    assert round_at(home, 4.9) == [], "told at once, and not the day before alone"
+    assert len(hook.titles) == 1
+    assert round_at(home, 4.8) == []
     assert len(hook.titles) == 1
 
 
