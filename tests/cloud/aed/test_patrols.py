@@ -95,8 +95,13 @@ def test_a_patrol_whose_answer_was_lost_is_told_once(hall: City) -> None:
     client.post(path, json=bad, headers=key).raise_for_status()
     assert told(hall)[0]["photos"] == [sent[0]["photo"], second["photo"]], "added to what waited"
 
-    days = [{name: "2031-01-31"} for name in ("battery_until", "pads_until")]
-    for other in (WELL, *({**bad, **one} for one in [*days, {"note": "x"}, {"tester": TESTED}])):
+    changes: list[dict[str, object]] = [
+        {"battery_until": "2031-01-31"},
+        {"pads_until": "2031-01-31"},
+        {"note": "x"},
+        {"tester": TESTED},
+    ]
+    for other in (WELL, *({**bad, **one} for one in changes)):
         answer = client.post(path, json=other, headers=key)
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")
     client.put("/api/v1/aed/sites/pool", json=SITE).raise_for_status()
