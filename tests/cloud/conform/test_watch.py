@@ -148,7 +148,7 @@ def test_in_words(mosquitto: servers.Mosquitto, capsys: pytest.CaptureFixture[st
     ("arguments", "said"),
     [
         (["GW-1"], "an id has 2 to 63"),
-        (["gw-1", "--broker", "http://127.0.0.1"], "neither mqtt"),
+        (["gw-1", "--broker", "http://127.0.0.1"], "is not mqtts://host or mqtt://host"),
         (["gw-1", "--broker", "mqtt://127.0.0.1:1"], "watch-failed"),
         (["gw-1", "--for", "-3"], "number of seconds"),
         (["gw-1", "--lane", "status"], "invalid choice"),
