@@ -11,6 +11,7 @@ BENCHES = (
     "levels",
     "meter",
     "passages",
+    "noise_replay",
     "evidence",
     "bearing",
     "plates",
