@@ -5,8 +5,10 @@ whole process, WAV in and JSON lines out; the least of three. Both peers write t
 LAeq and LAFmax of each second; LAeq, LAFmax, LCeq and LZeq in total. ``scipy_bilinear`` is what
 people write by hand: A and C by the bilinear transform at the recording's own rate, far from the
 standard's curve above 10 kHz. ``scipy_as_accurate`` has the sections of our own filters.
-pyoctaveband runs as accurately as it can (96 kHz inside); it needs
-its own Python, which ``VIGIL_PEER_PYTHON`` names.
+pyoctaveband runs as accurately as it can (96 kHz inside); it needs its own Python, which
+``VIGIL_PEER_PYTHON`` names.
+
+The processes run one after the other: on a busy machine the ratios swing; run it several times.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ from bench.water_replay import processor_s
 RATE_HZ: Final = 48_000
 SECONDS: Final = 600
 FULL_SCALE_DB: Final = 120.0
-_COLUMNS: Final = """
+_COLUMNS: Final = (
+    f"full_scale_db = {FULL_SCALE_DB}"
+    + """
 import json, sys
 import numpy as np
 from scipy.io import wavfile
 rate, counts = wavfile.read(sys.argv[1])
-pascal = counts / 32768.0 * 20e-6 * 10 ** (120.0 / 20)
+pascal = counts / 32768.0 * 20e-6 * 10 ** (full_scale_db / 20)
 db = lambda squares: 10 * np.log10(np.maximum(squares, 1e-30) / 4e-10)
 by_second = lambda values: values[: len(values) // rate * rate].reshape(-1, rate)
 def told(a, c, z, fast):
@@ -43,6 +47,7 @@ def told(a, c, z, fast):
     total |= {"LCeq": (c ** 2).mean(), "LZeq": (z ** 2).mean()}
     print(json.dumps({"kind": "total", **{n: float(db(x)) for n, x in total.items()}}))
 """
+)
 _CHAIN: Final = """
 from scipy import signal
 a, c, z = filtered(pascal)
