@@ -25,7 +25,8 @@ from vigil_edge.noise.passage import Passage, PassageDetector
 from vigil_edge.noise.sound.pcm import Frames, channel_units
 from vigil_edge.noise.sound.wav import WavFile
 
-_BLOCK_S: Final = 4.0
+_BLOCK_S: Final = 1.0
+"""What one block needs stays in the processor's cache."""
 _MOST_BLOCK_BYTES: Final = 1 << 20
 _MOST_PA: Final = 1e30
 """Nothing is this loud; squares of it still fit a float."""

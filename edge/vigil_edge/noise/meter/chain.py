@@ -1,6 +1,6 @@
 """Samples of one channel through weightings and time weightings, slice by slice.
 
-Two cores give the same numbers (to 1e-9 dB): loops compiled by numba (``compiled.py``),
+Two cores give the same numbers (to 1e-9 dB): loops compiled by numba (``compiled.py``, ``lanes.py``),
 and SciPy where numba is not installed, and live, where memory counts and speed does not.
 ``core`` says which is used.
 """
@@ -139,6 +139,9 @@ class Chain:
             for sections in (c_sections, a_after_c_sections, z_sections)
         ]
         self._memories = [np.zeros((len(sections), 2)) for sections in self._sections]
+        self._lanes = None if self._core is None else _in_lanes(self._core, self._sections)
+        if self._core is not None and self._lanes is not None:
+            self._memories = [np.zeros((2, self._core.LANES))]
         self._decay = np.array([_decay(rate_hz, FAST_S), _decay(rate_hz, SLOW_S)])
         self._running = np.zeros(2)
         self._weightings = Weightings(rate_hz)
@@ -168,8 +171,11 @@ class Chain:
             return self._by_scipy(units * pascal_per_unit, edges)
         fast, c = np.empty(len(units)), np.empty(len(units))
         sums = np.empty((len(edges) - 1, self._core.SUMS))
-        self._core.weigh(
-            units, pascal_per_unit, *self._sections, *self._memories, self._decay, self._running,
+        weigh, sections = self._core.weigh, self._sections
+        if self._lanes is not None:
+            weigh, sections = self._core.weigh_lanes, [self._lanes]
+        weigh(
+            units, pascal_per_unit, *sections, *self._memories, self._decay, self._running,
             edges, fast, c, sums,
         )  # fmt: skip
         for memory in (*self._memories, self._running):
@@ -293,6 +299,19 @@ def before(beginning: Samples) -> Samples:
         if differing[place] <= _ALIKE * (pattern @ pattern):
             return np.ascontiguousarray(beginning[: len(beginning) // 2 + place])
     return np.ascontiguousarray(beginning[::-1])
+
+
+def _in_lanes(core: Any, sections: Sequence[Samples]) -> Samples | None:
+    """Coefficients of every lane, shape (5, lanes), where C and A, and Z, fit into their chains
+    as ``lanes.py`` has them; ``None`` otherwise."""
+    c, a, z = map(len, sections)
+    if (c, a) != (3, 1) or z > core.CHAINS[1]:
+        return None
+    lanes: Samples = np.zeros((5, core.LANES))
+    lanes[0] = 1.0  # a lane without a section passes on what it gets
+    lanes[:, : c + a] = np.vstack(sections[:2]).T
+    lanes[:, core.CHAINS[0] : core.CHAINS[0] + z] = sections[2].T
+    return lanes
 
 
 def sections_of(sos: Samples) -> Samples:

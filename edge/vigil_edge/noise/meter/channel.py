@@ -138,9 +138,10 @@ class Oddities:
     def feed(self, frames: Frames, units: Samples) -> None:
         """The next frames, shape (n, channels), and the units of the measured channel."""
         self._samples += len(units)
-        self._peak = max(self._peak, float(np.abs(units).max(initial=0.0)))
+        self._peak = max(self._peak, float(units.max(initial=0.0)), -float(units.min(initial=0.0)))
         for piece in np.array_split(units, max(1, round(_PIECES * len(units) / self.rate_hz))):
-            if len(piece) > 1 and (piece == piece[0]).all():
+            # Its ends first: of sound they hardly ever agree.
+            if len(piece) > 1 and piece[0] == piece[-1] and (piece == piece[0]).all():
                 self._nothing += len(piece)
         if frames.shape[1] > 1:
             every = frames.astype(np.float64)

@@ -7,49 +7,14 @@ direct form II, as SciPy's.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import numba
 
-_log = logging.getLogger("vigil.noise")
-"""Not structlog: of a tool's output on standard output every line is a record."""
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+from vigil_edge.noise.meter.compiling import compiled as _compiled
+from vigil_edge.noise.meter.lanes import CHAINS, LANES, weigh_lanes
 
-
-def _compiled(signature: str, *, fast: bool = False) -> Callable[[_Function], _Function]:
-    """``numba.njit`` for one signature, kept on disk where numba finds a folder to write to.
-
-    A cache must never keep a microphone from listening: one that cannot be written (a full disk)
-    or was torn (a power loss; numba syncs nothing) is told of and left aside.
-
-    ``fast`` lets sums be reordered: always the same way for slices of the same length.
-    """
-    options: dict[str, Any] = {
-        "fastmath": {"contract", "reassoc", "nsz"} if fast else {"contract"},
-        "nogil": True,
-        "error_model": "numpy",
-    }
-
-    def compile_(function: _Function) -> _Function:
-        try:
-            return numba.njit(signature, cache=True, **options)(function)  # type: ignore[return-value]
-        except RuntimeError:  # neither the package nor a home can be written to
-            _log.info("the meter is compiled at each start: set NUMBA_CACHE_DIR to a folder")
-        except Exception as error:  # noqa: BLE001 - unpickling a torn file raises whatever it likes
-            _log.warning(
-                "the cache of the compiled meter is of no use, %s is compiled anew (remove *.nbi"
-                " and *.nbc in __pycache__ beside the meter, or in NUMBA_CACHE_DIR): %s: %s",
-                function.__name__,
-                type(error).__name__,
-                error,
-            )
-        return numba.njit(signature, **options)(function)  # type: ignore[return-value]
-
-    return compile_
-
-
+__all__ = ["CHAINS", "LANES", "SUMS", "bands", "halve", "shape", "weigh", "weigh_lanes"]
 SUMS: Final = 8
 """Columns of what ``weigh`` finds: ΣA², ΣC², ΣZ², LAF max, min and at the end, LAS max, max |C|."""
 
@@ -151,6 +116,17 @@ def weigh(  # type: ignore[no-untyped-def]  # noqa: PLR0913 - numba's own types 
     running[0], running[1] = fast, slow
 
 
+@numba.njit(error_model="numpy")
+def _longest_run(part, run):  # type: ignore[no-untyped-def] # as above
+    """Length of the run at the end, and of the longest, with its value; ``run``: of the first."""
+    longest, at = run, part[0]
+    for n in range(1, len(part)):
+        run = run + 1.0 if part[n] == part[n - 1] else 1.0
+        if run > longest:
+            longest, at = run, part[n]
+    return run, longest, at
+
+
 @_compiled("void(f8[::1],i8[::1],f8[::1],f8[:,::1])", fast=True)
 def shape(units, edges, before, found):  # type: ignore[no-untyped-def] # as above
     """Of each slice: least, most, Σx, Σx², Σ of its first and second difference squared, and
@@ -161,33 +137,34 @@ def shape(units, edges, before, found):  # type: ignore[no-untyped-def] # as abo
     """
     same, run = before[1], before[2]
     for index in range(len(edges) - 1):
-        begin, end = edges[index], edges[index + 1]
-        least, most = units[begin], units[begin]
+        part = units[edges[index] : edges[index + 1]]
+        begin = edges[index]
+        least = most = part[0]
         total = squares = first = second = 0.0
-        for n in range(begin, end):
-            x = units[n]
-            least = min(least, x)
-            most = max(most, x)
-            total += x
-            squares += x * x
-        for n in range(begin, min(begin + 2, end)):
-            one = units[n - 1] if n >= 1 else before[1]
-            two = units[n - 2] if n >= 2 else before[n]
-            first += (units[n] - one) ** 2
-            second += (units[n] - 2.0 * one + two) ** 2
-        for n in range(begin + 2, end):
-            rise = units[n] - units[n - 1]
-            bend = rise - (units[n - 1] - units[n - 2])
+        for n in range(len(part)):
+            least = min(least, part[n])
+            most = max(most, part[n])
+            total += part[n]
+            squares += part[n] * part[n]
+        for n in range(min(2, len(part))):
+            one = units[begin + n - 1] if begin + n >= 1 else before[1]
+            two = units[begin + n - 2] if begin + n >= 2 else before[begin + n]
+            first += (part[n] - one) ** 2
+            second += (part[n] - 2.0 * one + two) ** 2
+        alike = 0
+        for n in range(len(part) - 2):
+            rise = part[n + 2] - part[n + 1]
+            bend = rise - (part[n + 1] - part[n])
             first += rise * rise
             second += bend * bend
-        longest, at = 0.0, same
-        for n in range(begin, end):
-            if units[n] == same:
-                run += 1.0
-            else:
-                same, run = units[n], 1.0
-            if run > longest:
-                longest, at = run, same
+            alike += rise == 0.0
+        run = run + 1.0 if part[0] == same else 1.0
+        longest, at = run, part[0]
+        if alike or (len(part) > 1 and part[1] == part[0]):
+            run, longest, at = _longest_run(part, run)
+        elif len(part) > 1:
+            run = 1.0
+        same = part[len(part) - 1]
         found[index, 6], found[index, 7] = longest, at
         found[index, 0], found[index, 1], found[index, 2] = least, most, total
         found[index, 3], found[index, 4], found[index, 5] = squares, first, second

@@ -86,18 +86,22 @@ class GainChanges:
             return []
         sums = np.concatenate([np.zeros((1, 5)), np.cumsum(features, axis=0)])
         mean = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW
-        level = 10.0 * np.log10(mean)
-        steady = _steady(features, mean)
+        level = 10.0 * np.log10(mean[:, (0, 3)])
+        steady: npt.NDArray[np.bool_] | None = None
         found: list[tuple[int, int]] = []
         for gap in _GAPS:
             apart = _WINDOW + gap
             if len(level) <= apart:
                 continue
             change = level[apart:] - level[:-apart]
-            alike = np.abs(change[:, 3] - change[:, 0]) <= _ALIKE_DB
+            alike = np.abs(change[:, 1] - change[:, 0]) <= _ALIKE_DB
             alike &= np.abs(change[:, 0]) >= _CHANGE_DB
             # Only what this second brought: the rest was looked at before.
             alike &= np.arange(len(change)) + apart + _WINDOW > len(features) - fresh
+            if not alike.any():
+                continue
+            if steady is None:  # costs more than all the rest
+                steady = _steady(features, mean)
             alike &= steady[apart:] & steady[:-apart]
             found += [(int(begin), gap) for begin in np.flatnonzero(alike)]
         return found

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from numba.core import caching, config
 
-from vigil_edge.noise.meter.compiled import _compiled
+from vigil_edge.noise.meter.compiling import compiled
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def twice() -> Any:
-    @_compiled("f8(f8)")
+    @compiled("f8(f8)")
     def doubled(value: float) -> float:
         return 2.0 * value
 
