@@ -1,7 +1,8 @@
 """Samples of one channel through weightings and time weightings, slice by slice.
 
-Two cores give the same numbers (to 1e-9 dB): loops compiled by numba (``compiled.py``, ``lanes.py``),
-and SciPy where numba is not installed, and live, where memory counts and speed does not.
+Two cores give the same numbers (to 1e-9 dB): loops compiled by numba (``compiled.py`` and
+``lanes.py``), and SciPy where numba is not installed, and live, where memory counts and speed does
+not.
 ``core`` says which is used.
 """
 
