@@ -125,6 +125,30 @@ class Cabinet:
         self._lasting(step, now, t)
         return step
 
+    def standing(self) -> list[Fact]:
+        """What was told and is not over, as it was told: for a cloud that may know nothing of it.
+        A press of the button is over as soon as it was told."""
+        found = []
+        if self._kept.get("door") and (opening := self._kept.get("opening")):
+            since = datetime.fromisoformat(opening["at"])
+            event = AedDoor(opening_id=opening["id"], phase="opened", opened=since)
+            found.append(Fact(Lane.EVENT, event, self._id("opened", since)))
+        if self._kept.get("present") is False and (removal := self._kept.get("removal")):
+            found.append(self._taken(removal))
+        for name, one in self._kept.get("conditions", {}).items():
+            if "at" not in one:  # of an earlier release
+                continue
+            since = datetime.fromisoformat(one["at"])
+            said = AedCondition(
+                condition_id=one["id"],
+                condition=name,
+                active=True,
+                since=since,
+                message=one["message"],
+            )
+            found.append(Fact(Lane.EVENT, said, self._id(f"{name} True", since)))
+        return found
+
     def voice(self, error: str | None, now: datetime) -> Step:
         """What became of a prompt: ``error`` where nothing was heard."""
         step = Step()
@@ -202,11 +226,14 @@ class Cabinet:
         opened = self._was_opened(t, looked)
         removal = {"id": self._id("removal", now), "at": isoformat_utc(now), "opened": opened}
         self._keep(step, "removal", removal)
-        event = AedRemoval(removal_id=removal["id"], phase="taken", taken=now, opened=opened)
-        lane = Lane.EVENT if opened else Lane.ALARM
-        step.facts.append(Fact(lane, event, self._id("taken", now)))
+        step.facts.append(self._taken(removal))
         if opened is False:
             step.prompts.append("removed")
+
+    def _taken(self, removal: dict[str, Any]) -> Fact:
+        taken, opened = datetime.fromisoformat(removal["at"]), removal["opened"]
+        event = AedRemoval(removal_id=removal["id"], phase="taken", taken=taken, opened=opened)
+        return Fact(Lane.EVENT if opened else Lane.ALARM, event, self._id("taken", taken))
 
     def _returned(self, step: Step, now: datetime) -> None:
         before = self._kept.get("removal")
@@ -247,7 +274,8 @@ class Cabinet:
             return
         known = before or {"id": self._id(name, now)}
         if active:
-            standing[name] = {"id": known["id"], "message": message[:200]}
+            at = isoformat_utc(now)
+            standing[name] = {"id": known["id"], "message": message[:200], "at": at}
         self._keep(step, "conditions", standing)
         event = AedCondition(
             condition_id=known["id"],

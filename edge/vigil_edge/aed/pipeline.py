@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 from uuid import uuid5
 
-from vigil_edge.aed.cabinet import NAMESPACE, Cabinet, Spans, Step, reading
+from vigil_edge.aed.cabinet import NAMESPACE, Cabinet, Fact, Spans, Step, reading
 from vigil_edge.aed.settings import BoardSettings, GpioSettings
 from vigil_edge.contacts.inputs import Inputs, open_inputs
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
@@ -95,6 +95,7 @@ class CabinetPipeline:
                 now, t = self._context.now(), self._context.monotonic()
                 await self._follow(self._cabinet.take(seen, now, t))
                 await self._follow_voice()
+                await self._tell_again(t)
                 if self._context.held.outgoing and t >= self._again_at:
                     await self._accept([])
                     self._report()
@@ -128,21 +129,25 @@ class CabinetPipeline:
     async def _follow(self, step: Step) -> None:
         """Into the outbox before a word is said; tried until it has it."""
         if step.facts or step.changed:
-            out = [
-                Outgoing(
-                    fact.lane,
-                    fact.event.TYPE,
-                    self._settings.device,
-                    self._context.now(),
-                    fact.event,
-                    fact.id,
-                )
-                for fact in step.facts
-            ]
-            await self._accept(out)
+            await self._accept([self._outgoing(fact) for fact in step.facts])
             self._report()
         for prompt in step.prompts:
             self._speaker.say(prompt)
+
+    def _outgoing(self, fact: Fact) -> Outgoing:
+        device, now = self._settings.device, self._context.now()
+        return Outgoing(fact.lane, fact.event.TYPE, device, now, fact.event, fact.id)
+
+    async def _tell_again(self, t: float) -> None:
+        """What stands, on a new connection to the cloud: what is known changes nothing there."""
+        again = self._context.held.told_again
+        ids = again.due(
+            self._context.session, t, lambda: [(one.id,) for one in self._cabinet.standing()]
+        )
+        if ids:
+            standing = [one for one in self._cabinet.standing() if (one.id,) in ids]
+            again.told()  # it is held until the outbox takes it
+            await self._accept([self._outgoing(one) for one in standing])
 
     async def _accept(self, out: list[Outgoing]) -> None:
         """A press of the button is not derived again: it waits here for an outbox that fails.

@@ -16,6 +16,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from vigil_edge.delivery.outgoing import Outgoing
 from vigil_edge.delivery.refusal import CommandRefused
+from vigil_edge.device.told_again import ToldAgain
 from vigil_schemas.commands import CommandArguments
 from vigil_schemas.errors import VigilError
 from vigil_schemas.evidence import EvidenceClock, EvidenceManifest, EvidenceReference
@@ -51,6 +52,7 @@ class Held:
     outgoing: list[Outgoing] = field(default_factory=list)
     state: dict[str, bytes] = field(default_factory=dict)
     """The pipeline's own, to be kept with it; ``PipelineContext.state`` knows it already."""
+    told_again: ToldAgain = field(default_factory=ToldAgain)
 
 
 class PipelineContext(Protocol):

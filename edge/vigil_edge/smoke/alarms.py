@@ -112,6 +112,24 @@ class Alarms:
             if condition in _STANDS and not active.during_test
         ]
 
+    def weakened(self) -> list[tuple[str, SmokeCondition]]:
+        """Alarms and what weakens each (a battery, a fault, a lost link): of what stands all that
+        is no fire and no test."""
+        return [
+            (device, condition)
+            for device, known in self._known.items()
+            for condition in known.active
+            if condition not in URGENT
+        ]
+
+    def told_again(self, device: str, condition: str) -> Told | None:
+        """What was told of it last, where it still stands."""
+        known = self._known.get(device)
+        for name, active in known.active.items() if known else ():
+            if name == condition and known is not None:
+                return device, told_last(device, name, known, active)
+        return None
+
     # -- what is heard
 
     def take(self, device: str, report: AlarmReport, receipt: Receipt) -> list[Told]:

@@ -27,6 +27,7 @@ class Finding(NamedTuple):
 
 
 _AGAIN_US: Final = 86_400_000_000
+_LATELY_US: Final = 7 * _AGAIN_US
 OK: Final = Finding("ok")
 BRIDGE_OFFLINE: Final = Finding(
     "failed", "bridge-offline", "Zigbee2MQTT is offline: nobody hears this alarm"
@@ -145,6 +146,21 @@ class ToldHealth:
         """For the constructor of another run."""
         kept = [[device, *told] for device, told in self._told.items()]
         return json.dumps(kept, separators=(",", ":")).encode()
+
+    def of_interest(self, now: datetime) -> list[str]:
+        """Alarms that are not well, or became so lately: a cloud that was restored from a backup
+        may think otherwise."""
+        before_us = microseconds(now) - _LATELY_US
+        return [
+            device
+            for device, told in self._told.items()
+            if told.state != "ok" or told.since_us > before_us
+        ]
+
+    def forget_telling(self, device: str) -> None:
+        """It is to be told again, with the time since when it is so."""
+        if (told := self._told.get(device)) is not None:
+            self._told[device] = told._replace(told_us=0)
 
     def change(self, device: str, finding: Finding, now: datetime) -> DeviceHealth | None:
         """What to tell of this alarm now; ``None`` where it is known."""

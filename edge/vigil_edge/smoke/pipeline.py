@@ -26,6 +26,7 @@ from vigil_edge.smoke.roster import Roster
 from vigil_edge.smoke.settings import BrokerSettings, ZigbeeSettings
 from vigil_edge.smoke.sounding import Sounding
 from vigil_edge.smoke.spoken import Spoken
+from vigil_edge.smoke.standing import Standing
 from vigil_edge.voice.speaker import Loudspeaker
 from vigil_schemas.commands import CommandArguments, PlayVoice
 from vigil_schemas.smoke import SmokeAlarm
@@ -76,8 +77,7 @@ class BrokerPipeline(ABC):
         self._only_own = False
         """The broker let us subscribe to the configured alarms alone."""
         self._kept = context.monotonic()
-        self._session_told = 0
-        """Of the connection to the cloud on which fires that stand were told."""
+        self._standing = Standing(context.held.told_again)
         self._waiting: list[Outgoing] = []
         """What a full outbox did not take, and what follows from it in the state is not kept."""
 
@@ -296,7 +296,7 @@ class BrokerPipeline(ABC):
 
     async def _sweep(self) -> None:
         """Alarms that have fallen silent, tests outlasted; and when each was last heard of. On a
-        new connection to the cloud also fires that stand: known ones change nothing there."""
+        new connection to the cloud also what stands: what is known changes nothing there."""
         self._waited = True
         if self._spoken is not None:
             self._spoken.look()
@@ -309,7 +309,7 @@ class BrokerPipeline(ABC):
             limit = timedelta(seconds=self._settings.silent_after_s)
             told += self._alarms.silent(limit, now, moment)
         session = self._context.session
-        again = self._alarms.standing() if session != self._session_told else []
+        again, _ = self._standing.due(session, moment, now, self._alarms, self._told)
         out = [
             _outgoing(device, event, now)
             for device, event in (*told, *again)
@@ -320,7 +320,7 @@ class BrokerPipeline(ABC):
         self._say_aloud(told)
         if out or told or self._waiting or moment - self._kept >= _CHECKPOINT_S:
             await self._keep(out)
-        self._session_told = session
+        self._standing.kept()
 
     # -- how things stand
 

@@ -23,6 +23,7 @@ from vigil_edge.smoke.condition import URGENT, event_id
 from vigil_edge.smoke.health import Finding, ToldHealth, judge
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.spoken import Spoken
+from vigil_edge.smoke.standing import Standing
 from vigil_edge.smoke.wired_settings import WiredAlarm, WiredSettings
 from vigil_edge.voice.speaker import Loudspeaker
 from vigil_schemas.commands import CommandArguments, PlayVoice
@@ -87,8 +88,7 @@ class WiredPipeline:
         self._looked = 0.0
         self._again_at = 0.0
         self._trouble = ""
-        self._session_told = 0
-        """Of the connection to the cloud on which fires that stand were told."""
+        self._standing = Standing(context.held.told_again)
 
     async def run(self) -> None:
         """Until cancelled. Raises ``SourceError``."""
@@ -158,11 +158,14 @@ class WiredPipeline:
             await self._keep(out)
 
     def _told_again(self) -> list[Outgoing]:
-        """Fires that stand, on a new connection to the cloud: known ones change nothing there."""
-        if self._context.session == self._session_told:
-            return []
-        self._session_told = self._context.session
-        return [_outgoing(device, event) for device, event in self._alarms.standing()]
+        """What stands, on a new connection to the cloud: what is known changes nothing there."""
+        session, moment = self._context.session, self._context.monotonic()
+        told, devices = self._standing.due(
+            session, moment, self._context.now(), self._alarms, self._told
+        )
+        self._standing.kept()  # whatever the outbox says: it is held until that takes it
+        again = [_outgoing(device, event) for device, event in told]
+        return [*again, *(each for device in devices for each in self._health(device))]
 
     def _said(self, alarm: WiredAlarm) -> AlarmReport:
         said: dict[str, Any] = {

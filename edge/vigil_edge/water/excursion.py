@@ -150,6 +150,8 @@ class Excursions:
         self._headings = headings or {}
         self._watches = {(b.parameter, b.kind): _Watch() for b in bounds}
         self._signals = {name: _Signal() for name in {*self._bounds, *self._headings}}
+        self._told: dict[str, WaterExcursion] = {}
+        """Of excursions that stand: what was told of each."""
         if state:
             self._restore(json.loads(state))
 
@@ -158,8 +160,32 @@ class Excursions:
         kept = {
             "watches": [[*key, asdict(watch)] for key, watch in self._watches.items()],
             "signals": {name: asdict(signal) for name, signal in self._signals.items()},
+            "told": [one.model_dump(mode="json") for one in self._told.values()],
         }
         return json.dumps(kept, separators=(",", ":")).encode()
+
+    def was_told(self, excursion: WaterExcursion) -> None:
+        """What became of an event of ``take``: told so, of which more was known than here."""
+        if excursion.phase == "onset":
+            self._told[excursion.excursion_id] = excursion
+        else:
+            self._told.pop(excursion.excursion_id, None)
+
+    def standing(self) -> list[WaterExcursion]:
+        """Onsets of what has not ended, as they were told; of one that an earlier release told,
+        with the newest value that crossed the bound."""
+        found = [
+            self._event(bound, watch, ended_us=None)
+            for some in self._bounds.values()
+            for bound in some
+            if (watch := self._watches[bound.parameter, bound.kind]).active
+        ]
+        found += [
+            self._lost_event(name, signal.loss, ended_us=None)
+            for name, signal in self._signals.items()
+            if signal.loss.active and name in self._headings
+        ]
+        return [self._told.get(one.excursion_id, one) for one in found]
 
     @property
     def active(self) -> int:
@@ -364,6 +390,9 @@ class Excursions:
             if name in self._signals:
                 trend, loss = Trend(**signal.pop("trend")), _Loss(**signal.pop("loss"))
                 self._signals[name] = _Signal(**signal, trend=trend, loss=loss)
+        told = [WaterExcursion.model_validate(one) for one in kept.get("told", ())]
+        standing = {one.excursion_id for one in self.standing()}
+        self._told = {one.excursion_id: one for one in told if one.excursion_id in standing}
 
 
 def _inside(bounds: list[Bound]) -> tuple[float, float]:

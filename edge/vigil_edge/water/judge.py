@@ -172,7 +172,16 @@ class Judge:
             for excursion in self._excursions.take(signal.name, time, None, QartodFlag.MISSING)
         ]
 
+    def standing(self, time: datetime) -> list[Outgoing]:
+        """Onsets of what has not ended, as they were told: for a cloud that may know nothing of
+        them."""
+        return [self._outgoing(excursion, time) for excursion in self._excursions.standing()]
+
     def _event(self, excursion: WaterExcursion, time: datetime) -> Outgoing:
+        self._excursions.was_told(excursion)
+        return self._outgoing(excursion, time)
+
+    def _outgoing(self, excursion: WaterExcursion, time: datetime) -> Outgoing:
         return Outgoing(
             Lane.EVENT, excursion.TYPE, self._device, time, excursion, event_id(excursion)
         )

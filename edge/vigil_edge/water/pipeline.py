@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
+from vigil_edge.delivery.outbox import OutboxFull
 from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext, SourceError
 from vigil_edge.position.receiver import Position, Receiver
 from vigil_edge.water import logger
@@ -105,6 +107,19 @@ class _Sonde:
             self._sampler.heed(one.data for one in out if isinstance(one.data, WaterExcursion))
             self._condition.sampler(self._sampler.trouble)
 
+    async def _tell_again(self) -> None:
+        """What stands, on a new connection to the cloud: what is known changes nothing there."""
+        context, judge = self._context, self._judge
+        again, now = context.held.told_again, context.now()
+
+        def standing() -> list[tuple[str, ...]]:
+            return [(one.id or "",) for one in judge.standing(now)]
+
+        if ids := again.due(context.session, context.monotonic(), standing):
+            with contextlib.suppress(OutboxFull):  # it is due until it is kept
+                await context.accept([one for one in judge.standing(now) if (one.id,) in ids])
+                again.told()
+
     async def _lost(self) -> None:
         """The sonde does not answer: a signal that was rising is not only a gap."""
         await self._put(lambda: self._judge.lost(self._context.now()), {})
@@ -172,6 +187,7 @@ class PollPipeline(_Sonde):
             self._hang_up()
 
     async def _poll(self) -> None:
+        await self._tell_again()
         time = self._context.now()
         try:
             values = await self._values()
@@ -229,6 +245,7 @@ class LoggerPipeline(_Sonde):
             await self._empty()
 
     async def _empty(self) -> None:
+        await self._tell_again()
         probe = await self._connect(self._settings)
         try:
             with self._asked.answering():
@@ -241,6 +258,7 @@ class LoggerPipeline(_Sonde):
 
     async def _fetch(self, probe: Probe) -> bool:
         """One window; whether more waits."""
+        await self._tell_again()
         head, found = await self._window(probe)
         if not head.waiting:
             self._condition.report(ahead=self._ahead)

@@ -153,6 +153,18 @@ def test_a_door_left_open_and_a_failed_self_test_are_conditions_that_end() -> No
     assert play.cabinet.conditions == {}
 
 
+def test_what_stands_is_told_again_as_it_was_told_and_not_once_it_is_over() -> None:
+    play = Play(door_open_after_s=30.0)
+    play.see(5)
+    play.see(60, door=True, present=False, fault=True)
+    told = {fact.id: fact for fact in play.facts}
+    again = Cabinet("aed-1", Spans(), play.cabinet.state()).standing()
+    assert {fact.id for fact in again} == set(told)
+    assert all(told[fact.id] == fact for fact in again)
+    play.see(5)
+    assert play.cabinet.standing() == []
+
+
 def test_what_was_not_kept_is_derived_again_as_the_same_fact() -> None:
     play = Play()
     play.see(5)

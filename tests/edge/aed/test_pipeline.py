@@ -111,6 +111,23 @@ async def test_a_call_over_the_real_line(transport: Literal["tcp", "rtu"]) -> No
     assert heard.recordings == [attention_tone(), attention_tone()]
 
 
+async def test_a_new_connection_tells_an_open_cabinet_once_more() -> None:
+    context = MemoryContext()
+    async with board() as found:
+        pipe = CabinetPipeline(settings(found, voice={"enabled": False}), context)
+        async with running(pipe, context) as task:
+            await context.until(lambda: looked(context), task)
+            found.hold("door", True)
+            await context.until(lambda: bool(of(context, AedDoor)), task)
+            found.hold("present", False)
+            await context.until(lambda: bool(of(context, AedRemoval)), task)
+            context.session = 1
+            await context.until(lambda: len(of(context, AedRemoval)) == 2, task)
+    for kind in (AedDoor, AedRemoval):
+        first, again = [out for out in context.accepted if isinstance(out.data, kind)]
+        assert (first.id, first.lane, first.data) == (again.id, again.lane, again.data)
+
+
 async def test_theft_and_a_stuck_button_and_their_health() -> None:
     context = MemoryContext()
     async with board() as found:

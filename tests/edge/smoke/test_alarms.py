@@ -309,5 +309,11 @@ def test_what_stands_is_told_again_after_a_restart_and_not_once_it_is_over() -> 
     night.restart(away_s=3600)
     assert {event.condition for _, event in night.alarms.standing()} == {"smoke", "unreadable"}
     assert {event_id(event) for _, event in night.alarms.standing()} <= set(night.ids)
-    feed(night, [{"smoke": False}])
+    weakened = night.alarms.weakened()
+    assert {condition for _, condition in weakened} == {"battery_alert", "hardware_fault"}
+    again = [night.alarms.told_again(*one) for one in weakened]
+    assert {event_id(one[1]) for one in again if one is not None} <= set(night.ids)
+    feed(night, [{"smoke": False}, {"battery_low": False}, {"fault": False}])
     assert night.alarms.standing() == []
+    assert night.alarms.weakened() == []
+    assert [night.alarms.told_again(*one) for one in weakened] == [None, None]

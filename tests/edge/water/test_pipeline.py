@@ -251,6 +251,26 @@ async def test_an_excursion_begins_once_and_ends_once_over_a_restart() -> None:
     assert end.started == onset.started
 
 
+async def test_a_new_connection_tells_an_excursion_that_stands_once_more() -> None:
+    """The cloud may have been restored from a backup of before it began."""
+    values = iter([7.0, 7.0, 10.0, 10.2, 8.8, 8.4, 9.7])
+    states: dict[str, bytes] = {}
+    signal = PH | {"high": 9.0, "hysteresis": 0.5, "consecutive": 2}
+    context, after = MemoryContext(states=states), MemoryContext(states=states)
+    made = pipeline.build
+    async with tcp(lambda request: good(request, next(values, 10.5))) as port:
+        async with running(made(settings(port, [signal]), context)) as task:
+            await context.until(lambda: len(context.readings()) >= 8, task)
+        after.session = 1
+        async with running(made(settings(port, [signal]), after)) as task:
+            await after.until(lambda: bool(after.events()), task)
+            count = len(after.readings())
+            await after.until(lambda: len(after.readings()) > count + 3, task)
+    (first,) = [out for out in context.accepted if out.lane is Lane.EVENT]
+    (again,) = [out for out in after.accepted if out.lane is Lane.EVENT]
+    assert (again.id, again.data) == (first.id, first.data)
+
+
 async def test_an_onset_that_could_not_be_kept_is_derived_again_under_the_same_id() -> None:
     signal = PH | {"high": 9.0, "consecutive": 1}
     clock = datetime(2026, 1, 1, tzinfo=UTC)
