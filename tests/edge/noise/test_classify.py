@@ -14,9 +14,10 @@ from scipy import signal
 
 from vigil_edge.cli import main
 from vigil_edge.noise.classify import live, reading
+from vigil_edge.noise.classify.command import classify
 from vigil_edge.noise.classify.features import RATE_HZ, features
 from vigil_edge.noise.classify.model import shipped
-from vigil_edge.noise.errors import AudioDecoderMissing, AudioUnsupported
+from vigil_edge.noise.errors import AudioDecoderMissing, AudioTruncated, AudioUnsupported
 from vigil_edge.noise.sound.wav import write_wav
 from vigil_sim.noise.clips.scene import SOURCES, clip
 from vigil_sim.noise.sound import Vehicle, background, passage
@@ -124,6 +125,33 @@ def test_ogg_and_flac_are_read_as_wav_is(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "slow.flac", sound, 4000)
     with pytest.raises(AudioUnsupported, match=r"slow.flac.*4000 Hz"):
         reading.loudest_stretch(tmp_path / "slow.flac")
+
+
+def test_an_ogg_file_that_ends_early_is_not_judged_by_its_beginning(
+    tmp_path: Path,
+) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    whole = tmp_path / "whole.ogg"
+    soundfile.write(whole, clip("siren", UNSEEN + 1), RATE_HZ)
+    assert len(reading.loudest_stretch(whole)) > RATE_HZ
+    content = whole.read_bytes()
+    last_page = content.rindex(b"OggS")
+    for kept in (len(content) // 2, last_page, last_page + 10, len(content) - 1):
+        torn = tmp_path / "torn.ogg"
+        torn.write_bytes(content[:kept])
+        with pytest.raises(AudioTruncated, match=r"torn.ogg"):
+            reading.loudest_stretch(torn)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 96_000])
+@pytest.mark.parametrize("gain", [0.002, 0.5, 20.0])
+def test_rate_level_and_clipping_do_not_turn_a_verdict(
+    tmp_path: Path, rate_hz: int, gain: float
+) -> None:
+    for kind, seed, vetoed in (("siren", UNSEEN + 1, True), ("vehicle", UNSEEN, False)):
+        sound = signal.resample_poly(clip(kind, seed), rate_hz // 50, RATE_HZ // 50)
+        file = _wav(tmp_path / f"{kind}.wav", gain * sound / np.abs(sound).max(), rate_hz)
+        assert classify(file).vetoed is vetoed
 
 
 def test_what_cannot_be_read_is_told_and_the_others_are_still_read(

@@ -22,6 +22,7 @@ from vigil_edge.noise.errors import (
     AudioDecoderMissing,
     AudioEmpty,
     AudioNotFinite,
+    AudioTruncated,
     AudioUnreadable,
     AudioUnsupported,
 )
@@ -32,6 +33,8 @@ Array = NDArray[np.float64]
 
 WINDOW_S: Final = 5.0
 STEP_S: Final = 0.125
+_OGG_PAGE_AT_MOST: Final = 65_307
+_OGG_LAST: Final = 4
 _PASS_HZ: Final = 300.0
 """Loudness is judged above this, as A-weighting would: wind and rumble do not choose."""
 
@@ -123,6 +126,8 @@ def _sound(path: Path) -> Iterator[tuple[int, Iterator[Array]]]:
         head = stream.read(4)
     if head in (b"OggS", b"fLaC"):
         library = _soundfile()
+        if head == b"OggS":
+            _refuse_torn(path)
         try:
             with library.SoundFile(path) as sound:
                 layout = _layout(path, sound.samplerate, sound.channels)
@@ -133,6 +138,18 @@ def _sound(path: Path) -> Iterator[tuple[int, Iterator[Array]]]:
     recording = open_wav(path)
     size = round(STEP_S * recording.format.rate_hz)
     yield recording.format.rate_hz, _frames(recording.blocks(size))
+
+
+def _refuse_torn(path: Path) -> None:
+    """An Ogg file ends with a whole page that says so (RFC 3533): the decoder reads a torn one to
+    where it is torn, and the loudest event may lie behind."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _OGG_PAGE_AT_MOST))
+        end = stream.read()
+    page = end[end.rfind(b"OggS") :]
+    table = page[27 : 27 + page[26]] if len(page) > 26 else b""
+    if len(page) < 27 + len(table) + sum(table) or not page[5:6] or not page[5] & _OGG_LAST:
+        raise AudioTruncated(path, "the file ends before its sound does")
 
 
 def _layout(path: Path, rate_hz: int, channels: int) -> PcmFormat:
