@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from vigil_cloud.database.engine import build_engine, build_sessions, ping, writing
 from vigil_cloud.database.migrate import (
+    DatabaseNewer,
     DatabaseOutdated,
     check,
     current,
@@ -69,6 +70,19 @@ def test_migrating_twice_changes_nothing(engine: Engine) -> None:
 
     assert current(engine) == head()
     check(engine)
+
+
+def test_tables_of_a_later_version_are_named_and_left_alone(engine: Engine) -> None:
+    """A program that was taken back to an older version."""
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    for look in (check, upgrade):
+        with pytest.raises(DatabaseNewer, match="9999"):
+            look(engine)
+
+    assert current(engine) == "9999"
 
 
 def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:

@@ -4,10 +4,13 @@ its size and SHA-256. A file that was cut off has no manifest, one that was chan
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -17,13 +20,20 @@ from typing import IO, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vigil_cloud.backup.errors import BackupDamaged, BackupExists
+from vigil_cloud.backup.errors import BackupDamaged, BackupExists, BackupNewer
 
 MANIFEST: Final = "manifest.json"
+FORMAT: Final = 1
 _CHUNK: Final = 1024 * 1024
 _MANIFEST_BYTES: Final = 256 * 1024 * 1024
 _LINE_BYTES: Final = 64 * 1024 * 1024
 """No row and no batch of readings is longer: a file that was made to fill the memory is refused."""
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OverflowError),
+    RuntimeError,
+)
+"""What reading a zip with changed bytes raises: a flipped bit says "encrypted" (``RuntimeError``)
+or names a way of packing that nobody knows (``NotImplementedError``)."""
 
 
 class Member(BaseModel):
@@ -41,7 +51,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[1] = FORMAT
     made: str
     """When its reading of the tables began, UTC."""
     version: str
@@ -93,10 +103,10 @@ def create(path: Path, room: Callable[[], None] = lambda: None) -> Iterator[Writ
     """A new backup, readable by its owner alone, which has its name only once it is whole and on
     the disk. ``room`` is called before each write and raises where there is none left. Raises
     ``BackupExists``, ``OSError``."""
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise BackupExists(f"{path} exists")
     growing = path.with_name(f"{path.name}.part")
-    number = os.open(growing, os.O_RDWR | os.O_CREAT, 0o600)
+    number = _grow(growing)
     with os.fdopen(number, "r+b") as raw:
         try:
             fcntl.flock(raw, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,6 +126,27 @@ def create(path: Path, room: Callable[[], None] = lambda: None) -> Iterator[Writ
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _grow(growing: Path) -> int:
+    """The file that is written, ours alone: in a folder where others write as well it could be
+    their link to another file, or a file that they may read. Raises ``BackupExists``,
+    ``OSError``."""
+    taken = f"{growing} is there and is no file of ours: remove it, or name another backup"
+    try:
+        number = os.open(growing, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise BackupExists(taken) from error
+        raise
+    found = os.fstat(number)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink != 1:
+        os.close(number)
+        raise BackupExists(taken)
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        with contextlib.suppress(OSError):  # a file system without owners (FAT)
+            os.fchmod(number, 0o600)
+    return number
 
 
 def _name(growing: Path, path: Path) -> None:
@@ -178,23 +209,49 @@ class Reader:
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[IO[bytes]]:
-        try:
-            with self._file.open(name) as source:
-                yield source
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
-            raise BackupDamaged(f"{name}: {error}") from error
+        with _reading(name), self._file.open(name) as source:
+            yield source
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Whatever a damaged file makes zip's reader raise is ``BackupDamaged``."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise BackupDamaged(f"{name}: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the disk's own refusals are none of the file
+            raise
+        raise BackupDamaged(f"{name}: it names places outside of the file") from error
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Reader]:
-    """Raises ``BackupDamaged`` for what is none, ``OSError``."""
-    try:
-        with zipfile.ZipFile(path) as file:
+    """Raises ``BackupDamaged`` for what is none, ``BackupNewer``, ``OSError``."""
+    with _reading(f"{path} is no whole backup"):
+        file = zipfile.ZipFile(path)
+    with file:
+        with _reading(f"{path} is no whole backup"):
+            for info in file.infolist():
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise BackupDamaged(f"{path}: {info.filename} is packed as none of a backup is")
             if file.getinfo(MANIFEST).file_size > _MANIFEST_BYTES:
                 raise BackupDamaged(f"{path}: the manifest is too large")
-            manifest = Manifest.model_validate_json(file.read(MANIFEST))
-            yield Reader(file, manifest)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
-        raise BackupDamaged(f"{path} is no whole backup: {error}") from error
+            content = file.read(MANIFEST)
+        yield Reader(file, _manifest(path, content))
+
+
+def _manifest(path: Path, content: bytes) -> Manifest:
+    try:
+        return Manifest.model_validate_json(content)
     except ValidationError as error:
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(content)
+            written = found.get("format") if isinstance(found, dict) else None
+            if isinstance(written, int) and written > FORMAT:
+                made_by = str(found.get("version"))[:40]
+                raise BackupNewer(
+                    f"made by version {made_by} in form {written}, this version reads {FORMAT}"
+                ) from error
         raise BackupDamaged(f"{path}: a manifest that cannot be read") from error

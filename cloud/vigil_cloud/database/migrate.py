@@ -33,6 +33,15 @@ class DatabaseOutdated(VigilError):
     remedy: ClassVar[str] = "Run `vigil-cloud migrate` with this version."
 
 
+class DatabaseNewer(VigilError):
+    """The tables were made by a later version than the one that was started."""
+
+    code: ClassVar[str] = "database-newer"
+    remedy: ClassVar[str] = (
+        "Start the later version again, or restore the backup that was made before the upgrade."
+    )
+
+
 def configuration(connection: Connection) -> Config:
     """Alembic's configuration, without a file."""
     config = Config()
@@ -54,13 +63,27 @@ def current(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def _require_known(found: str | None) -> None:
+    """Raises ``DatabaseNewer``: what is not known can be neither used nor taken back."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise DatabaseNewer(
+            f"the database is at revision {found[:40]}, which this version does not know; it knows"
+            f" those up to {head()}"
+        )
+
+
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run what is missing, all of it in one transaction. Raises SQLAlchemy's errors."""
+    """Run what is missing, all of it in one transaction. Raises ``DatabaseNewer`` and SQLAlchemy's
+    errors."""
     with engine.connect() as plain, without_cascades(plain):
         connection = plain.execution_options(vigil_begin="IMMEDIATE")
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            _require_known(MigrationContext.configure(connection).get_current_revision())
             command.upgrade(configuration(connection), revision)
             _check_foreign_keys(connection)
 
@@ -94,13 +117,15 @@ def _check_foreign_keys(connection: Connection) -> None:
 
 
 def check(engine: Engine) -> None:
-    """Raises ``DatabaseOutdated`` where ``upgrade`` has something to do."""
+    """Raises ``DatabaseOutdated`` where ``upgrade`` has something to do, ``DatabaseNewer``."""
     found, wanted = current(engine), head()
-    if found != wanted:
-        raise DatabaseOutdated(
-            f"the database is at revision {found or 'none'}, this version needs {wanted}:"
-            " run `vigil-cloud migrate`"
-        )
+    if found == wanted:
+        return
+    _require_known(found)
+    raise DatabaseOutdated(
+        f"the database is at revision {found or 'none'}, this version needs {wanted}:"
+        " run `vigil-cloud migrate`"
+    )
 
 
 def differences(connection: Connection) -> list[Any]:

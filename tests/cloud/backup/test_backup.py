@@ -364,7 +364,52 @@ def test_a_backup_of_a_later_version_says_which(small: bytes, tmp_path: Path) ->
         restoring.verify(_with_manifest(small, path, revision="9999", version="99.1"))
 
 
-def _with_manifest(small: bytes, path: Path, **changed: str) -> Path:
+def test_a_backup_of_a_later_form_says_which(small: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "city.zip"
+    with pytest.raises(BackupNewer, match=r"99\.1"):
+        restoring.verify(_with_manifest(small, path, format=2, version="99.1", more=True))
+
+
+def test_no_bit_of_a_header_that_flipped_is_a_crash(small: bytes, tmp_path: Path) -> None:
+    """An entry that says "encrypted", or is packed in a way that nobody knows, is damage."""
+    path, end = tmp_path / "city.zip", small.rfind(b"PK\x05\x06")
+    directory = int.from_bytes(small[end + 16 : end + 20], "little")
+    refused = 0
+    for place in (*range(30), *range(directory, directory + 46), *range(end, len(small))):
+        for bit in range(8):
+            torn = bytearray(small)
+            torn[place] ^= 1 << bit
+            path.write_bytes(torn)
+            try:
+                restoring.verify(path)
+            except BackupDamaged:
+                refused += 1
+    assert refused > 100
+
+
+def test_a_backup_writes_through_no_link(tmp_path: Path) -> None:
+    """In a folder of everybody the growing file may be laid out by somebody else."""
+    path, other = tmp_path / "city.zip", tmp_path / "other"
+    other.write_text("important", "utf-8")
+    part = tmp_path / "city.zip.part"
+    for lay in (part.symlink_to, part.hardlink_to):
+        lay(other)
+        with pytest.raises(BackupExists, match="no file of ours"), archive.create(path):
+            pass
+        part.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(BackupExists, match="exists"), archive.create(path):
+        pass
+    path.unlink()
+    part.touch(mode=0o666)  # of an interrupted one, under another umask
+    with archive.create(path) as writer:
+        writer.finish(Manifest(made="", version="", revision="", rows={}, readings=0, objects=0))
+
+    assert other.read_text("utf-8") == "important"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def _with_manifest(small: bytes, path: Path, **changed: object) -> Path:
     with zipfile.ZipFile(io.BytesIO(small)) as old, zipfile.ZipFile(path, "w") as new:
         for info in old.infolist():
             content = old.read(info)
