@@ -1,5 +1,6 @@
 """What stands, told once more on a new connection to the cloud: it may have been restored from a
-backup of before it began. A cloud that knows it takes it as a repetition.
+backup of before it began. A cloud that knows it takes it as a repetition (ids are
+idempotency keys).
 
 The cost is bounded where the link flaps and thousands of things stand: a few at a time, and after
 a round the next one waits the longer the more was told.

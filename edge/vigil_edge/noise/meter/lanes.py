@@ -1,9 +1,10 @@
 """The weightings at the usual rates as one vector of sections; compiled by numba, see ``compiled``.
 
-At 44.1 and 48 kHz C has three sections, A one behind them, and Z three. One after the other each
-sample waits for seven multiplications in a row. Here each section is a lane of one vector and
-works on the sample that the section before it finished one step ago: at step s the lane at place
-k of its chain (C and A; Z and one lane that passes on) has sample s - k. The numbers are those of
+At 44.1 and 48 kHz C has three sections, A one behind them, and Z two or three. One after the
+other each sample waits for seven multiplications in a row. Here each section is a lane of one
+vector (SIMD) and works on the sample that the section before it finished one step ago: at step s
+the lane at place k of its chain (C and A; Z, filled up with lanes that pass on) has sample s - k,
+a systolic pipeline. The numbers are those of
 ``compiled.weigh`` to rounding. A processor without vectors of eight takes several narrower ones.
 
 Coefficients and memories have the shape (5 or 2, ``LANES``): b0 b1 b2 a1 a2, and the transposed
@@ -91,28 +92,20 @@ def _store(typing, row, vector):
     return types.void(row, vector), generate
 
 
-@intrinsic
-def _times(typing, one, other):
-    def generate(context, builder, signature, args):
-        return builder.fmul(*args, flags=_CONTRACT)
+def _lane_by_lane(operation: str) -> Any:
+    """Two vectors by llvmlite's ``operation``, such as ``fmul``."""
 
-    return _lanes(one, other), generate
+    @intrinsic
+    def of(typing, one, other):
+        def generate(context, builder, signature, args):
+            return getattr(builder, operation)(*args, flags=_CONTRACT)
 
+        return _lanes(one, other), generate
 
-@intrinsic
-def _plus(typing, one, other):
-    def generate(context, builder, signature, args):
-        return builder.fadd(*args, flags=_CONTRACT)
-
-    return _lanes(one, other), generate
+    return of
 
 
-@intrinsic
-def _minus(typing, one, other):
-    def generate(context, builder, signature, args):
-        return builder.fsub(*args, flags=_CONTRACT)
-
-    return _lanes(one, other), generate
+_times, _plus, _minus = map(_lane_by_lane, ("fmul", "fadd", "fsub"))
 
 
 @intrinsic

@@ -25,6 +25,7 @@ def _sound(samples: int) -> np.ndarray:
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000, *LANES_AT, 96000])
 def test_the_compiled_chain_gives_what_scipy_gives(rate_hz: int) -> None:
+    assert (Chain(rate_hz)._lanes is not None) == (rate_hz in LANES_AT), "which loop is tried"
     sound = _sound(rate_hz)
     edges = np.array([0, 1, 2, 3, 5, 9, 300, 1002, 1003, rate_hz // 2, rate_hz])
     for kind, results in ((Chain, Found), (Shape, Shapes)):
