@@ -130,8 +130,8 @@ def create(path: Path, room: Callable[[], None] = lambda: None) -> Iterator[Writ
 
 def _grow(growing: Path) -> int:
     """The file that is written, ours alone: in a folder where others write as well it could be
-    their symlink or hard link to another file, or a file that they may read. Raises ``BackupExists``,
-    ``OSError``."""
+    their symlink or hard link to another file, or a file that they may read. Raises
+    ``BackupExists``, ``OSError``."""
     taken = f"{growing} is there and is no file of ours: remove it, or name another backup"
     try:
         number = os.open(growing, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
