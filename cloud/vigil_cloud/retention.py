@@ -23,6 +23,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.cases.models import CaseAlert, CaseRow
 from vigil_cloud.cases.retention import expire
 from vigil_cloud.config import RetentionSettings
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices import newest
 from vigil_cloud.devices.models import DeviceShelf, Downlink
@@ -30,7 +31,6 @@ from vigil_cloud.domain.registry import domains, series_days
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.identity import audit, looks
 from vigil_cloud.identity.models import AuditEntry, Look
-from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
 from vigil_schemas.errors import VigilError
@@ -79,7 +79,9 @@ def retention_job() -> Job:
 
 def _run(turn: Turn) -> None:
     with turn.services.sessions() as session:
-        if jumped_ahead(session):  # what a wrong clock calls old is not removed for good
+        if not ages_hold(
+            session, turn.services.now()
+        ):  # what a wrong clock calls old is not removed for good
             _log.warning("retention-waits", reason="the clock was set forward")
             return
     Retention(turn.services).keep(turn.stopping)

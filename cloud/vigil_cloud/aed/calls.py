@@ -24,11 +24,11 @@ from vigil_cloud.alerts.service import tell_again
 from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.cases.models import CaseRow
 from vigil_cloud.city_time import CITY_ZONE
+from vigil_cloud.database.clock import jumped_ahead
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role as Rights
-from vigil_cloud.jobs.clock import jumped_ahead
 
 Word = Literal["accepted", "declined", "on-the-way", "arrived"]
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)

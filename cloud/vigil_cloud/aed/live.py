@@ -26,13 +26,13 @@ from vigil_cloud.cases.opening import Wanted, open_case
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.cases.service import Desk
 from vigil_cloud.city_time import CITY_ZONE
+from vigil_cloud.database.clock import jumped_ahead
 from vigil_cloud.database.engine import writing
 from vigil_cloud.emergency import service as emergency
 from vigil_cloud.emergency.cap import CapMessage, CapText
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.jobs.port import Job, LeaseLost, Turn
 from vigil_cloud.services import Services
 

@@ -17,8 +17,8 @@ from sqlalchemy import ColumnElement, and_, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite
+from vigil_cloud.database.clock import jumped_ahead
 from vigil_cloud.database.engine import writing
-from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.notify.own_channels import (
     AT_ONCE,
     NOWHERE,

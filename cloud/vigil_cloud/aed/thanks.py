@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.calls import GIVEN_BACK
 from vigil_cloud.aed.models import AedCallout, AedCallRow
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.notify.own_channels import (
     AGAIN,
@@ -75,7 +76,8 @@ def send_waiting(services: Services, stopping: threading.Event) -> int:
 def _give_up(services: Services) -> None:
     """Of what is too old for another try, that it is given up, for whoever looks at the call."""
     with services.sessions() as session:
-        if session.execute(_late(services.now()).limit(1)).first() is None:
+        now = services.now()
+        if not ages_hold(session, now) or session.execute(_late(now).limit(1)).first() is None:
             return
     with writing(services.sessions) as session:
         for row, _ in session.execute(_late(services.now())).all():

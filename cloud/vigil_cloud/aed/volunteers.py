@@ -25,6 +25,7 @@ from vigil_cloud.aed.models import AedCohort, AedVolunteer
 from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.city_time import CITY_ZONE
+from vigil_cloud.database.clock import ages_hold, ahead_since
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
@@ -310,19 +311,30 @@ def _is_stale(now: datetime) -> ColumnElement[bool]:
 
 def stale(session: Session, now: datetime) -> bool:
     """Whether a position is kept that says nothing of now."""
+    if _just_jumped(session, now):
+        return False
     found = select(AedVolunteer.account_id).where(_is_stale(now)).limit(1)
     return session.scalar(found) is not None
 
 
 def forget_stale(session: Session, now: datetime) -> None:
     """A phone that was switched off while on call leaves no position behind. Being on call stays:
-    the page says that the position is missing."""
+    the page says that the position is missing. Of no age that a step of the clock made: whoever is
+    on call is found again once it is set back."""
+    if _just_jumped(session, now):
+        return
     session.execute(
         update(AedVolunteer)
         .where(_is_stale(now))
         .values(position=None, located=None)
         .execution_options(synchronize_session=False)
     )
+
+
+def _just_jumped(session: Session, now: datetime) -> bool:
+    """A position is kept for no longer than this: by then each phone has told another."""
+    since = ahead_since(session)
+    return not ages_hold(session, now) and (since is None or now - since < FRESH)
 
 
 def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunteer]:

@@ -18,6 +18,7 @@ from vigil_cloud.api_errors import ApiError
 from vigil_cloud.checkin import hosts
 from vigil_cloud.checkin.models import StationAddress
 from vigil_cloud.config import Settings
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
@@ -144,8 +145,8 @@ def address_job() -> Job:
 
 def waiting(session: Session, now: datetime) -> bool:
     """Whether anything is to be sent or forgotten. A read."""
-    over = StationAddress.asked < now - VALID
-    return session.scalar(select(StationAddress.device).where(or_(over, _due(now)))) is not None
+    wanted = or_(_over(now), _due(now)) if ages_hold(session, now) else _due(now)
+    return session.scalar(select(StationAddress.device).where(wanted).limit(1)) is not None
 
 
 def send_due(turn: Turn) -> None:
@@ -153,7 +154,8 @@ def send_due(turn: Turn) -> None:
     services, now = turn.services, turn.now
     cipher = Cipher(services.settings.secret)
     with writing(services.sessions) as session:
-        session.execute(delete(StationAddress).where(StationAddress.asked < now - VALID))
+        if ages_hold(session, now):
+            session.execute(delete(StationAddress).where(_over(now)))
         rows = session.scalars(select(StationAddress).where(_due(now)).limit(20)).all()
         found = [(row.device, row.nonce, row.language, _opened(cipher, row)) for row in rows]
         for row in rows:  # one that ends the process each time is given up as well
@@ -195,6 +197,10 @@ def _send(
     )
     answer = send(mail_url(settings.smtp, address), text)
     return "" if answer.verdict == "accepted" else answer.error or answer.verdict
+
+
+def _over(now: datetime) -> ColumnElement[bool]:
+    return StationAddress.asked < now - VALID
 
 
 def _due(now: datetime) -> ColumnElement[bool]:

@@ -9,11 +9,17 @@ fire among it. So the columns that say of themselves that they are waited for
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import DateTime, Table, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.base import Base, UtcDateTime
+from vigil_cloud.database.models import ClockMark
+
+UNSEEN: Final = timedelta(minutes=2)
+"""Every process looks at the clock each second, and the mark is kept every few: what is later by
+so much is a step that nobody has noticed yet, or a city that has just been started."""
 
 
 def moved_columns(table: Table, step: timedelta) -> list[str]:
@@ -58,3 +64,24 @@ def move(session: Session, step: timedelta, before: datetime) -> int:
 def is_moment(column: object) -> bool:
     """Whether a column's type holds moments."""
     return isinstance(column, UtcDateTime | DateTime)
+
+
+def jumped_ahead(session: Session) -> bool:
+    """Whether the clock was set forward lately: then nothing is as old as it seems."""
+    return ahead_since(session) is not None
+
+
+def ahead_since(session: Session) -> datetime | None:
+    """When that was noticed; ``None``: it was not, or is long ago."""
+    mark = session.get(ClockMark, 1)
+    return mark.stepped if mark is not None and mark.step_s > 0 else None
+
+
+def ages_hold(session: Session, now: datetime) -> bool:
+    """Whether anything may be removed for good because it is old by ``now``: not after a step
+    forward, nor before anybody has looked whether there was one."""
+    mark = session.get(ClockMark, 1)
+    if mark is None:
+        return True
+    ahead = mark.stepped is not None and mark.step_s > 0
+    return not ahead and now - mark.latest <= UNSEEN

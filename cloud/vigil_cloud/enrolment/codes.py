@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.broker_rules import CLOUD
 from vigil_cloud.certificates import issued
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.devices.models import GatewayRevocation
 from vigil_cloud.devices.removal import GatewayRevoked
 from vigil_cloud.enrolment.errors import EnrolmentCodeUnknown, GatewayEnrolled, GatewayNameReserved
@@ -73,7 +74,8 @@ def new_code(
     if not wanted.replaces:
         _refuse_taken(session, wanted.gateway, now)
     withdraw(session, wanted.gateway)
-    session.execute(delete(EnrolmentCode).where(EnrolmentCode.expires < now - REMEMBERED))
+    if ages_hold(session, now):
+        session.execute(delete(EnrolmentCode).where(EnrolmentCode.expires < now - REMEMBERED))
     plain = "".join(secrets.choice(LETTERS) for _ in range(CHARACTERS))
     row = EnrolmentCode(
         code_hash=_hashed(cipher, plain),

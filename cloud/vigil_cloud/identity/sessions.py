@@ -18,6 +18,7 @@ from typing import Final
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.errors import NotSignedIn
 from vigil_cloud.identity.models import Account, AccountSession, GatewayToken
@@ -62,7 +63,8 @@ def same_secret(left: str, right: str) -> bool:
 
 def begin(session: Session, account: Account, now: datetime) -> tuple[str, str]:
     """A new session's token and CSRF token; drops sessions that are over."""
-    session.execute(delete(AccountSession).where(AccountSession.expires <= now))
+    if ages_hold(session, now):
+        session.execute(delete(AccountSession).where(AccountSession.expires <= now))
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     session.add(
         AccountSession(

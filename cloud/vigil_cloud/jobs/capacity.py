@@ -17,6 +17,7 @@ from vigil_cloud.alerts.schema import Severity
 from vigil_cloud.capacity.disk import FreeSpace, Level
 from vigil_cloud.capacity.dropped import dropped_of
 from vigil_cloud.capacity.models import Dropped
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.ingest.epochs import compact
 from vigil_cloud.jobs.models import JobRow
@@ -75,7 +76,10 @@ def shares_to_tell(session: Session, now: datetime) -> bool:
 def fold(services: Services) -> None:
     """Fold marks of outbox openings that are over."""
     with writing(services.sessions) as session:
-        folded = compact(session, services.settings.quotas.epochs, services.now())
+        now = services.now()
+        if not ages_hold(session, now):  # what an opening left behind may still come
+            return
+        folded = compact(session, services.settings.quotas.epochs, now)
     if folded:
         _log.info("epochs-compacted", marks=folded)
 

@@ -233,9 +233,3 @@ def _unmoved(away: timedelta, own: timedelta | None) -> timedelta | None:
     if own < timedelta():
         return own if away < -BACK else None
     return own if away > FORWARD else None
-
-
-def jumped_ahead(session: Session) -> bool:
-    """Whether the clock was set forward lately: then nothing is as old as it seems."""
-    mark = session.get(ClockMark, 1)
-    return mark is not None and mark.stepped is not None and mark.step_s > 0

@@ -14,6 +14,7 @@ from vigil_cloud.alerts import aside, feed, sealing_old, shelving
 from vigil_cloud.cases import deadlines, idempotency
 from vigil_cloud.cases.port import CaseKinds
 from vigil_cloud.certificates.end import certificate_end
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import anybody_silent, sweep
 from vigil_cloud.emergency import service as emergency
@@ -23,7 +24,6 @@ from vigil_cloud.ingest.models import TakenEvent
 from vigil_cloud.jobs import capacity
 from vigil_cloud.jobs import gateway_watch as watch
 from vigil_cloud.jobs.certificate_watch import CERTIFICATE_ENDS
-from vigil_cloud.jobs.clock import jumped_ahead
 from vigil_cloud.jobs.models import WorkRow
 from vigil_cloud.jobs.port import Job, Turn, in_transaction
 from vigil_cloud.jobs.work import ATTEMPTS, GIVEN_UP_KEPT
@@ -54,7 +54,7 @@ def platform_jobs(
             sealing_old.EVERY,
             lambda turn: sealing_old.seal_what_lies_open(turn.services, turn.stopping),
         ),
-        Job("feed-pruned", HOUR, in_transaction(_prune_feed)),
+        Job("feed-pruned", HOUR, in_transaction(_unless_ahead(_prune_feed))),
         Job(
             "silent-gateways",
             timedelta(seconds=5),
@@ -138,7 +138,7 @@ def _unless_ahead(
     prune: Callable[[Session, datetime], bool],
 ) -> Callable[[Session, datetime], bool]:
     """Nothing is removed for an age that a clock gave it which was set forward lately."""
-    return lambda session, now: not jumped_ahead(session) and prune(session, now)
+    return lambda session, now: ages_hold(session, now) and prune(session, now)
 
 
 def sweep_silent(services: Services) -> None:
@@ -157,9 +157,9 @@ def forget_old(services: Services) -> None:
     more. Not while the clock may be wrong that says how old they are."""
     settings = services.settings
     with services.sessions() as session:
-        if jumped_ahead(session):
+        now = services.now()
+        if not ages_hold(session, now):
             return
-    now = services.now()
     # A repetition of what is older than this would be refused as stale.
     given_up = (WorkRow.attempts >= ATTEMPTS) & (WorkRow.queued < now - GIVEN_UP_KEPT)
     horizon = now - timedelta(days=settings.stale_after_days + 1)

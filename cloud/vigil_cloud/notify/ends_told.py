@@ -17,6 +17,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.city_time import CITY_ZONE
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.ends_soon import (
@@ -70,8 +71,12 @@ class _Message:
 
 
 def send_waiting(services: Services, stopping: threading.Event, sources: Sequence[Source]) -> int:
-    """One round; returns how many accounts were told, or tried. By day alone."""
+    """One round; returns how many accounts were told, or tried. By day alone, and not while the
+    clock may be wrong: who was told that a right ended is not told before it does."""
     now = services.now()
+    with services.sessions() as session:
+        if not ages_hold(session, now):
+            return 0
     _forget(services, now)
     if not by_day(now):
         return 0

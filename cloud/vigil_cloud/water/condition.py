@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.domain.port import Folded, Readings, Together
 from vigil_cloud.jobs.work import LATER, WorkKind, enqueue_all
@@ -173,6 +174,8 @@ def store(session: Session, payload: Mapping[str, Any], hours: list[Hour], now: 
                 for hour in hours
             ],
         )
+    if not ages_hold(session, now):
+        return
     old = (ProbeHour.device == device) & (ProbeHour.hour < now - KEPT)
     session.execute(delete(ProbeHour).where(old).execution_options(synchronize_session=False))
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, NamedTuple
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.upsert import insert
 from vigil_cloud.spreadsheets import NoTable, named, surplus, twice, written
 from vigil_cloud.water.models import Reach, VelocityReading
@@ -111,7 +112,10 @@ def put(session: Session, given: list[Velocity], now: datetime) -> int:
     ]
     if mistakes:
         raise BadVelocities(mistakes)
-    rows = {(one.reach, one.at): one.velocity_m_s for one in given if one.at > now - KEPT}
+    ages = ages_hold(session, now)
+    rows = {
+        (one.reach, one.at): one.velocity_m_s for one in given if not ages or one.at > now - KEPT
+    }
     whole = [
         {"reach": reach, "at": at, "velocity_m_s": value} for (reach, at), value in rows.items()
     ]
@@ -122,9 +126,10 @@ def put(session: Session, given: list[Velocity], now: datetime) -> int:
     )
     for first in range(0, len(whole), _AT_ONCE):
         session.execute(statement, whole[first : first + _AT_ONCE])
-    session.execute(
-        delete(VelocityReading)
-        .where(VelocityReading.at < now - KEPT)
-        .execution_options(synchronize_session=False)
-    )
+    if ages:
+        session.execute(
+            delete(VelocityReading)
+            .where(VelocityReading.at < now - KEPT)
+            .execution_options(synchronize_session=False)
+        )
     return len(whole)
