@@ -100,7 +100,8 @@ def check_other(words: list[str]) -> None:
             assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text("utf-8")
             assert arch in {"amd64", "arm64"}
         case ["systemctl", *_, unit] | ["journalctl", "-u", unit]:
-            units = {path.stem for path in (ROOT / "docs/deployment/debian").rglob("*.service")}
+            homes = ("docs/deployment/debian", "cloud/vigil_cloud/units")
+            units = {path.stem for home in homes for path in (ROOT / home).rglob("*.service")}
             assert unit in units
         case ["make", target, *_]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)

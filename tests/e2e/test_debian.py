@@ -44,7 +44,9 @@ def builder() -> ModuleType:
 
 
 BUILD = builder()
-UNITS = sorted(HERE.glob("*/*.service"), key=lambda path: path.name)
+UNITS = {
+    name: text for package in BUILD.PACKAGES for name, text in BUILD.unit_texts(package).items()
+}
 
 
 def call(*command: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -66,23 +68,22 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As they are installed, their programs replaced by one that is here."""
     servers.need("systemd-analyze", "apt-get install systemd")
     folder = tmp_path_factory.mktemp("units")
-    for unit in UNITS:
-        text = BUILD.unit_text(unit)
-        (folder / unit.name).write_text(re.sub(r"/usr/bin/vigil-\w+", "/bin/true", text))
+    for name, text in UNITS.items():
+        (folder / name).write_text(re.sub(r"/usr/bin/vigil-\w+", "/bin/true", text))
     return folder
 
 
-@pytest.mark.parametrize("unit", [unit.name for unit in UNITS])
+@pytest.mark.parametrize("unit", sorted(UNITS))
 def test_a_unit_is_right(unit: str, units: Path) -> None:
     done = call(
         "systemd-analyze", "verify", "--man=no", str(units / unit), SYSTEMD_UNIT_PATH=f"{units}:"
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert "%" not in BUILD.unit_text(next(one for one in UNITS if one.name == unit))
+    assert "%" not in UNITS[unit]
 
 
-@pytest.mark.parametrize("unit", [unit.name for unit in UNITS])
+@pytest.mark.parametrize("unit", sorted(UNITS))
 def test_a_unit_may_touch_little(unit: str, units: Path) -> None:
     done = call(
         *("systemd-analyze", "security", "--offline=true", "--no-pager"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from installed import ROOT
+from vigil_cloud import units
 from vigil_edge.enrolment.arguments import folders, of_the_service
 
 HERE = ROOT / "docs/deployment/debian"
@@ -149,9 +150,10 @@ def test_a_running_agent_takes_what_noise_cameras_need(machine: Machine) -> None
 
 
 def test_no_exit_status_ends_the_cloud_for_good() -> None:
-    assert "RestartPreventExitStatus=" not in (HERE / "vigil-cloud/service.conf").read_text("utf-8")
+    for name, text in units.texts().items():
+        assert "RestartPreventExitStatus=" not in text, name
     for unit in ("api", "ingest"):
-        text = (HERE / f"vigil-cloud/vigil-cloud-{unit}.service").read_text("utf-8")
+        text = units.texts()[f"vigil-cloud-{unit}.service"]
         assert "Requires=" not in text
         assert "Wants=vigil-cloud-migrate.service" in text
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vigil_cloud import config
+from vigil_cloud.commands import init_units
 from vigil_cloud.commands.opening import OPERATOR, PACKAGED, Commands, add_command
 from vigil_schemas.errors import VigilError
 
@@ -51,6 +52,9 @@ def add(commands: Commands, _common: argparse.ArgumentParser) -> None:
     )
     init.add_argument("--administrator", metavar="NAME", help="the first account's user name")
     init.add_argument("--password-stdin", action="store_true", help="its password, one line")
+    init.add_argument(
+        "--units", type=Path, metavar="DIR", help="write systemd's units there and say what is next"
+    )
     init.add_argument("--no-questions", action="store_true", help="take what is not given as usual")
 
 
@@ -62,6 +66,8 @@ def _init(options: argparse.Namespace) -> int:
             f"{PACKAGED} has this machine's cloud and its key, and this would make a second:"
             " use `vigil-cloud-admin init`, or name the file with --config"
         )
+    if options.units is not None:
+        init_units.require(options.units, file.absolute(), options.data_dir)
     made = not file.exists()
     if made:
         _write(file, _answers(options, ask))
@@ -79,10 +85,14 @@ def _init(options: argparse.Namespace) -> int:
         if made and error.code == "wrong-secret-key":
             file.unlink()  # nothing was sealed with its key
         raise
-    command = f"vigil-cloud serve --config {shlex.quote(str(file))}"
+    steps = [f"vigil-cloud serve --config {shlex.quote(str(file))}"]
+    if options.units is not None:
+        steps = init_units.write(options.units, file.absolute(), settings.data_dir, _say)
+    command = " && ".join(steps)
     told = {"config": str(file), "written": made, "administrator": administrator, "next": command}
     print(json.dumps(told))
-    _say(f"Next: {command}")
+    for step in steps:
+        _say(f"Next: {step}")
     _say(
         "Then, for the first gateway:"
         f" vigil-cloud gateway enrol NAME --config {shlex.quote(str(file))}"

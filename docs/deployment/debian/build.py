@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vigil_cloud import units
+
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[2]
 PYTHON: Final = (3, 11)
@@ -30,7 +32,6 @@ PYTHON: Final = (3, 11)
 GLIBC: Final = 36
 """Debian 12's 2.36: wheels for this one and older ones fit."""
 MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
-_ONCE: Final = "Type=oneshot\nRemainAfterExit=yes\nRestart=on-failure\nRestartSec=10\n"
 _COMPILED_AHEAD: Final = sys.version_info[:2] == PYTHON
 _MAINTAINER: Final = "The Vigil project <vigil@localhost>"
 
@@ -202,10 +203,10 @@ def _furnish(stage: Path, package: Package) -> None:
         _complete(stage, program)
     readme = ROOT / "README.md" if package is not CLOUD else ROOT / "docs/deployment/README.md"
     shutil.copyfile(readme, documents / "README.md")
-    units = stage / "lib/systemd/system"
-    for unit in sorted(source.glob("*.service")):
-        units.mkdir(parents=True, exist_ok=True)
-        (units / unit.name).write_text(unit_text(unit))
+    system = stage / "lib/systemd/system"
+    for name, text in unit_texts(package.name).items():
+        system.mkdir(parents=True, exist_ok=True)
+        (system / name).write_text(text)
     if package is EDGE:
         (stage / "etc/vigil-edge").mkdir(parents=True)
         (documents / "examples").mkdir()
@@ -230,15 +231,11 @@ def _complete(stage: Path, program: str) -> None:
         (stage / folder / name).write_text(made)
 
 
-def unit_text(unit: Path) -> str:
-    """A unit with the lines that it shares with its neighbours put in."""
-    text = unit.read_text("utf-8")
-    hardened, service = unit.with_name("hardened.conf"), unit.with_name("service.conf")
-    if hardened.is_file():
-        common = hardened.read_text("utf-8").rstrip("\n")
-        text = text.replace("%HARDENED%", service.read_text("utf-8") + common)
-        text = text.replace("%ONCE%", _ONCE + common)
-    return text
+def unit_texts(package: str) -> dict[str, str]:
+    """A package's units by their files' names; the cloud's lie in its wheel."""
+    if package == CLOUD.name:
+        return units.texts()
+    return {one.name: one.read_text("utf-8") for one in sorted((HERE / package).glob("*.service"))}
 
 
 def _describe(stage: Path, package: Package, build_: Build) -> None:
