@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -356,40 +355,6 @@ def narrow(
         detail=wanted.said(),
     )
     return narrowed
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One scope that is open right now: until when at the latest, and from when on."""
-
-    scope: Scope
-    until: datetime
-    since: datetime | None
-
-
-def held_by(session: Session, reader: Reader, now: datetime) -> dict[str, list[Held]]:
-    """What the reader holds by consent, by person and in the order of ``Scope``. How long: as
-    long as any of the consents opens it; from when on: as ``opened_to`` says it now."""
-    found: dict[str, dict[Scope, datetime]] = defaultdict(dict)
-    rows = session.scalars(
-        select(Consent).where(
-            Consent.account_id == reader.account_id,
-            Consent.revoked.is_(None),
-            Consent.expires > now,
-        )
-    )
-    for row in rows:
-        own = found[row.person_key]
-        for scope in opens(row).scopes:
-            own[scope] = max(own.get(scope, row.expires), row.expires)
-    return {
-        person: [
-            Held(scope, own[scope], opening.since if scope is Scope.FOOTPRINT else None)
-            for scope in Scope
-            if scope in own and (opening := opened_to(reader, person, scope)) is not None
-        ]
-        for person, own in found.items()
-    }
 
 
 def consents_of(session: Session, person_key: str) -> list[tuple[Consent, str]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from vigil_cloud.database.engine import writing
-from vigil_cloud.identity import audit, consents, looks, persons, renewals
+from vigil_cloud.identity import audit, consents, held, looks, persons, renewals
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
 from vigil_cloud.identity.models import Account, Consent
@@ -36,21 +36,24 @@ def list_mine(reader: CurrentAccount, services: ServicesDependency) -> PersonLis
     cipher = Cipher(services.settings.secret)
     with services.sessions() as session:
         guarded = consents.guarded_by(session, reader.account_id)
-        held = consents.held_by(session, reader, services.now())
-        ending = renewals.ends_soon_for(session, reader, services.now())
+        now = services.now()
+        given = held.given_to(session, reader, now)
+        open_now, ending = held.held_by(reader, given), renewals.ends_soon_for(given, now)
+        keys = guarded | {key for key, open_ones in open_now.items() if open_ones}
+        persons.load(session, keys)
         people = [
             PersonEntry(
                 key=key,
                 name=persons.name_of(session, cipher, key),
                 guardian=key in guarded,
                 ends_soon=ending.get(key),
-                consent_expires=max((one.until for one in held.get(key, ())), default=None),
+                consent_expires=max((one.until for one in open_now.get(key, ())), default=None),
                 scopes=[
                     HeldScope(scope=one.scope, until=one.until, since=one.since)
-                    for one in held.get(key, ())
+                    for one in open_now.get(key, ())
                 ],
             )
-            for key in guarded | {key for key, open_ones in held.items() if open_ones}
+            for key in keys
         ]
     return PersonList(people=sorted(people, key=lambda person: person.name))
 

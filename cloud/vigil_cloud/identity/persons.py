@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final
 
 import structlog
 from pydantic import Field, TypeAdapter, ValidationError
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.api_errors import ApiError, NotFound
@@ -109,18 +109,22 @@ def give_own_keys(services: Services) -> None:
 
 def everybody(session: Session) -> Sequence[Person]:
     """All who are enrolled, by key, with their keys read: ``name_of`` asks nothing more."""
-    rows = session.scalars(select(Person).order_by(Person.key)).all()
-    person_keys.load(session, (row.key for row in rows))
-    return rows
+    return _with_keys(session, select(Person).order_by(Person.key))
 
 
 def load(session: Session, person_keys_wanted: Collection[str]) -> None:
     """Read many at once, so that ``name_of`` asks the database nothing afterwards."""
     wanted = sorted(set(person_keys_wanted))
     if wanted:
-        query = select(Person).where(Person.key.in_(wanted))
-        person_keys.keep(session, session.scalars(query).all())
-        person_keys.load(session, wanted)
+        person_keys.keep(session, _with_keys(session, select(Person).where(Person.key.in_(wanted))))
+
+
+def _with_keys(session: Session, persons: Select[Person]) -> list[Person]:
+    """Their keys are kept in the session. One statement."""
+    query = persons.outerjoin(PersonKey, PersonKey.person_key == Person.key)
+    rows = session.execute(query.add_columns(PersonKey)).all()
+    person_keys.keep(session, (key for _, key in rows if key is not None))
+    return [person for person, _ in rows]
 
 
 def enrolled(session: Session, key: str) -> bool:

@@ -22,7 +22,6 @@ from vigil_cloud.identity.consents import (
 )
 from vigil_cloud.identity.ends_soon import step
 from vigil_cloud.identity.models import Account, Consent
-from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.whereabouts import Scope
 
 _PRESSED_AGAIN: Final = timedelta(hours=1)
@@ -87,12 +86,11 @@ def lost_with(consent: Consent, standing: Iterable[Consent]) -> frozenset[Scope]
     )
 
 
-def ends_soon_for(session: Session, reader: Reader, now: datetime) -> dict[str, datetime]:
+def ends_soon_for(given: Iterable[Consent], now: datetime) -> dict[str, datetime]:
     """By person: when the first of the reader's consents ends that closes something, where it is
-    time to say so (``ends_soon``)."""
+    time to say so (``ends_soon``). ``given``: as ``held.given_to`` reads them."""
     theirs: dict[str, list[Consent]] = defaultdict(list)
-    query = select(Consent).where(Consent.account_id == reader.account_id, Consent.expires > now)
-    for row in session.scalars(query):
+    for row in given:
         theirs[row.person_key].append(row)
     found = {}
     for person, own in theirs.items():
