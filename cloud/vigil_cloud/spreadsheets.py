@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from vigil_schemas.recordings.encodings import detect
 
-FORMULA: Final = ("=", "+", "-", "@", "\t")
-"""A cell that begins so is a formula to a spreadsheet: written with an apostrophe in front."""
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""A cell that begins so is a formula to a spreadsheet, one of full width to those of East Asia:
+written with an apostrophe in front."""
 
 
 class NoTable(Exception):
@@ -81,7 +82,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)
-    writer.writerows([_safe(cell) for cell in row] for row in rows)
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 
@@ -90,14 +91,16 @@ def _row(
 ) -> dict[str, str]:
     if any(cell.strip() for cell in cells[len(names) :]):
         raise NoTable(f"Line {line} has more cells than the first line has columns.")
-    found = {name: _plain(cell) for name, cell in zip(names, cells, strict=False)}
+    found = {name: plain(cell) for name, cell in zip(names, cells, strict=False)}
     return dict.fromkeys(columns, "") | found
 
 
-def _safe(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """As it is written: no formula."""
     return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
+    """As it was before ``harmless``."""
     cell = cell.strip()
     return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA) else cell

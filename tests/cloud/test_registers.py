@@ -209,9 +209,9 @@ def test_accounts_of_a_file_get_their_first_passwords_once(city: City) -> None:
 
 
 def test_a_cell_that_is_a_formula_is_written_as_text(city: City) -> None:
-    assert put(city, "districts", "odd", new=True, name="=1+1", name_zh="@x").status_code == 200
+    assert put(city, "districts", "odd", new=True, name="=1+1", name_zh="＝x").status_code == 200
     text = city.client("administrator").get(f"{PATH}/districts/export").content.decode("utf-8-sig")
-    assert "odd,'=1+1,'@x" in text
+    assert "odd,'=1+1,'＝x" in text
     assert bring(city, "districts", text).json()["changed"] == []
 
 

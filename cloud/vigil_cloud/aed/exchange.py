@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from vigil_cloud.aed.hours import BadOpeningHours, parsed
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.spreadsheets import surplus, twice
+from vigil_cloud.spreadsheets import harmless, surplus, twice
 from vigil_schemas.types import DeviceId
 
 COLUMNS: Final = (
@@ -282,5 +282,4 @@ def _harmless(value: str | float) -> str:
     """A text that begins like a formula is quoted; a number is what it is."""
     if not isinstance(value, str):
         return repr(value)
-    starts = value[:1] in ("=", "+", "-", "@") and not value[1:].isdigit()
-    return f"'{value}" if starts else value
+    return value if value[1:].isdigit() else harmless(value)

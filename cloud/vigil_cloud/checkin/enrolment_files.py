@@ -32,6 +32,7 @@ from vigil_cloud.identity.persons import BadEnrolment
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.identity.whereabouts import Scope
+from vigil_cloud.spreadsheets import harmless, plain
 from vigil_schemas.errors import VigilError
 
 LARGEST: Final = 1024 * 1024
@@ -47,8 +48,6 @@ _CHINESE: Final = {
     "條碼": "code",
 }
 _BETWEEN: Final = str.maketrans({"；": ";", "、": ";"})
-_FORMULA: Final = ("=", "+", "-", "@", "\t")
-"""A cell that begins so is a formula to a spreadsheet: written with an apostrophe in front."""
 
 
 class BadEnrolmentFile(ApiError):
@@ -146,7 +145,7 @@ def written(session: Session, cipher: Cipher, *, by: str, now: datetime) -> str:
     for one in enrolment.people(session, cipher, now):
         guardians = ";".join(one.guardians)
         for tag in one.carries or [""]:
-            table.writerow([_safe(cell) for cell in (one.key, one.name, tag, guardians)])
+            table.writerow([harmless(cell) for cell in (one.key, one.name, tag, guardians)])
         audit.append(
             session, at=now, account=by, action="person.exported", subject="", person_key=one.key
         )
@@ -169,7 +168,7 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> Row:
     if any(cell.strip() for cell in cells[len(names) :]):
         raise BadEnrolmentFile(f"Line {line} has more cells than the first line has columns.")
     found = dict.fromkeys(COLUMNS, "") | {
-        name: _plain(cell) for name, cell in zip(names, cells, strict=False)
+        name: plain(cell) for name, cell in zip(names, cells, strict=False)
     }
     guardians = found["guardians"].translate(_BETWEEN).split(";")
     return Row(
@@ -247,12 +246,3 @@ def _guardian(
     if Role.FAMILY.value not in account.roles:
         raise BadEnrolment(f"guardian {username!r}: the account has not the role family")
     return make_guardian(session, person_key=person, account=account, by=by, now=now, scopes=may)
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _plain(cell: str) -> str:
-    cell = cell.strip()
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell

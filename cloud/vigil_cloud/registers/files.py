@@ -23,14 +23,13 @@ from vigil_cloud.registers.port import (
     new_key,
     written,
 )
+from vigil_cloud.spreadsheets import harmless, plain
 from vigil_schemas.errors import VigilError
 
 LARGEST: Final = 1024 * 1024
 MOST_ROWS: Final = 500
 """Written in one transaction: whatever else is written waits for a second or two."""
 MOST_MISTAKES: Final = 100
-_FORMULA: Final = ("=", "+", "-", "@", "\t")
-"""A cell that begins so is a formula to a spreadsheet: written with an apostrophe in front."""
 _BETWEEN: Final = str.maketrans({"；": ";", "、": ";"})
 _YES: Final = frozenset({"yes", "true", "1", "是", "y"})
 _NO: Final = frozenset({"no", "false", "0", "否", "n"})
@@ -82,7 +81,7 @@ def out(register: Register, rows: Sequence[Entry]) -> str:
     columns = [one for one in register.columns if not one.secret]
     table.writerow([one.name for one in columns])
     for row in rows:
-        table.writerow([_safe(_said(row.get(one.name))) for one in columns])
+        table.writerow([harmless(_said(row.get(one.name))) for one in columns])
     return text.getvalue()
 
 
@@ -177,8 +176,8 @@ def _column(register: Register, cell: str) -> str:
 def _line(number: int, names: Sequence[str], cells: Sequence[str]) -> Line:
     if any(cell.strip() for cell in cells[len(names) :]):
         raise BadRegisterFile(f"Line {number} has more cells than the first line has columns.")
-    plain = {name: _plain(cell) for name, cell in zip(names, cells, strict=False)}
-    return Line(number, {name: cell for name, cell in plain.items() if cell})
+    found = {name: plain(cell) for name, cell in zip(names, cells, strict=False)}
+    return Line(number, {name: cell for name, cell in found.items() if cell})
 
 
 def _read(column: Column, text: str) -> Cell:
@@ -215,12 +214,3 @@ def _decoded(content: bytes) -> str:
         except UnicodeDecodeError:
             continue
     raise BadRegisterFile("It is neither UTF-8 nor Big5.")
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
-
-
-def _plain(cell: str) -> str:
-    cell = cell.strip()
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell

@@ -17,7 +17,7 @@ from math import isfinite
 from typing import Any, ClassVar, Final, NamedTuple
 
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.spreadsheets import twice
+from vigil_cloud.spreadsheets import harmless, twice
 from vigil_cloud.water.network import length_of
 
 MOST_MISTAKES: Final = 50
@@ -450,4 +450,4 @@ def _harmless(value: Any) -> str:
         return "yes" if value else "no"
     if not isinstance(value, str):
         return repr(value)
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
+    return harmless(value)
