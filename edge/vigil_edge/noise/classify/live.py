@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
-from vigil_edge.noise.classify.features import features
+from vigil_edge.noise.classify.hearing import heard
 from vigil_edge.noise.classify.model import shipped
 from vigil_edge.noise.classify.reading import loudest_in
 from vigil_edge.noise.sound.pcm import Frames, channel_units
 from vigil_schemas.noise import Classification
-
-SURELY: Final = 0.02
-"""The chance of a vehicle below which nobody is asked. ``noise classify`` says ``vetoed`` below the
-model's own threshold, which loses more vehicles than may be lost (model card); what lies between
-the two founds a case, and its reviewers hear it."""
 
 
 def classification(
@@ -23,21 +16,21 @@ def classification(
 ) -> Classification | None:
     """Of a passage with its surroundings, shape (n, channels); ``None`` where it is too short or
     holds nothing. ``within``: its first and last sample among them: something else may be louder
-    beside it. A broken driver's NaN counts as silence."""
+    beside it. A broken driver's NaN counts as silence. It is vetoed where ``heard`` is sure of
+    another class; ``noise classify`` says so by a vehicle's chance alone, which loses more vehicles
+    than may be lost (model card). What is not sure founds a case, and its reviewers hear it."""
     units = np.stack([channel_units(frames, each) for each in range(frames.shape[1])], axis=1)
     np.nan_to_num(units, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     if not len(units):
         return None
     try:
-        vector = features(loudest_in(units, rate_hz, within))
+        found = heard(loudest_in(units, rate_hz, within))
     except ValueError:  # shorter than half a second, or silent
         return None
-    model = shipped()
-    found = model.judge(vector)
     return Classification(
         kind=found.kind,
         score=round(found.score, 4),
         vehicle=round(found.vehicle, 4),
-        vetoed=found.vetoed and found.vehicle < SURELY,
-        model=model.name,
+        vetoed=found.vetoed,
+        model=shipped().name,
     )
