@@ -22,6 +22,23 @@ from vigil_schemas.errors import VigilError
 POINTS: Final = ("station", "outfall")
 SHORTEST_M: Final = 1e-3
 """Places nearer to each other than this are one: rounding alone keeps them apart."""
+_LARGEST: Final = 64 * 2**20  # bytes
+_BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
+    "length_m": (SHORTEST_M, 1e7),
+    "area_m2": (1e-4, 1e6),
+    "velocity_m_s": (1e-6, 20.0),
+    "dispersion_m2_s": (0.0, 1e5),
+    "storage_area_m2": (0.0, 1e7),
+    "exchange_1_s": (0.0, 10.0),
+    "decay_1_s": (0.0, 10.0),
+    "inflow_m3_s": (0.0, 1e6),
+    "slope": (0.0, 1.0),
+}
+"""Without signs, and far beyond what waterways have: whatever lies outside is of another unit."""
+_SLOWER: Final = 1e-3
+_LONGEST_S: Final = 1e13
+_NOTHING: Final = 1e-9
+"""Of what may be 0: less is 0."""
 _SHOWN: Final = 5
 _WITHIN: Final = 0.2
 _LEAST_OFF: Final = 0.001
@@ -72,6 +89,8 @@ class Reach:
     decay_1_s: float = 0.0
     inflow_m3_s: float = 0.0
     """Clean water that joins along the reach (OTIS: lateral inflow); below 0: water that leaves."""
+    slope: float | None = None
+    """Fall of its bed per length, in the direction of its flow; ``None``: not known."""
     turned: bool = False
     """Whether it flows against the direction in which it was drawn."""
 
@@ -143,8 +162,17 @@ class Channels:
 
 def load(path: Path) -> Channels:
     """Raises ``BadChannels`` with every mistake, ``OSError``."""
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        most = _LARGEST // 2**20
+        note = Note(
+            f"{path.name} holds more than {most} MiB: give the reaches that matter alone",
+            f"{path.name} 超過 {most} MiB：請只給相關的河段",
+        )
+        raise BadChannels([note])
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(content)
     except ValueError as error:  # also what is not UTF-8
         note = Note(f"{path.name} is not JSON: {error}", f"{path.name} 不是 JSON：{error}")
         raise BadChannels([note]) from error
@@ -218,8 +246,12 @@ def _series(given: Any) -> list[tuple[float, float]]:
             moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
             at = moment.timestamp()
         time, factor = _number({"time": at}, "time"), _number({"factor": one[1]}, "factor")
-        if factor <= 0:
-            raise _Wrong(f"the factor {factor:g} is not above 0", f"倍數 {factor:g} 應大於 0")
+        if not _SLOWER <= factor <= 1 / _SLOWER or abs(time) > _LONGEST_S:
+            said = f"[{time:g}, {factor:g}]", f"{_SLOWER:g} – {1 / _SLOWER:g}", f"{_LONGEST_S:g}"
+            raise _Wrong(
+                "{}: a factor of {} and at most {} seconds are wanted".format(*said),
+                "{}：倍數應為 {}，秒數不超過 {}".format(*said),
+            )
         if found and time <= found[-1][0]:
             raise _Wrong(
                 f"the time {one[0]!r} is not later than the one before",
@@ -261,33 +293,33 @@ def _reach(tags: Mapping[str, Any]) -> Reach:
     if start == end:
         raise _Wrong(f"reach {name!r} ends where it begins", f"河段 {name!r} 的起點與終點相同")
     length, area = (_above(tags, key, name) for key in ("length_m", "area_m2"))
-    if length < SHORTEST_M:
-        raise _Wrong(
-            f"reach {name!r}: length_m is {length:g}: {SHORTEST_M:g} at least is wanted",
-            f"河段 {name!r}：length_m 為 {length:g}，至少應為 {SHORTEST_M:g}",
-        )
     velocity = _number(tags, "velocity_m_s")
     if velocity == 0:
         raise _Wrong(
             f"reach {name!r}: velocity_m_s is 0: standing water carries nothing",
             f"河段 {name!r}：velocity_m_s 為 0，靜止的水不會輸送物質",
         )
+    _bounded("velocity_m_s", velocity, name)
     keys = ("dispersion_m2_s", "storage_area_m2", "exchange_1_s", "decay_1_s")
-    numbers = {key: _number(tags, key, 0.0) for key in keys}
+    numbers = {key: _bounded(key, _number(tags, key, 0.0), name) for key in keys}
     for key, value in numbers.items():
         if value < 0:
             raise _Wrong(f"reach {name!r}: {key} is below 0", f"河段 {name!r}：{key} 小於 0")
-    inflow = _number(tags, "inflow_m3_s", 0.0)
+    inflow = _bounded("inflow_m3_s", _number(tags, "inflow_m3_s", 0.0), name)
     if area * abs(velocity) + inflow <= 0:
         raise _Wrong(
             f"reach {name!r}: more water leaves it (inflow_m3_s) than flows in it",
             f"河段 {name!r}：流出的水（inflow_m3_s）多於流入的水",
         )
     turned = velocity < 0
+    slope = None if tags.get("slope") is None else _bounded("slope", _number(tags, "slope"), name)
+    if slope is not None and turned:
+        slope = -slope
     start, end = (end, start) if turned else (start, end)
     return Reach(
-        name, start, end, length, area, abs(velocity), **numbers, inflow_m3_s=inflow, turned=turned
-    )
+        name, start, end, length, area, abs(velocity), **numbers,
+        inflow_m3_s=inflow, slope=slope, turned=turned,
+    )  # fmt: skip
 
 
 def _name(tags: Mapping[str, Any], key: str) -> str:
@@ -318,6 +350,19 @@ def _above(tags: Mapping[str, Any], key: str, name: str) -> float:
         raise _Wrong(
             f"reach {name!r}: {key} is {value:g}: above 0 is wanted",
             f"河段 {name!r}：{key} 為 {value:g}，應大於 0",
+        )
+    return _bounded(key, value, name)
+
+
+def _bounded(key: str, value: float, name: str) -> float:
+    """What is next to nothing is 0, where that may be."""
+    low, high = _BOUNDS[key]
+    if low == 0 and abs(value) < _NOTHING:
+        return 0.0
+    if not low <= abs(value) <= high:
+        raise _Wrong(
+            f"reach {name!r}: {key} is {value:g}: {low:g} to {high:g} is wanted (another unit?)",
+            f"河段 {name!r}：{key} 為 {value:g}，應為 {low:g} 到 {high:g}（單位不同？）",
         )
     return value
 

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil_cloud.water.backwater import uneven
 from vigil_cloud.water.channels import Channels, Point, Reach
 from vigil_cloud.water.flow_balance import balanced
 
@@ -27,6 +28,10 @@ _FARTHEST_UP: Final = 7.0
 """Lengths of dispersion over velocity: there a thousandth is left."""
 _DRAWN: Final = 1.6
 """So many times the flow that leaves a node must come to it for the rest to be drawn there."""
+
+
+_FASTEST: Final = 0.4
+"""Of its mean time a part of a reach takes so much at least, per length."""
 
 
 class Spread(NamedTuple):
@@ -69,8 +74,8 @@ class Response:
     grows: Mapping[str, float]
     """By how much the logarithm of ``gain`` grows with that of each reach's flow."""
     uneven_s: Mapping[str, float]
-    """By how much the time of a part of a reach grows with how much slower its water comes to its
-    end than it runs on its mean, as a share; its whole takes its mean time."""
+    """Standard deviation of the time of a part of a reach, by how much slower than on its mean its
+    water comes to its end (``backwater``), with its sign; its whole takes its mean time."""
     doubt: float
     """Standard deviation of the logarithm of ``gain``, beside that of flows and dilution."""
     cumulated: NDArray[np.float64]
@@ -95,6 +100,9 @@ class Responses:
         self._reaches = {
             name: replace(one, velocity_m_s=one.velocity_m_s * self.balance.faster[name])
             for name, one in channels.reaches.items()
+        }
+        self._uneven = {
+            name: uneven(one, channels.velocity_within) for name, one in self._reaches.items()
         }
         self._count = 2 * count
         self.step_s = period_s / count
@@ -209,7 +217,8 @@ class Responses:
             passed = known
         else:
             passed = self._whole[reach.id] = self._passed(reach, metres)
-        uneven = passed.mean_s * ((2 * from_m + metres) / reach.length_m - 1)
+        towards = (2 * from_m + metres) / reach.length_m - 1
+        off = passed.mean_s * towards * self._uneven[reach.id].sd
         return _Wave(
             wave.spectrum * passed.spectrum,
             wave.gain * passed.left,
@@ -217,7 +226,7 @@ class Responses:
             {**wave.travel_s, reach.id: passed.mean_s},
             {**wave.spread_s2, reach.id: passed.spread_s2},
             wave.grows,
-            {**wave.uneven_s, reach.id: uneven} if uneven else wave.uneven_s,
+            {**wave.uneven_s, reach.id: off} if off else wave.uneven_s,
             wave.apart_s2,
             wave.doubt,
         )
@@ -226,7 +235,9 @@ class Responses:
         """Of a load and a part of a reach."""
         begin = reach.flow_m3_s + reach.inflow_m3_s * from_m / reach.length_m
         end = begin + reach.inflow_m3_s * metres / reach.length_m
-        u = (begin + end) / 2 / reach.area_m2
+        towards = (2 * from_m + metres) / reach.length_m - 1
+        slower = max(1 + self._uneven[reach.id].share * towards, _FASTEST)
+        u = (begin + end) / 2 / reach.area_m2 / slower
         stays = min(end / begin, 1.0)
         rate = _rate(reach, self._s)
         root = np.sqrt(u * u + 4 * reach.dispersion_m2_s * rate)

@@ -5,7 +5,8 @@ slowness that all reaches share, and one of each reach, so that stations on one 
 station's response (``responses``) is delayed by its factor and widened by that and a half (the
 variance of dispersion goes with the third power of the slowness), with a share of its own; what
 the nodes say of flows (``flow_balance``) ties both to its height. Least
-squares by Levenberg and Marquardt with exact derivatives.
+squares by Levenberg and Marquardt with exact derivatives, from several beginnings, and over
+durations one by one: of a short release only start and duration together are seen.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil_cloud.water.descent import Place, descended, middle, settled
 from vigil_cloud.water.flow_balance import Balance
 from vigil_cloud.water.responses import Response
 from vigil_cloud.water.station_curves import Curve
@@ -28,6 +30,20 @@ _SHORTEST_S: Final = 1.0
 """A station at the outfall itself: factors of a travel time need one."""
 _LONGEST_LOG: Final = 14.0
 _STEPS: Final = 40
+_BEGINNING: Final = 4
+"""Steps from each beginning, before the best of them goes on."""
+_SURE: Final = 0.1
+"""Standard deviation of the logarithm of a duration, up to which one normal distribution says all
+of it."""
+_COARSEST: Final = 0.5
+"""Between the logarithms of durations that are tried."""
+_TRIED: Final = 8
+"""To each side."""
+_HELD_STEPS: Final = 6
+_NEAR: Final = 1e-4
+"""Damping beside the best."""
+_UNLIKELY: Final = 6.0
+"""So much less likely (a logarithm) than the best, a duration counts for nothing."""
 _BANK_S: Final = 10.0
 _OF_STEP: Final = 0.25
 _WIDER: Final = 1.5
@@ -74,6 +90,15 @@ class Fit(NamedTuple):
     counted: int
 
 
+class _Lasted(NamedTuple):
+    """What a release was like if it lasted for so long."""
+
+    evidence: float
+    start: tuple[float, float]
+    """Middle and standard deviation."""
+    log_mass: tuple[float, float]
+
+
 _USUAL: Final = Known()
 
 
@@ -113,10 +138,7 @@ class Trial:
         self._own, self._widens, self._heights = self._roots(of[:count], balance)
         self._wider = [_widening(one) for one in of]
         self._describe(count, len(curves))
-        self._parameters = self._begun()
-        self._damping = 1e-2
-        self._cost, self._curvature, self._slope = self._at(self._parameters)
-        self._square = 0.0
+        self._place = self._begun()
 
     def _roots(self, of: Sequence[Response], balance: Balance) -> tuple[Floats, Floats, Floats]:
         """Of the covariance of the logarithms of the stations' delays, widths and heights, what all
@@ -140,7 +162,7 @@ class Trial:
                 dispersions[row, column] = part.dispersion / variance / 2
         moved = np.concatenate((delays, widths, heights))
         covariance = moved @ balance.covariance(names) @ moved.T
-        covariance[:count, :count] += self._common**2 * uneven @ uneven.T
+        covariance[:count, :count] += uneven @ uneven.T
         own = [hypot(a.level_sd, b.doubt) for a, b in zip(self._seen, of, strict=True)]
         covariance += np.diag(np.concatenate((np.repeat([1e-4, _WIDTH], count), own)) ** 2)
         spread = (2 * self._known.width_sd) ** 2 * dispersions @ dispersions.T
@@ -169,16 +191,20 @@ class Trial:
         self._usual = np.zeros(size)
         self._usual[LASTING] = self._lasting[0]
 
-    def _begun(self) -> Floats:
+    def _begun(self) -> Place:
         """Start, duration and factors by the curves' moments alone, the mass by least squares; of
-        a few durations the best."""
+        a few durations, each with and without factors, the best after a few steps."""
         count = len(self._seen)
         first = int(np.argmin(self._mean[:count]))
         spare = max(self._seen[first].variance_s2 - self._spread[first], 0.0)
         tried = (min(max(sqrt(12 * spare), 300.0), 8 * 3600.0), 900.0, 5400.0)
         starts = [self._started(lasting) for lasting in tried]
-        costs = [float((self._residuals(one)[0] ** 2).sum()) for one in starts]
-        return starts[int(np.argmin(costs))]
+        plain = self._usual.copy()
+        plain[START] = self._seen[first].mean_s - tried[0] / 2 - self._mean[first]
+        plain[LASTING] = log(tried[0])
+        starts.append(self._weighed(plain))
+        found = [descended(self._at, self._at(one), _BEGINNING) for one in starts]
+        return min(found, key=lambda one: one.cost)
 
     def _started(self, lasting: float) -> Floats:
         count = len(self._seen)
@@ -195,6 +221,11 @@ class Trial:
         parameters[START], parameters[LASTING] = starts[best], log(lasting)
         parameters[ALL] = self._common * pulled.sum()
         parameters[_FIRST : _FIRST + 3 * count] = self._own.T @ pulled
+        return self._weighed(parameters)
+
+    def _weighed(self, parameters: Floats) -> Floats:
+        """With the mass that fits the others best."""
+        parameters[MASS] = 0.0
         shape = self._shape(parameters)[0]
         weight = shape / self._sigma**2
         above, below = float(weight @ self._values), float(weight @ shape)
@@ -242,60 +273,76 @@ class Trial:
         prior = self._weight * (parameters - self._usual)
         return np.concatenate((data, prior)), slope
 
-    def _at(self, parameters: Floats) -> tuple[float, Floats, Floats]:
-        """Half of the squares, their curvature and their slope."""
+    def _at(self, parameters: Floats) -> Place:
         residuals, slope = self._residuals(parameters)
         count = len(self._values)
         scaled = slope / self._sigma[:, None]
         data, prior = residuals[:count], residuals[count:]
-        self._square = float(data @ data)
         curvature = scaled.T @ scaled + np.diag(self._weight**2)
         downhill = scaled.T @ data - self._weight * prior
-        return float(residuals @ residuals) / 2, curvature, downhill
+        cost = float(residuals @ residuals) / 2
+        return Place(parameters, cost, curvature, downhill, float(data @ data))
 
     def improve(self, steps: int) -> float:
         """Go on towards the best fit; how badly it fits then."""
-        for _ in range(steps):
-            diagonal = np.diag(self._curvature) + 1e-12
-            change = np.linalg.solve(
-                self._curvature + np.diag(self._damping * diagonal), self._slope
-            )
-            tried = self._parameters + change
-            square = self._square
-            cost, curvature, slope = self._at(tried)
-            if cost < self._cost:
-                gained = self._cost - cost
-                self._parameters, self._cost = tried, cost
-                self._curvature, self._slope = curvature, slope
-                self._damping = max(self._damping / 5, 1e-9)
-                if gained < 1e-3:
-                    break
-            else:
-                self._square = square
-                self._damping *= 8
-                if self._damping > 1e8:
-                    break
-        return self._cost
+        self._place = descended(self._at, self._place, steps)
+        return self._place.cost
 
     def fit(self) -> Fit:
-        """The best explanation, and how much weight all explanations like it have (Laplace)."""
+        """The best explanation, and how much weight all explanations like it have."""
         self.improve(_STEPS)
-        parameters = self._parameters
-        size = len(parameters)
-        curvature = self._curvature + 1e-12 * np.diag(np.diag(self._curvature) + 1e-9)
-        covariance = np.linalg.inv(curvature)
-        _, logarithm = np.linalg.slogdet(curvature)
+        best = self._place
+        lasted = self._lastings(best)
+        likeliest = max(one.evidence for one in lasted)
+        weights = np.exp([one.evidence - likeliest for one in lasted])
+        start, start_sd = middle([one.start for one in lasted], weights)
+        log_mass, log_mass_sd = middle([one.log_mass for one in lasted], weights)
         return Fit(
-            evidence=-self._cost - float(logarithm) / 2 + size / 2 * log(2 * pi),
-            start_s=float(parameters[START]),
-            start_sd=sqrt(max(float(covariance[START, START]), 0.0) + self._blurred_s() ** 2),
-            log_mass=float(parameters[MASS]),
-            log_mass_sd=sqrt(max(float(covariance[MASS, MASS]), 0.0)),
-            log_lasting=float(parameters[LASTING]),
-            factor=exp(self._common * float(parameters[ALL])),
-            misfit=self._square / max(self._counted, 1),
+            evidence=likeliest + log(float(weights.sum())),
+            start_s=start,
+            start_sd=hypot(start_sd, self._blurred_s()),
+            log_mass=log_mass,
+            log_mass_sd=log_mass_sd,
+            log_lasting=float(best.parameters[LASTING]),
+            factor=exp(self._common * float(best.parameters[ALL])),
+            misfit=best.square / max(self._counted, 1),
             counted=self._counted,
         )
+
+    def _lastings(self, best: Place) -> list[_Lasted]:
+        """Durations that explain what was seen, each by Laplace's approximation; one where it is
+        known well."""
+        every = np.arange(len(best.parameters))
+        off = sqrt(max(float(settled(best.curvature)[0][LASTING, LASTING]), 0.0))
+        if off <= _SURE:
+            return [self._lasted(best, every, 0.0)]
+        free, step = np.delete(every, LASTING), min(off, _COARSEST)
+        found = [self._lasted(best, free, log(step))]
+        highest = found[0].evidence
+        for side in (-step, step):
+            place = best
+            for _ in range(_TRIED):
+                moved = place.parameters.copy()
+                moved[LASTING] += side
+                begun = self._at(moved)._replace(damping=_NEAR)
+                place = descended(self._at, begun, _HELD_STEPS, held=LASTING)
+                one = self._lasted(place, free, log(step))
+                highest = max(highest, one.evidence)
+                if one.evidence < highest - _UNLIKELY:
+                    break
+                found.append(one)
+        return found
+
+    def _lasted(self, place: Place, free: NDArray[np.int_], log_step: float) -> _Lasted:
+        """Of what is free; ``log_step``: of the durations that it stands for."""
+        covariance, logarithm = settled(place.curvature[np.ix_(free, free)])
+
+        def of(parameter: int) -> tuple[float, float]:
+            at = int(np.flatnonzero(free == parameter)[0])
+            return float(place.parameters[parameter]), sqrt(max(float(covariance[at, at]), 0.0))
+
+        evidence = -place.cost - logarithm / 2 + len(free) / 2 * log(2 * pi) + log_step
+        return _Lasted(evidence, of(START), of(MASS))
 
     def _blurred_s(self) -> float:
         """No start is known better than values follow each other, and a bank is mixed to."""

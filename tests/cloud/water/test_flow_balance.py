@@ -93,7 +93,9 @@ def test_a_part_of_a_reach_takes_another_share_of_its_time() -> None:
         inside = (at > begin) & (at < end)
         return float((uneven * (2 * at[inside] - 1)).sum()) * 1600 / 1000
 
+    # One standard deviation: nothing is said of slopes, so velocities change by what they are off.
+    within = channels.velocity_within
     assert found["s"].uneven_s == pytest.approx(
-        {"a": later(0.75, 1.0, 1.0), "c": later(0.0, 0.5, 1.0)}
+        {"a": later(0.75, 1.0, within), "c": later(0.0, 0.5, within)}
     )
-    assert found["near"].uneven_s == pytest.approx({"a": later(0.75, 0.875, 1.0)})
+    assert found["near"].uneven_s == pytest.approx({"a": later(0.75, 0.875, within)})
