@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from vigil_cloud.water.detection.verdict import Verdict
 
 _COLUMNS: Final = ("time", "anomaly", "score", "type", "signals")
+_RAREST: Final = 1e-6
 _AHEAD_S: Final = 86400.0
 """One wrong stamp of next year must not make all that follows late."""
 
@@ -48,8 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def detect(options: argparse.Namespace) -> int:
     """Write the flags. Raises the errors of a recording, ``OptionWrong``, ``OSError``."""
-    if not 0 < options.false_per_week <= 100:
-        raise OptionWrong("--false-per-week lies above 0 and at most at 100")
+    if not _RAREST <= options.false_per_week <= 100:
+        raise OptionWrong(f"--false-per-week lies above 0 ({_RAREST:g} at least), at most at 100")
     _refuse_same(options.recording, options.out)
     signals, tally = reading.signals_of(options), Tally()
     wanted = reading.wanted_of(options, {})

@@ -12,7 +12,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -32,6 +32,9 @@ _FIRST_S: Final = datetime(2, 1, 1, tzinfo=UTC).timestamp()
 _LAST_S: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
 _LARGEST: Final = 64 * 2**20
 """Bytes, unpacked: some two million readings."""
+_MOST_MISTAKES: Final = 1000
+_HIGHEST: Final = 1e8
+"""g/m³, and more than anything weighs: a sentinel, or what a spoilt cell was read as."""
 _AHEAD_S: Final = 86400.0
 """Seconds: so far ahead a clock may be wrong, or in another zone."""
 
@@ -187,75 +190,107 @@ def _unpacked(path: Path) -> bytes:
     return data
 
 
-def _taken(
-    rows: Iterable[dict[str, str]], network: Channels
-) -> tuple[dict[str, Observed], tzinfo | None, list[str]]:
-    import numpy as np
+class _Rows:
+    """Values by station and time, and what is odd about the rows."""
 
-    from vigil_cloud.water.station_curves import SPARSE, Observed
+    def __init__(self, network: Channels) -> None:
+        self._network = network
+        self.of: dict[str, dict[float, float]] = defaultdict(dict)
+        self.zones: set[tzinfo | None] = set()
+        self.mistakes: list[str] = []
+        self._before: dict[str, float] = {}
+        self._twice = self._blank = self._beyond = self._backward = 0
 
-    of: dict[str, dict[float, float]] = defaultdict(dict)
-    mistakes: list[str] = []
-    zones: set[tzinfo | None] = set()
-    before: dict[str, float] = {}
-    twice = blank = backward = 0
-    for line, row in enumerate(rows, 2):
+    def take(self, line: int, row: dict[str, str]) -> None:
         if surplus(row):
-            mistakes.append(f"line {line}: more cells than columns")
-            continue
+            self.mistakes.append(f"line {line}: more cells than columns")
+            return
         try:
             at, zone = _moment(row["time"] or "")
             value = float(row["value"] or "nan")
-            station = network.point(row["station"] or "", "station").id
+            station = self._network.point(row["station"] or "", "station").id
         except (ValueError, VigilError) as error:
-            mistakes.append(f"line {line}: {error}")
-            continue
-        zones.add(zone)
+            self.mistakes.append(f"line {line}: {error}")
+            return
+        self.zones.add(zone)
         if not isfinite(value):
-            blank += 1
-            continue
-        backward += at < before.get(station, at)
-        before[station] = at
-        twice += at in of[station]
-        of[station][at] = value
-    if len({zone is None for zone in zones}) > 1:
-        mistakes.append("some times are in seconds, some in ISO 8601")
-    if not mistakes and not of:
-        mistakes.append("there is no value in it")
-    if mistakes:
-        raise BadObservations(mistakes)
-    notes = [f"{blank} rows without a value were left out"] if blank else []
-    if backward:
-        notes.append(f"{backward} rows are earlier than the one before of their station: sorted")
-    if None not in zones:
-        notes += _future(of)
-    notes += [
-        f"{station} has fewer than {SPARSE} values: they count as samples, not as a curve"
-        for station, held in sorted(of.items())
-        if len(held) < SPARSE
-    ]
-    notes += [f"{twice} rows repeat a time of their station: the last counts"] if twice else []
+            self._blank += 1
+            return
+        if abs(value) > _HIGHEST:
+            self._beyond += 1
+            return
+        self._backward += at < self._before.get(station, at)
+        self._before[station] = at
+        self._twice += at in self.of[station]
+        self.of[station][at] = value
+
+    def finish(self) -> list[str]:
+        """What is odd, in words. Raises ``BadObservations``."""
+        from vigil_cloud.water.station_curves import SPARSE
+
+        if len({zone is None for zone in self.zones}) > 1:
+            self.mistakes.append("some times are in seconds, some in ISO 8601")
+        if not self.mistakes and not self.of:
+            more = f": {self._beyond} are more than {_HIGHEST:g} g/m³" if self._beyond else ""
+            self.mistakes.append(f"there is no value in it{more}")
+        if self.mistakes:
+            raise BadObservations(self.mistakes)
+        counted = (
+            (self._blank, "rows without a value were left out"),
+            (self._beyond, f"rows of more than {_HIGHEST:g} g/m³ (no water holds it) left out"),
+            (self._backward, "rows are earlier than the one before of their station: sorted"),
+        )
+        notes = [f"{count} {text}" for count, text in counted if count]
+        if None not in self.zones:
+            notes += _beside(self.of)
+        notes += [
+            f"{station} has fewer than {SPARSE} values: they count as samples, not as a curve"
+            for station, held in sorted(self.of.items())
+            if 0 < len(held) < SPARSE
+        ]
+        if self._twice:
+            notes.append(f"{self._twice} rows repeat a time of their station: the last counts")
+        return notes
+
+
+def _taken(
+    given: Iterable[dict[str, str]], network: Channels
+) -> tuple[dict[str, Observed], tzinfo | None, list[str]]:
+    import numpy as np
+
+    from vigil_cloud.water.station_curves import Observed
+
+    rows = _Rows(network)
+    for line, row in enumerate(given, 2):
+        rows.take(line, row)
+        if len(rows.mistakes) >= _MOST_MISTAKES:
+            rows.mistakes.append("what follows was not read")
+            break
+    notes = rows.finish()
     observed = {
         station: Observed(np.array([at for at, _ in pairs]), np.array([v for _, v in pairs]))
-        for station, held in of.items()
+        for station, held in rows.of.items()
         if (pairs := sorted(held.items()))
     }
-    zone = next(iter(zones))
+    zone = next(iter(rows.zones))
     return observed, zone, notes
 
 
-def _future(of: dict[str, dict[float, float]]) -> list[str]:
-    """Take out what lies in the future: one wrong stamp would stretch the time that is looked at.
-    Where everything does, it is of a simulation."""
+def _beside(of: dict[str, dict[float, float]]) -> list[str]:
+    """Take out what lies in the future, or before there were clocks that count so: one wrong stamp
+    would stretch the time that is looked at. Where everything does, it is of a simulation."""
+    notes: list[str] = []
     latest = datetime.now(UTC).timestamp() + _AHEAD_S
-    ahead = [(station, at) for station, held in of.items() for at in held if at > latest]
-    if not ahead:
-        return []
-    if len(ahead) == sum(map(len, of.values())):
-        return ["every row lies in the future"]
-    for station, at in ahead:
-        del of[station][at]
-    return [f"{len(ahead)} rows lie in the future and were left out"]
+    for low, high, where in ((latest, inf, "in the future"), (-inf, 0.0, "before 1970")):
+        beside = [(name, at) for name, held in of.items() for at in held if low < at < high]
+        if not beside:
+            continue
+        if len(beside) == sum(map(len, of.values())):
+            return [*notes, f"every row lies {where}"]
+        for station, at in beside:
+            del of[station][at]
+        notes.append(f"{len(beside)} rows lie {where} and were left out")
+    return notes
 
 
 def _moment(text: str) -> tuple[float, tzinfo | None]:
@@ -265,6 +300,6 @@ def _moment(text: str) -> tuple[float, tzinfo | None]:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return moment.timestamp(), moment.tzinfo
-    if not isfinite(seconds):
+    if not abs(seconds) <= _LAST_S:
         raise ValueError(f"{text!r} is no time")
     return seconds, None

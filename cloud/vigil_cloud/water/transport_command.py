@@ -6,7 +6,7 @@ import argparse
 import csv
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from math import floor, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from vigil_cloud.water.transport import Inflow, Source, Transport
 
 MOST_ROWS: Final = 1_000_000
+_MOST: Final = {"--release": 1e15, "--inflow-concentration": 1e8}
+"""Grams, or grams a second: a billion tonnes; and g/m³, more than anything weighs."""
+_LONGEST_S: Final = 1e13
+"""From 0 to either side: beyond it seconds are not told apart, nor do the years have names."""
 
 
 class BadTransportOption(VigilError):
@@ -66,11 +70,11 @@ def transport(options: argparse.Namespace) -> int:
     inflows = [_inflow(text, times) for text in options.inflow_concentration]
     if not sources and not inflows:
         raise BadTransportOption("--release", "nothing is released and nothing flows in")
-    step, until = _above("--step", options.step), times.read("--until", options.until)
+    step, until = _length("--step", options.step), times.read("--until", options.until)
     first = _first(sources, inflows, times, step)
     steps = (until - first) / step
     if steps >= MOST_ROWS:
-        raise BadTransportOption("--step", f"that makes {steps:.0f} rows, {MOST_ROWS} at most")
+        raise BadTransportOption("--step", f"that makes {steps:.4g} rows, {MOST_ROWS} at most")
     rows = floor(steps + 1e-9) + 1
     if rows < 2:
         raise BadTransportOption("--until", "it is not later than what is released")
@@ -130,7 +134,7 @@ def _form(options: argparse.Namespace) -> _Times:
                 .isoformat()
             ),
         )
-    return _Times(_number, lambda value: f"{value:.10g}")
+    return _Times(_seconds, lambda value: f"{value:.10g}")
 
 
 def _first(
@@ -141,7 +145,7 @@ def _first(
 
     begun = [one.at_s if isinstance(one, Pulse) else one.from_s for one in sources]
     first = min(begun + [one.from_s for one in inflows])
-    if times.read is not _number:
+    if times.read is not _seconds:
         return first
     before = min(first, 0.0)
     # So many steps that they are no number are refused by their count.
@@ -189,8 +193,8 @@ def _number(option: str, text: str) -> float:
     return value
 
 
-def _above(option: str, text: str) -> float:
-    value = _number(option, text)
+def _length(option: str, text: str) -> float:
+    value = _seconds(option, text)
     if value <= 0:
         raise BadTransportOption(option, f"{text} is not above 0")
     return value
@@ -200,6 +204,15 @@ def _not_below_0(option: str, text: str) -> float:
     value = _number(option, text)
     if value < 0:
         raise BadTransportOption(option, f"{text} is below 0")
+    if value > _MOST[option]:
+        raise BadTransportOption(option, f"{text} is more than {_MOST[option]:g}")
+    return value
+
+
+def _seconds(option: str, text: str) -> float:
+    value = _number(option, text)
+    if abs(value) > _LONGEST_S:
+        raise BadTransportOption(option, f"{text} seconds is no time")
     return value
 
 
@@ -208,6 +221,8 @@ def _moment(option: str, text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise BadTransportOption(option, f"{text!r} is no time in ISO 8601") from error
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise BadTransportOption(option, f"{text!r}: there is no day before or after it")
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)  # all of them alike, so that only differences count
     return moment

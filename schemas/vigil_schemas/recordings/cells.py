@@ -21,6 +21,8 @@ from vigil_schemas.recordings.tally import Side
 
 Commas = Literal["decimal", "grouping", "unclear"]
 
+_PADDING: Final = "\0 \t"
+"""What a logger fills a field up with; inside a number it is a damaged one."""
 SENTINELS: Final = frozenset({-9999.0, -99999.0, -999999.0})
 """Numbers that are never a reading."""
 _MISSING: Final = frozenset(
@@ -138,7 +140,7 @@ class CellReader:
     def read(self, text: str, previous: float | None) -> Cell:
         """Any cell that is not plainly a number. ``previous``: the reading before, if any."""
         self.seen(previous)
-        plain = unicodedata.normalize("NFKC", text.replace("\0", "")).strip()
+        plain = unicodedata.normalize("NFKC", text.strip(_PADDING)).strip()
         value = self.number(plain)
         if value is not None:
             return self._judged(value)

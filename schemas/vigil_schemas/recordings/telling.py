@@ -107,6 +107,8 @@ def _signal(tally: Tally, name: str) -> Iterator[Line]:
             doubtful=False,
         )
     there = tally.present[name] - tally.missing[name]
+    if tally.present[name] >= _FEW_ROWS and there == 0:
+        yield Line(f"{name}: there is no reading in any of {tally.present[name]} rows")
     if there >= _FEW_ROWS and 2 * tally.failed[name] > there:
         yield Line(
             f"{name}: {tally.failed[name]} of {there} readings fail: is it another unit, or another"

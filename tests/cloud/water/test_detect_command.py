@@ -95,6 +95,7 @@ def test_a_torn_package_is_told_in_a_line(
         (["--time", "at", "--signals", ","], "names no column"),
         (["--time", "at", "--signals", "cond", "--train", "soon"], "is no time"),
         (["--time", "at", "--signals", "cond", "--false-per-week", "0"], "above 0"),
+        (["--time", "at", "--signals", "cond", "--false-per-week", "1e-300"], "above 0"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_line(
@@ -106,6 +107,28 @@ def test_what_cannot_be_done_is_told_in_a_line(
     assert (code, err.count("\n")) == (2, 1)
     assert says in err
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_however_few_false_alarms_are_granted_there_is_a_threshold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A chance of less than a number's last digit beside 1 is a chance still."""
+    recording = tmp_path / "r.csv"
+    rows = (f"2026-01-{1 + n // 24:02d}T{n % 24:02d}:00,{400 + n % 5}\n" for n in range(480))
+    recording.write_text("at,cond\n" + "".join(rows), "utf-8")
+    asked = ("--time", "at", "--signals", "cond", "--false-per-week", "1e-6")
+    assert run(capsys, recording, *asked, "--out", tmp_path / "out.csv") == (0, "")
+
+
+def test_a_signal_without_a_reading_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "r.csv"
+    rows = (f"2026-01-01T{n:02d}:00,{400 + n % 5},nan\n" for n in range(20))
+    recording.write_text("at,cond,ph\n" + "".join(rows), "utf-8")
+    asked = ("--time", "at", "--signals", "cond,ph", "--strict")
+    code, err = run(capsys, recording, *asked, "--out", tmp_path / "out.csv")
+    assert (code, err) == (3, "vigil-cloud: ph: there is no reading in any of 20 rows\n")
 
 
 WEEK = [f"2026-03-{day:02d} {hour:02d}:00" for day in range(1, 8) for hour in range(24)]

@@ -16,8 +16,8 @@ import pytest
 
 from channel_files import network, point, reach
 from vigil_cloud.cli import main
-from vigil_cloud.water import trace_command
-from vigil_cloud.water.channels import read
+from vigil_cloud.water import channels, trace_command
+from vigil_cloud.water.channels import Channels, Point, read
 from vigil_cloud.water.transport import Discharge, Transport, concentrations
 
 TIMES = np.arange(0, 5 * 3600, 300.0)
@@ -140,3 +140,46 @@ def test_what_unpacks_to_more_than_there_is_memory_is_refused(
         assert "seen.csv holds more than 1 MiB" in err
     code, _, err = traced(tmp_path, canal(), gzip.compress(text) + gzip.compress(b"\n"), capsys)
     assert code == 0, err
+
+
+def test_what_no_water_holds_is_left_out_and_told(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recorder's mark of a missing value counts for no water, however many there are."""
+    marked = [*rows, *(f"{at},end,9.96921e36" for at in (5400.5, 5700.5))]
+    code, out, err = traced(tmp_path, canal(), "\n".join(marked).encode(), capsys)
+    assert (code, json.loads(out)["suspects"][0]["outfall"]) == (0, "mill")
+    assert "2 rows of more than 1e+08 g/m³" in err
+    code, out, err = traced(tmp_path, canal(), b"time,station,value\n0,end,-1e30\n", capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no value in it: 1 are more than 1e+08" in err
+
+
+def test_a_file_of_mistakes_alone_is_not_read_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is told with the stations that there are, which takes its time."""
+    asked = 0
+    original = Channels.point
+
+    def point_of(self: Channels, name: str, kind: str) -> Point:
+        nonlocal asked
+        asked += 1
+        return original(self, name, kind)
+
+    monkeypatch.setattr(Channels, "point", point_of)
+    data = b"time,station,value\n" + b"1,nowhere,1\n" * 50_000
+    code, out, err = traced(tmp_path, canal(), data, capsys)
+    assert (code, out, err.count("\n"), asked) == (2, "", 1, 1000)
+    assert "line 2: there is no station 'nowhere'; there are: end" in err
+
+
+def test_a_network_of_more_than_there_is_memory_is_refused(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(channels, "_LARGEST", 2**20)
+    document = canal()
+    document["name"] = "x" * 2**20
+    code, out, err = traced(tmp_path, document, "\n".join(rows).encode(), capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "canal.geojson holds more than 1 MiB" in err

@@ -295,11 +295,27 @@ def test_a_gate_that_reverses_carries_the_other_way() -> None:
         ("nonsense", "no object"),
         (reach("q", "b", "c", 10**400, 1, 1, 1), "length_m is 1000"),
         (reach("q", "b", "c", 1e-9, 1, 1, 1), "length_m is 1e-09"),
+        (reach("q", "b", "c", 9, 1, 42, 1), "velocity_m_s is 42: .*another unit"),
+        (reach("q", "b", "c", 9, 1, -1e300, 1), "velocity_m_s is -1e\\+300"),
+        (reach("q", "b", "c", 9, 1, 1e-300, 1), "velocity_m_s is 1e-300"),
+        (reach("q", "b", "c", 9, 1e300, 1, 1), "area_m2 is 1e\\+300"),
+        (reach("q", "b", "c", 9, 1, 1, 1e300), "dispersion_m2_s is 1e\\+300"),
+        (reach("q", "b", "c", 9, 1, 1, 1, storage_area_m2=1e300), "storage_area_m2 is"),
+        (reach("q", "b", "c", 9, 1, 1, 1, decay_1_s=1e300), "decay_1_s is"),
+        (reach("q", "b", "c", 9, 1, 1, 1, inflow_m3_s=1e300), "inflow_m3_s is"),
+        (reach("q", "b", "c", 9, 1, 1, 1, slope=1e300), "slope is"),
     ],
 )  # fmt: skip
 def test_a_network_that_is_none_is_refused(feature: Any, says: str) -> None:
     with pytest.raises(BadChannels, match=says):
         read(network(reach("r", "a", "b", 100, 1, 1, 1), feature))
+
+
+def test_next_to_nothing_is_nothing() -> None:
+    """Squares of such numbers are 0, and were divided by."""
+    least = {"storage_area_m2": 2.0, "exchange_1_s": 1e-300, "decay_1_s": 5e-324}
+    one = read(network(reach("r", "a", "b", 100, 1, 1, 1, **least))).reaches["r"]
+    assert (one.exchange_1_s, one.decay_1_s, one.storage_area_m2) == (0.0, 0.0, 2.0)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -372,7 +388,8 @@ def test_water_that_runs_twice_as_fast_comes_at_half_the_time(
 @pytest.mark.parametrize(
     "series",
     ["fast", [], [[0]], [[0, 0]], [[0, -1]], [[0, float("nan")]], [[3600, 1], [0, 1]],
-     [[0, 1], [0, 2]], [["yesterday", 1]], [[0, "1"]]],
+     [[0, 1], [0, 2]], [["yesterday", 1]], [[0, "1"]], [[-1e300, 1], [1e300, 1]], [[0, 1e300]],
+     [[0, 1e-300]]],
 )  # fmt: skip
 def test_a_series_of_velocities_that_is_none_is_refused(
     canal: Path, capsys: pytest.CaptureFixture[str], series: Any
@@ -406,6 +423,13 @@ def test_a_series_of_velocities_that_is_none_is_refused(
         (["--release", "o,1,-1", "--step", "1e-320"], "rows"),
         (["--release", "o,1,0", "--station", "o"], "no station 'o'"),
         (["--release", "o,1,0", "--until", "30"], "not later"),
+        (["--release", "o,1e300,0"], "1e300 is more than 1e+15"),
+        (["--release", "o,1,-1e300"], "-1e300 seconds is no time"),
+        (["--release", "o,1,0", "--until", "1e300", "--step", "1e299"], "no time"),
+        (["--release", "o,1,0", "--step", "1e300"], "no time"),
+        (["--inflow-concentration", "1e300,0,10"], "1e300 is more than 1e+08"),
+        (["--release", "o,1,0001-01-01", "--until", "0001-01-02T00:00:00+14:00"], "no day"),
+        (["--release", "o,1,9999-12-31", "--until", "9999-12-31T23:00:00-12:00"], "no day"),
         ([], "nothing is released"),
     ],
 )

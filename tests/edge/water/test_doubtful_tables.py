@@ -187,3 +187,4 @@ def test_an_encoding_that_was_guessed_is_named_where_no_column_fits(
 
 def test_zeros_that_a_logger_fills_up_with_are_no_part_of_a_number(replay: Replayer) -> None:
     assert replay(column(["25\0\0"]), "Turb").rows[0]["values"] == {"Turb": 25.0}
+    assert replay(column(["7\00045"]), "Turb").rows[0]["values"] == {"Turb": None}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import pairwise
-from math import ceil, inf, isfinite, isnan, log, nan
+from math import ceil, inf, isfinite, isnan, log, log1p, nan
 from typing import Any, Final
 
 from vigil_cloud.water.detection.at_once import AtOnce
@@ -82,7 +82,7 @@ class Detector(Judge):
             profile=min(interval_s / PROFILE_S, PROFILE_MOST),
             granted=min(round(_GRANTED * rate), _MOST_GRANTED),
             granted_away=min(round(_GRANTED_AWAY * rate), _MOST_GRANTED),
-            y=-log(-log(1 - chance)),
+            y=-log(-log1p(-chance)),
         )
         self.series = [Series(one, self._tuning) for one in self._kinds]
         if self._tuning.persistent > 1:
@@ -90,7 +90,7 @@ class Detector(Judge):
                 len(self.names),
                 interval_s,
                 self._tuning.persistent,
-                -log(-log(1 - min(_BOUNDED * rate / 7, 0.5))),
+                -log(-log1p(-min(_BOUNDED * rate / 7, 0.5))),
                 min(round(_GRANTED * rate) + _EVENTS, _MOST_GRANTED),
             )
 
