@@ -37,7 +37,12 @@ LONGEST_ATTRIBUTION: Final = 300
 _METADATA_BYTES: Final = 4 * 1024 * 1024
 _TILE_BYTES: Final = 16 * 1024 * 1024
 """Unpacked: what is larger was made to fill the memory."""
-_DIRECTORY_BYTES: Final = 64 * 1024 * 1024
+_DIRECTORY_BYTES: Final = 8 * 1024 * 1024
+"""Unpacked. Writers keep a root below 16 KiB and leaves at some thousand entries."""
+_MOST_DIRECTORIES: Final = 20_000
+"""Leaves may be named again and again, and hold nothing."""
+_ENDLESS: Final = re.compile(rb"[\x80-\xff]{10}")
+"""A number of more than 64 bits: the format's reader would read it for ever."""
 _MOST_ENTRIES: Final = 5_000_000
 """The whole planet has some hundred millions; Taiwan has some ten thousands."""
 _DEEPEST: Final = 3
@@ -97,14 +102,15 @@ def _checked(file: _File) -> MapFile:
         raise MapFileInvalid(
             f"{file.name} has no layer `{NEEDED_LAYER}` (its layers: {there[:200]})"
         )
-    all_of_them = _entries(file, header, header["root_offset"], header["root_length"], 0)
+    root = _Directories(file, header)
+    all_of_them = root.entries(header["root_offset"], header["root_length"])
     entries = list(islice(all_of_them, _MOST_ENTRIES + 1))
     if len(entries) > _MOST_ENTRIES:
         raise MapFileInvalid(f"{file.name} holds too many tiles: cut the city out of it")
     if not entries:
         raise MapFileInvalid(f"{file.name} holds no tile")
     for entry in entries:
-        if entry.offset + entry.length > header["tile_data_length"]:
+        if not 0 <= entry.offset <= header["tile_data_length"] - entry.length:
             raise MapFileInvalid(f"{file.name} is damaged: a tile lies outside of it")
     for entry in entries[:: max(1, len(entries) // _SAMPLED)]:
         _read_tile(file, header, entry)
@@ -166,20 +172,29 @@ def _unpacked(packed: bytes, most: int) -> bytes:
     return found
 
 
-def _entries(
-    file: _File, header: HeaderDict, offset: int, length: int, depth: int
-) -> Iterator[Entry]:
-    """Of all directories, in order. Raises ``MapFileInvalid`` and what the format's reader does."""
-    if depth > _DEEPEST:
-        raise MapFileInvalid(f"{file.name} is damaged: directories in each other")
-    packed = file.part(offset, length)
-    _unpacked(packed, _DIRECTORY_BYTES)  # the format's reader has no limit
-    for entry in deserialize_directory(packed):
-        if entry.run_length:
-            yield entry
-        else:
-            within = header["leaf_directory_offset"] + entry.offset
-            yield from _entries(file, header, within, entry.length, depth + 1)
+class _Directories:
+    """Root and leaves of one file, which may name each other in any way."""
+
+    def __init__(self, file: _File, header: HeaderDict) -> None:
+        self._file = file
+        self._leaves = header["leaf_directory_offset"]
+        self._read = 0
+
+    def entries(self, offset: int, length: int, depth: int = 0) -> Iterator[Entry]:
+        """Of this one and all below, in order. Raises ``MapFileInvalid`` and what the format's
+        reader does."""
+        self._read += 1
+        if depth > _DEEPEST or self._read > _MOST_DIRECTORIES:
+            raise MapFileInvalid(f"{self._file.name} is damaged: directories in each other")
+        packed = self._file.part(offset, length)
+        # The format's reader has no limits.
+        if _ENDLESS.search(_unpacked(packed, _DIRECTORY_BYTES)):
+            raise MapFileInvalid(f"{self._file.name} is damaged: a directory of endless numbers")
+        for entry in deserialize_directory(packed):
+            if entry.run_length:
+                yield entry
+            else:
+                yield from self.entries(self._leaves + entry.offset, entry.length, depth + 1)
 
 
 def _read_tile(file: _File, header: HeaderDict, entry: Entry) -> None:

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import math
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pmtiles.reader import MemorySource, Reader
-from pmtiles.tile import Compression, TileType, zxy_to_tileid
+from pmtiles.tile import Compression, Entry, TileType, serialize_directory, zxy_to_tileid
 from pmtiles.writer import Writer
 
 import street_file
@@ -253,7 +254,41 @@ def other_file(**changes: Any) -> bytes:
     return sink.getvalue()
 
 
+def with_root(root: bytes, *more: bytes) -> bytes:
+    """A whole file with another root, and with leaves that follow each other behind it."""
+    whole = bytearray(other_file())
+    packed, leaves = gzip.compress(root), [gzip.compress(one) for one in more]
+    struct.pack_into("<QQ", whole, 8, len(whole), len(packed))
+    struct.pack_into("<Q", whole, 40, len(whole) + len(packed))
+    return bytes(whole) + packed + b"".join(leaves)
+
+
+def leaves_of_leaves(count: int) -> bytes:
+    """So many times three levels, which hold nothing at all."""
+    empty = b"\x00"
+
+    def naming(start: int, length: int) -> bytes:
+        directory = [Entry(number, start, length, 0) for number in range(count)]
+        return gzip.decompress(serialize_directory(directory))
+
+    # Each lies behind the next lower one, so that its place is known as it is written.
+    levels = [empty]
+    start = 0
+    for _ in range(2):
+        length = len(gzip.compress(levels[-1]))
+        levels.append(naming(start, length))
+        start += length
+    root = naming(start, len(gzip.compress(levels[-1])))
+    return with_root(root, *levels)
+
+
 NOT_PMTILES = {
+    "a tile before all tiles": (with_root(b"\x01\x00\x01\x05\x00"), "lies outside"),
+    "a tile behind all tiles": (with_root(b"\x01\x00\x01\x05\x7f"), "lies outside"),
+    "a number without an end": (with_root(b"\x01" + b"\xff" * 500_000), "endless numbers"),
+    "more tiles than there are": (with_root(b"\xff\xff\xff\xff\x0f\x00"), "is damaged"),
+    "a large directory": (with_root(bytes(9 * 1024 * 1024)), "is damaged"),
+    "leaves of leaves": (leaves_of_leaves(40), "directories in each other"),
     "text": (b"hello" * 100, "is no PMTiles file"),
     "nothing": (b"", "is no PMTiles file"),
     "version 2": (b"PMTiles\x02" + bytes(200), "another version"),
