@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -34,7 +35,14 @@ _HAS_EXPIRED: Final = 10
 
 def address_of(cloud: str) -> str:
     """Of the cloud, without a path. Raises ``EnrolmentFailed``."""
-    parts = urlsplit(cloud if "://" in cloud else f"https://{cloud}")
+    whole = cloud if "://" in cloud else f"https://{cloud}"
+    try:
+        parts = urlsplit(whole)
+        httpx.URL(f"{parts.scheme}://{parts.netloc}")
+        _ = parts.port  # one that is none
+    except (ValueError, httpx.InvalidURL) as error:
+        said = f"{cloud!r} is no address ({error}): write https://vigil.example"
+        raise EnrolmentFailed(said) from error
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise EnrolmentFailed(f"{cloud!r} is no address: write https://vigil.example")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -74,12 +82,12 @@ def post(
 
 def _whole(answer: httpx.Response) -> bytes:
     content = bytearray()
-    began = datetime.now(UTC)
+    ends = time.monotonic() + ANSWER_S  # the clock may be set meanwhile, by years
     for part in answer.iter_bytes():
         content += part
         if len(content) > ANSWER_BYTES:
             raise CloudUnreachable("the answer is too long to be the cloud's")
-        if (datetime.now(UTC) - began).total_seconds() > ANSWER_S:
+        if time.monotonic() > ends:
             raise CloudUnreachable(f"the answer did not end within {ANSWER_S:.0f} s")
     return bytes(content)
 
@@ -107,7 +115,7 @@ def _meaning(address: str, error: httpx.HTTPError) -> EnrolmentFailed:
 def _taken(address: str, answer: httpx.Response, content: bytes) -> dict[str, Any]:
     try:
         said = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
         raise CloudUnreachable(
@@ -119,8 +127,16 @@ def _taken(address: str, answer: httpx.Response, content: bytes) -> dict[str, An
     refused = EnrolmentFailed(detail)
     refused.cloud_code = str(said.get("code") or "")
     refused.status = answer.status_code
-    check_clock(parsedate_to_datetime(answer.headers["Date"]) if "Date" in answer.headers else None)
+    check_clock(_sent(answer))
     raise refused
+
+
+def _sent(answer: httpx.Response) -> datetime | None:
+    """When, as its head says; something on the way may write there what it likes."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("Date", ""))
+    except (ValueError, OverflowError):
+        return None
 
 
 def check_clock(cloud: datetime | None) -> None:
@@ -128,7 +144,7 @@ def check_clock(cloud: datetime | None) -> None:
     if cloud is None:
         return
     here = datetime.now(UTC)
-    off = here - cloud
+    off = here - (cloud if cloud.tzinfo else cloud.replace(tzinfo=UTC))
     if abs(off) > CLOCK_OFF:
         side = "ahead of" if off > timedelta() else "behind"
         raise ClockWrong(
