@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+import struct
 import time
 import warnings
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +29,24 @@ LEAST_CONFIDENCE: Final = 0.6
 MOST_PIXELS: Final = 50_000_000
 MOST_BYTES: Final = 4 * MOST_PIXELS
 """Of a file: what stands behind a picture's head may be anything, and is read whole."""
+_PARSING: Final = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What parsers of file heads raise for heads that nobody foresaw."""
 _STDERR: Final = 2
 _REDUCED_ABOVE: Final = 9_000_000
 _LEAST: Final = (24, 12)
+_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+"""Pillow's names; of all others it is not asked, and OpenCV decodes none."""
 _ROWS: Final = 4
 """Rows of characters that are read: the most plate-like ones."""
 _SHORT: Final = 3.4
@@ -70,8 +89,9 @@ def load(path: Path) -> tuple[Picture, int]:
 
     Its size is read before its pixels. Raises ``PictureUnusable``.
     """
+    taken = _regular(path)
     width, height = _size(path)
-    if path.stat().st_size > MOST_BYTES:
+    if taken > MOST_BYTES:
         raise PictureUnusable(f"{path.name}: the file is larger than {MOST_BYTES // 1_000_000} MB")
     if width * height > MOST_PIXELS:
         raise PictureUnusable(
@@ -84,7 +104,7 @@ def load(path: Path) -> tuple[Picture, int]:
     try:
         with _codecs_silent():
             picture = cv2.imdecode(np.fromfile(path, np.uint8), how)
-    except (OSError, cv2.error) as error:
+    except (OSError, MemoryError, cv2.error) as error:
         raise PictureUnusable(f"{path.name}: the picture is damaged") from error
     if picture is None:
         raise PictureUnusable(f"{path.name}: the picture is damaged")
@@ -109,6 +129,22 @@ def _codecs_silent() -> Iterator[None]:
         os.close(kept)
 
 
+def _regular(path: Path) -> int:
+    """Bytes of the file; what would keep its reader waiting (a pipe, a terminal) is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file has such a name"
+        raise PictureUnusable(f"{path.name}: {reason}") from error
+    if stat.S_ISDIR(found.st_mode):
+        raise PictureUnusable(f"{path.name}: {os.strerror(errno.EISDIR)}")
+    if not stat.S_ISREG(found.st_mode):
+        raise PictureUnusable(f"{path.name}: a pipe or a device, no file")
+    if not found.st_size:
+        raise PictureUnusable(f"{path.name}: the file is empty")
+    return found.st_size
+
+
 def _size(path: Path) -> tuple[int, int]:
     try:
         from PIL import Image, UnidentifiedImageError
@@ -117,13 +153,15 @@ def _size(path: Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with it is told once, by us
-            with Image.open(path) as opened:
+            with Image.open(path, formats=_FORMATS) as opened:
                 return opened.size
     except Image.DecompressionBombError as error:
         raise PictureUnusable(f"{path.name}: the picture has far too many pixels") from error
     except UnidentifiedImageError as error:
-        raise PictureUnusable(f"{path.name}: this is no picture") from error
-    except (OSError, SyntaxError, ValueError) as error:
+        raise PictureUnusable(
+            f"{path.name}: this is no picture (JPEG, PNG, WebP, BMP, TIFF, GIF and PPM are read)"
+        ) from error
+    except (OSError, MemoryError, *_PARSING) as error:
         reason = getattr(error, "strerror", None) or "the picture is damaged"
         raise PictureUnusable(f"{path.name}: {reason}") from error
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import struct
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -132,6 +137,86 @@ def test_codecs_say_nothing_of_a_damaged_picture_beside_our_line(
     said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert "the picture is damaged" in said
+
+
+def test_what_is_no_file_is_told_at_once_and_the_next_picture_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = tmp_path / "good.png"
+    assert cv2.imwrite(str(good), street("ABC-1234"))
+    pipe, folder, empty = tmp_path / "pipe.png", tmp_path / "folder.png", tmp_path / "empty.png"
+    os.mkfifo(pipe)  # nobody writes: whoever opened it would wait for ever
+    folder.mkdir()
+    empty.touch()
+    loop, other = tmp_path / "loop.png", tmp_path / "other.png"
+    loop.symlink_to(other)
+    other.symlink_to(loop)
+    files = [str(each) for each in (pipe, folder, empty, loop, "a\0b.png", good)]
+    assert main(["noise", "plate", *files]) == 2
+    captured = capsys.readouterr()
+    lines = [json.loads(line) for line in captured.out.splitlines()]
+    assert [line["plate"] for line in lines] == [None] * 5 + ["ABC1234"]
+    told = ["a pipe or a device", "directory", "empty", "symbolic links", "no file has such a name"]
+    for line, reason in zip(lines, told, strict=False):
+        assert reason in line["error"]
+    assert captured.err.count("\n") == 5
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + check
+
+
+def test_what_unpacks_to_much_is_not_unpacked(tmp_path: Path) -> None:
+    """A text and a colour profile of 100 MB in a picture of 640 × 360, and rows without end."""
+    packing = zlib.compressobj(9)
+    # Piece by piece, so that this test's own memory hides nothing.
+    much = b"".join(packing.compress(bytes(1_000_000)) for _ in range(100)) + packing.flush()
+    rows = zlib.compress(bytes(360 * (1 + 3 * 640)))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 640, 360, 8, 2, 0, 0, 0))
+    for extra, body in (
+        (chunk(b"zTXt", b"a\0\0" + much), rows),
+        (chunk(b"iCCP", b"a\0\0" + much), rows),
+        (b"", much),
+    ):
+        path = tmp_path / "bomb.png"
+        path.write_bytes(
+            b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+        )
+        before = peak()
+        with suppress(PictureUnusable):
+            load(path)
+        assert peak() - before < 80_000_000
+
+
+def peak() -> int:
+    """Most bytes that this process has held in memory."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+@pytest.mark.parametrize("kind", ["grey", "deep", "deep grey", "cmyk", "turned", "moving", "alpha"])
+def test_pictures_of_every_kind_are_read(kind: str, tmp_path: Path) -> None:
+    shown = street("ABC-1234")
+    image = Image.fromarray(np.ascontiguousarray(shown[..., ::-1]))
+    path = tmp_path / "picture"
+    if kind == "grey":
+        image.convert("L").save(path, "PNG")
+    elif kind.startswith("deep"):
+        deep = shown.astype(np.uint16) * 257
+        path = path.with_suffix(".png")
+        assert cv2.imwrite(str(path), deep if kind == "deep" else deep[..., 0])
+    elif kind == "cmyk":
+        image.convert("CMYK").save(path, "JPEG", quality=95)
+    elif kind == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image.transpose(Image.Transpose.ROTATE_90).save(path, "JPEG", exif=exif, quality=95)
+    elif kind == "moving":
+        image.save(path, "GIF", save_all=True, append_images=[image.convert("L")])
+    else:
+        image.putalpha(0)
+        image.save(path, "PNG")
+    assert read_plate(load(path)[0]).text == "ABC1234"
 
 
 def test_street_photographs() -> None:
