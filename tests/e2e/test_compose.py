@@ -13,6 +13,7 @@ from unittest import mock
 
 import httpx
 import pytest
+import yaml
 
 import servers
 from compose import BIN, ENVIRONMENT_FILE, FILE, ROOT, Composition, references, variables
@@ -31,6 +32,36 @@ def test_the_file_keeps_the_compose_specification() -> None:
     command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(FILE)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text("utf-8"))["services"]
+    return found
+
+
+def test_nothing_in_clear_is_published_beyond_this_machine() -> None:
+    published = {name: one["ports"] for name, one in services().items() if "ports" in one}
+    assert published == {
+        "mosquitto": ["8883:8883"],  # TLS, certificates
+        "api": ["127.0.0.1:8400:8400"],
+        "grafana": ["127.0.0.1:3000:3000"],
+    }
+
+
+def test_whoever_keeps_data_may_write_it_before_it_is_killed() -> None:
+    waits = {name: one.get("stop_grace_period") for name, one in services().items()}
+    assert {waits[name] for name in ("postgres", "influxdb")} == {"60s"}
+    assert {waits[name] for name in ("api", "ingest")} == {"30s"}
+
+
+def test_whatever_runs_says_how_it_is_and_has_limits() -> None:
+    for name, one in services().items():
+        if one.get("restart") != "unless-stopped" or name == "city":
+            continue
+        assert one["healthcheck"]["test"], name
+        assert one["mem_limit"], name
+        assert one["logging"]["options"]["max-size"], name
+        assert one["security_opt"] == ["no-new-privileges:true"], name
 
 
 def test_every_variable_is_in_the_environment_file_and_has_no_default() -> None:
