@@ -15,6 +15,7 @@ from graphlib import CycleError, TopologicalSorter
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Final
+from unicodedata import category
 
 from vigil_cloud.water.source_input import Note
 from vigil_schemas.errors import VigilError
@@ -165,12 +166,8 @@ def load(path: Path) -> Channels:
     with path.open("rb") as file:
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
-        most = _LARGEST // 2**20
-        note = Note(
-            f"{path.name} holds more than {most} MiB: give the reaches that matter alone",
-            f"{path.name} 超過 {most} MiB：請只給相關的河段",
-        )
-        raise BadChannels([note])
+        most = f"{_LARGEST // 2**20} MiB"
+        raise BadChannels([Note(f"{path.name} holds more than {most}", f"{path.name} 超過 {most}")])
     try:
         document = json.loads(content)
     except ValueError as error:  # also what is not UTF-8
@@ -326,6 +323,8 @@ def _name(tags: Mapping[str, Any], key: str) -> str:
     value = tags.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise _Wrong(f"{key} is {value!r}: a name is wanted", f"{key} 為 {value!r}：應為名稱")
+    if any(category(one) in ("Cc", "Cs") for one in str(value)):
+        raise _Wrong(f"{key} is {value!r}: no line of text", f"{key} 為 {value!r}：不是一行文字")
     return str(value)
 
 

@@ -67,6 +67,14 @@ def calculate(case: Case, spare: Callable[[], bool] = lambda: True) -> TraceResu
     notes = list(case.notes)
     if not traced.suspects:
         notes.append(_UNEXPLAINED)
+    if traced.apart:
+        names = ", ".join(traced.apart)
+        notes.append(
+            Note(
+                f"no release comes past the others and {names}: looked at without",
+                f"沒有任何排放會同時流經其他測站與 {names}：推算時未納入",
+            )
+        )
     if traced.untried:
         notes.append(
             Note(

@@ -86,6 +86,8 @@ class Traced(NamedTuple):
     less where it explains what was seen."""
     untried: int = 0
     """Candidates for which there was no time."""
+    apart: Sequence[str] = ()
+    """Stations that saw something which no water can have brought there and to the others."""
 
 
 class _Candidate(NamedTuple):
@@ -112,16 +114,17 @@ def trace(
         least, most = lasting_s
         known = known._replace(lasting_s=(sqrt(least * most), max((most / least) ** 0.25, 1.01)))
     every = curves(observed)
-    seen = [one for one in every if one.seen]
-    alone = not seen
-    if alone and not (seen := _in_samples(every)):
+    shown = [one for one in every if one.seen]
+    alone = not shown
+    if alone and not (shown := _in_samples(every)):
         return Traced([], 0.0, 0.0)
-    above = _above(channels, [channels.points[one.station].reach for one in seen])
+    seen, above = _together(channels, shown)
+    apart = sorted({one.station for one in shown} - {one.station for one in seen})
     responses = _responses(channels, every, seen, len(above))
     candidates = [one for one in _candidates(channels, prior) if one.reach in above]
     candidates.sort(key=lambda one: -one.prior)
     if alone:
-        return _by_samples(candidates, responses, every, seen, known, spare)
+        return _by_samples(candidates, responses, every, seen, known, spare)._replace(apart=apart)
     trials: list[tuple[_Candidate, float, Trial]] = []
     tried = 0
     for candidate in candidates:
@@ -137,7 +140,23 @@ def trace(
             break
         fits.append((candidate, trial.fit()))
     traced = _weighed(fits, [one.station for one in seen])
-    return traced._replace(untried=len(candidates) - tried)
+    return traced._replace(untried=len(candidates) - tried, apart=apart)
+
+
+def _together(channels: Channels, shown: Sequence[Curve]) -> tuple[list[Curve], set[str]]:
+    """Those that one release can have come past, and the reaches whose water comes past them all:
+    the most, and of as many those that saw the most. A probe on an island, or on another branch,
+    clears nobody."""
+    passing = {one.station: _above(channels, [channels.points[one.station].reach]) for one in shown}
+    every = sorted(set().union(*passing.values()))
+
+    def worth(reach: str) -> tuple[int, float]:
+        past = [one for one in shown if reach in passing[one.station]]
+        return len(past), sum(float(one.values.max()) for one in past)
+
+    most = max(every, key=worth)
+    seen = [one for one in shown if most in passing[one.station]]
+    return seen, set.intersection(*(passing[one.station] for one in seen))
 
 
 def _above(channels: Channels, reaches: Sequence[str]) -> set[str]:

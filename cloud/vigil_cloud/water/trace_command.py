@@ -10,7 +10,7 @@ import json
 import sys
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from math import inf, isfinite
 from pathlib import Path
@@ -33,6 +33,10 @@ _LAST_S: Final = datetime(9998, 12, 31, tzinfo=UTC).timestamp()
 _LARGEST: Final = 64 * 2**20
 """Bytes, unpacked: some two million readings."""
 _MOST_MISTAKES: Final = 1000
+_LONGEST_S: Final = 1e8
+_SHORT_S: Final = 10.0
+"""Values of so little time altogether: it is written in days."""
+_OTHERS: Final = ("cp950", "gb18030", "cp1252")
 _HIGHEST: Final = 1e8
 """g/m³, and more than anything weighs: a sentinel, or what a spoilt cell was read as."""
 _AHEAD_S: Final = 86400.0
@@ -72,9 +76,9 @@ def _lasting(text: str) -> tuple[float, float]:
         least, most = map(float, text.split(","))
     except ValueError:
         least = most = 0.0
-    if not (isfinite(most) and 0 < least <= most):
+    if not 1 <= least <= most <= _LONGEST_S:
         raise argparse.ArgumentTypeError(
-            f"{text!r}: two numbers of seconds above 0, the least first"
+            f"{text!r}: two numbers of seconds, from 1 to {_LONGEST_S:g}, the least first"
         )
     return least, most
 
@@ -90,6 +94,9 @@ def trace(options: argparse.Namespace) -> int:
     observed, zone, notes = _read(options.observations, network)
     notes += [f"not connected with the rest: {names}" for names in network.apart()]
     traced = trace_in(network, observed, lasting_s=options.lasting)
+    if traced.apart:
+        names = ", ".join(traced.apart)
+        notes.append(f"no release comes past the others and {names}: looked at without")
     suspects = traced.suspects
     first = min(float(one.times_s[0]) for one in observed.values())
     last = max(float(one.times_s[-1]) for one in observed.values())
@@ -142,7 +149,7 @@ def trace(options: argparse.Namespace) -> int:
 
 
 def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | None, list[str]]:
-    text, told = _text(path)
+    text, told = _text(path, [name for name in network.points if not name.isascii()])
     lines = text.splitlines()
     first = next((line for line in lines if line.strip()), "")
     delimiter = max(_DELIMITERS, key=first.count)
@@ -159,19 +166,25 @@ def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | 
     return observed, zone, told + notes
 
 
-def _text(path: Path) -> tuple[str, list[str]]:
-    """Of a file, packed or not, in whatever encoding recordings are read; and what was guessed."""
+def _text(path: Path, names: Sequence[str]) -> tuple[str, list[str]]:
+    """Of a file, packed or not, in whatever encoding recordings are read; and what was guessed.
+    ``names``: of two letters little is guessed, but they may be known ones."""
     try:
         data = _unpacked(path)
         encoding = detect(lambda: io.BytesIO(data))
-        text = data.decode(encoding.name)
+        name, text = encoding.name, data.decode(encoding.name)
+        for other in () if encoding.certain or any(one in text for one in names) else _OTHERS:
+            tried = data.decode(other, "replace")
+            if any(one in tried for one in names):
+                name, text = other, tried
+                break
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadObservations([f"{path.name}: {error}"]) from error
     except UnicodeDecodeError as error:
         raise BadObservations([f"{path.name} is no text, or not UTF-8"]) from error
     if "\0" in text:
         raise BadObservations([f"{path.name} is no text"])
-    return text, [] if encoding.certain else [f"not UTF-8; read as {encoding.name}"]
+    return text, [] if encoding.certain else [f"not UTF-8; read as {name}"]
 
 
 def _unpacked(path: Path) -> bytes:
@@ -199,20 +212,22 @@ class _Rows:
         self.zones: set[tzinfo | None] = set()
         self.mistakes: list[str] = []
         self._before: dict[str, float] = {}
-        self._twice = self._blank = self._beyond = self._backward = 0
+        self._twice = self._blank = self._beyond = self._backward = self._unzoned = self._zoned = 0
 
     def take(self, line: int, row: dict[str, str]) -> None:
         if surplus(row):
             self.mistakes.append(f"line {line}: more cells than columns")
             return
         try:
-            at, zone = _moment(row["time"] or "")
+            at, zone, stated = _moment(row["time"] or "")
             value = float(row["value"] or "nan")
             station = self._network.point(row["station"] or "", "station").id
         except (ValueError, VigilError) as error:
             self.mistakes.append(f"line {line}: {error}")
             return
         self.zones.add(zone)
+        self._unzoned += not stated
+        self._zoned += stated
         if not isfinite(value):
             self._blank += 1
             return
@@ -241,8 +256,11 @@ class _Rows:
             (self._backward, "rows are earlier than the one before of their station: sorted"),
         )
         notes = [f"{count} {text}" for count, text in counted if count]
+        if self._zoned and self._unzoned:
+            notes.append(f"{self._unzoned} rows have no zone: read as UTC")
         if None not in self.zones:
             notes += _beside(self.of)
+        notes += _short(self.of)
         notes += [
             f"{station} has fewer than {SPARSE} values: they count as samples, not as a curve"
             for station, held in sorted(self.of.items())
@@ -293,13 +311,23 @@ def _beside(of: dict[str, dict[float, float]]) -> list[str]:
     return notes
 
 
-def _moment(text: str) -> tuple[float, tzinfo | None]:
+def _short(of: dict[str, dict[float, float]]) -> list[str]:
+    every = [at for held in of.values() for at in held]
+    span = max(every, default=0.0) - min(every, default=0.0)
+    if len(every) < _SHOWN or not 0 < span < _SHORT_S:
+        return []
+    return [f"all times lie within {span:.3g} s: are they in seconds?"]
+
+
+def _moment(text: str) -> tuple[float, tzinfo | None, bool]:
+    """Seconds, the zone, and whether it is stated; without one: as those of seconds are."""
     try:
         seconds = float(text)
     except ValueError:
         moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return moment.timestamp(), moment.tzinfo
+        if moment.tzinfo is None:
+            return moment.replace(tzinfo=UTC).timestamp(), UTC, False
+        return moment.timestamp(), moment.tzinfo, True
     if not abs(seconds) <= _LAST_S:
         raise ValueError(f"{text!r} is no time")
-    return seconds, None
+    return seconds, None, True

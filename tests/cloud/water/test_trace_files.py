@@ -183,3 +183,63 @@ def test_a_network_of_more_than_there_is_memory_is_refused(
     code, out, err = traced(tmp_path, document, "\n".join(rows).encode(), capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "canal.geojson holds more than 1 MiB" in err
+
+
+def test_a_probe_on_an_island_clears_nobody(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No release passes it and the others; where it alone saw something, its own water counts."""
+    island = reach("pond", "x", "y", 300, 2.0, 0.1, 1.0), point("weir", "station", "pond", 200)
+    bump = [f"{at:g},weir,{3 * np.exp(-(((at - 7200) / 900) ** 2)):.5f}" for at in TIMES]
+    code, out, err = traced(tmp_path, canal(*island), "\n".join([*rows, *bump]).encode(), capsys)
+    answer = json.loads(out)
+    assert (code, answer["suspects"][0]["outfall"]) == (0, "mill")
+    assert answer["suspects"][0]["explains"] == ["end"]
+    assert "no release comes past the others and weir: looked at without" in err
+    quiet = [f"{at:g},end,0" for at in TIMES]
+    alone = "\n".join([rows[0], *quiet, *bump]).encode()
+    code, out, err = traced(tmp_path, canal(*island), alone, capsys)
+    assert json.loads(out)["suspects"][0]["reach"] == "pond"
+    assert "looked at without" not in err
+
+
+def test_station_names_say_which_encoding_it_is(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One letter alone is taken for anything."""
+    document = json.loads(json.dumps(canal()).replace('"end"', '"站"'))
+    data = "\n".join(rows).replace(",end,", ",站,").encode("big5")
+    code, out, err = traced(tmp_path, document, data, capsys)
+    assert (code, json.loads(out)["suspects"][0]["outfall"]) == (0, "mill")
+    assert "not UTF-8; read as cp950" in err
+
+
+def test_times_of_another_unit_or_without_a_zone_are_told(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    apart = [row.split(",") for row in rows[1:]]
+    days = [f"{float(at) / 86400:.7f},{name},{value}" for at, name, value in apart]
+    code, _, err = traced(tmp_path, canal(), "\n".join([rows[0], *days]).encode(), capsys)
+    assert code == 0
+    assert "all times lie within 0.205 s: are they in seconds?" in err
+    milli = [f"{1.78e12 + 1000 * float(at):.0f},{name},{value}" for at, name, value in apart]
+    code, out, err = traced(tmp_path, canal(), "\n".join([rows[0], *milli]).encode(), capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "is no time" in err
+    day = np.datetime64("2026-05-01T00:00:00")
+    named = [
+        f"{day + np.timedelta64(int(float(at)), 's')}{'Z' if n % 2 else ''},{name},{value}"
+        for n, (at, name, value) in enumerate(apart)
+    ]
+    code, _, err = traced(tmp_path, canal(), "\n".join([rows[0], *named]).encode(), capsys)
+    assert (code, err) == (0, "vigil-cloud: 30 rows have no zone: read as UTC\n")
+
+
+@pytest.mark.parametrize("given", ["1e-300,1e-300", "0,1", "nan,nan", "1,1e300", "9,1"])
+def test_a_duration_is_one_that_a_release_can_have(
+    given: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["water", "trace", "n.geojson", "o.csv", "--lasting", given])
+    assert left.value.code == 2
+    assert "two numbers of seconds" in capsys.readouterr().err
