@@ -77,6 +77,13 @@ def surplus(row: Mapping[Any, Any]) -> bool:
     return any(cell.strip() for cell in row.get(None) or ())
 
 
+def is_blank(row: Mapping[Any, Any]) -> bool:
+    """Whether no cell of a row of ``csv.DictReader`` says anything: spreadsheets write such rows
+    below a table."""
+    cells = [*(row.get(None) or ()), *(cell for name, cell in row.items() if name is not None)]
+    return not any(cell and cell.strip() for cell in cells)
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """As ``rows_of`` takes it; no cell is a formula."""
     text = io.StringIO()

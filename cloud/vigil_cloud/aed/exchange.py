@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from vigil_cloud.aed.hours import BadOpeningHours, parsed
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.spreadsheets import harmless, surplus, twice
+from vigil_cloud.spreadsheets import harmless, is_blank, surplus, twice
 from vigil_schemas.types import DeviceId
 
 COLUMNS: Final = (
@@ -120,7 +120,7 @@ def from_csv(text: str) -> Found:
             raise BadImport([f"line 1: no column {', '.join(sorted(missing))}"])
         if again := twice(names):
             raise BadImport([f"line 1: named twice: {', '.join(again)}"])
-        rows = [(f"line {reader.line_num}", row) for row in reader]
+        rows = [(f"line {reader.line_num}", row) for row in reader if not is_blank(row)]
     except csv.Error as error:
         raise BadImport([f"no CSV: {error}"]) from error
     if wrong := [f"{where}: more cells than columns" for where, row in rows if surplus(row)]:

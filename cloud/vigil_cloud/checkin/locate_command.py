@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from vigil_cloud.spreadsheets import NoTable, named, surplus, twice, written
+from vigil_cloud.spreadsheets import NoTable, is_blank, named, surplus, twice, written
 from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 
 _LONGEST_S: Final = 86_400.0
+_LATEST_S: Final = 1e12
+"""Of any clock that counts seconds."""
+_MOST_SENSORS: Final = 500
+"""In one hall; every second is compared with each at thousands of places."""
 _LONGEST_AHEAD_S: Final = 7_200.0
 """Looking ahead keeps every second in memory."""
 
@@ -78,6 +82,8 @@ def _placed(path: Path, reader: csv.DictReader[str]) -> list[Sensor]:
     found: dict[str, Sensor] = {}
     for row in reader:
         where = f"{path.name}, line {reader.line_num}"
+        if is_blank(row):
+            continue
         if surplus(row):
             raise BadTrack(f"{where}: more cells than columns")
         name = (row["sensor"] or "").strip()
@@ -90,8 +96,9 @@ def _placed(path: Path, reader: csv.DictReader[str]) -> list[Sensor]:
         if not all(isfinite(one) and abs(one) < 100_000 for one in place):
             raise BadTrack(f"{where}: {name!r} has no place in metres")
         found[name] = Sensor(name, place)
-    if len(found) < 2:
-        raise BadTrack(f"{path.name} names fewer than two sensors")
+    if not 2 <= len(found) <= _MOST_SENSORS:
+        few = "fewer than two" if len(found) < 2 else f"more than {_MOST_SENSORS}"
+        raise BadTrack(f"{path.name} names {few} sensors: give those of one hall")
     return list(found.values())
 
 
@@ -124,7 +131,7 @@ def _heard(path: Path, sensors: dict[str, int]) -> list[tuple[float, int, float]
             raise BadTrack(f"{where}: a second beacon; a track is of one")
         if cells[1] not in sensors:
             raise BadTrack(f"{where}: no sensor is named {cells[1]!r}")
-        if not isfinite(time):
+        if not abs(time) < _LATEST_S:  # also of what is no number
             raise BadTrack(f"{where}: {cells[0]} is no time in seconds")
         if -127 < strength < 20 and strength != 0:  # 127, -127 and 0 stand for: not known
             found.append((time, sensors[cells[1]], strength))

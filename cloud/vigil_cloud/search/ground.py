@@ -36,6 +36,8 @@ _SMALL_ISLAND: Final = 0.05
 """Share of all street length; OpenStreetMap extracts have some everywhere."""
 _MOST_CROSSED: Final = 4_000
 """Straight pieces that are tried against each other for crossings."""
+_MOST_CROSSINGS: Final = 50_000
+"""Of these, without a common point: a city of so many is not drawn in so few pieces."""
 _SAME_M: Final = 0.5
 _MOST_NODES: Final = 6_000
 KEPT: Final = 4
@@ -241,6 +243,7 @@ def _crossed(nodes: Floats, pieces: Numbers) -> tuple[Floats, Numbers]:
     along = nodes[pieces[:, 1]] - one
     length = np.hypot(*along.T)
     cuts: list[Floats] = []
+    crossings = 0
     for at in range(len(pieces)):
         apart = one - one[at]
         cross = along[at, 0] * along[:, 1] - along[at, 1] * along[:, 0]
@@ -251,6 +254,11 @@ def _crossed(nodes: Floats, pieces: Numbers) -> tuple[Floats, Numbers]:
         met = (here >= -near) & (here <= 1 + near) & (there >= -far) & (there <= 1 + far)
         met &= np.abs(cross) > 1e-9
         cuts.append(np.unique(np.r_[0.0, np.clip(here[met], 0, 1), 1.0]))
+        crossings += len(cuts[-1]) - 2
+        if crossings > 2 * _MOST_CROSSINGS:  # each is met on both
+            raise BadStreets(
+                f"the streets cross without a common point more than {_MOST_CROSSINGS} times"
+            )
     points = np.concatenate([one[at] + cut[:, None] * along[at] for at, cut in enumerate(cuts)])
     bounds = np.cumsum([0, *(len(cut) for cut in cuts)])
     steps = np.concatenate(

@@ -11,7 +11,7 @@ import numpy as np
 
 from vigil_cloud.search import area, habits, reach, regions, rings, whereabouts
 from vigil_cloud.search.clues import Brought
-from vigil_cloud.search.ground import Centre, Floats, Ground, Note, free_ground
+from vigil_cloud.search.ground import BadStreets, Centre, Floats, Ground, Note, free_ground
 from vigil_cloud.search.ground import streets as street_ground
 from vigil_cloud.search.regions import Raster
 from vigil_cloud.search.replay_files import Listed, Seen
@@ -19,6 +19,8 @@ from vigil_cloud.search.replay_files import Listed, Seen
 Prior = Literal["filter", "koester"]
 _MARGIN_M: Final = 1_500.0
 _FARTHEST_M: Final = 25_000.0
+_ANOTHER_MAP_M: Final = 100_000.0
+"""From all streets, which stretch no further: nobody is followed there."""
 _BESIDE_M: Final = 200.0
 """A station whose reach ends further from all streets may be of another map."""
 _NEXT: Final = 10
@@ -104,6 +106,7 @@ def draw(
     stations = _placed(ground, listed)
     numbers = {station.name: number for number, station in enumerate(stations)}
     been = [(numbers[one.station], one.at_s) for one in seen]
+    _require_here(ground, stations[been[-1][0]])
     if prior == "koester":
         raster = _ring_raster(ground, stations[been[-1][0]].place)
         return SearchMap(at_s, raster, ground.centre, [], ground.notes, ground)
@@ -122,8 +125,22 @@ def draw(
     return SearchMap(at_s, raster, ground.centre, following, notes, ground)
 
 
+def _require_here(ground: Ground, last: reach.Station) -> None:
+    """Raises ``BadStreets`` where the streets are of another place than the last station."""
+    away_m = _away_m(ground, last)
+    if ground.streets and away_m > _ANOTHER_MAP_M:
+        raise BadStreets(
+            f"the last station, {last.name!r}, stands {away_m / 1000:.0f} km from all streets: they"
+            " are of another place, or its latitude and longitude are wrong"
+        )
+
+
+def _away_m(ground: Ground, station: reach.Station) -> float:
+    return float(np.hypot(*(ground.nodes - np.array(station.place)).T).min())
+
+
 def _off_the_streets(ground: Ground, last: reach.Station) -> list[Note]:
-    away_m = float(np.hypot(*(ground.nodes - np.array(last.place)).T).min())
+    away_m = _away_m(ground, last)
     if away_m <= last.range_m + _BESIDE_M:
         return []
     text = f"the last station, {last.name!r}, stands {away_m:.0f} m from all streets"

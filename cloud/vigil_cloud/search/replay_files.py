@@ -10,10 +10,12 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
-from vigil_cloud.spreadsheets import NoTable, named, surplus, twice, written
+from vigil_cloud.spreadsheets import NoTable, is_blank, named, surplus, twice, written
 from vigil_schemas.errors import VigilError
 
 CHECKIN_COLUMNS: Final = ("time", "person", "station")
+MOST_STATIONS: Final = 5_000
+"""Who is heard next is asked of each at thousands of places."""
 STATION_COLUMNS: Final = ("station", "latitude", "longitude", "range_m")
 
 
@@ -60,6 +62,11 @@ def stations(path: Path, default_rate: float) -> list[Listed]:
         name = row["station"].strip()
         if not name:
             raise BadReplayInput(f"{path.name}, line {line}: a station without a name")
+        if len(found) == MOST_STATIONS:
+            raise BadReplayInput(
+                f"{path.name}, line {line}: more than {MOST_STATIONS} stations; give those around"
+                " where somebody is looked for"
+            )
         if name in found:
             raise BadReplayInput(f"{path.name}, line {line}: a second station named {name!r}")
         try:
@@ -157,6 +164,8 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str,
         if again := twice(reader.fieldnames or ()):
             raise BadReplayInput(f"{path.name} has a column twice: {', '.join(again)}")
         for row in reader:
+            if is_blank(row):
+                continue
             if surplus(row):
                 raise BadReplayInput(
                     f"{path.name}, line {reader.line_num}: more cells than columns"

@@ -16,7 +16,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from vigil_cloud.spreadsheets import surplus, twice
+from vigil_cloud.spreadsheets import is_blank, surplus, twice
 from vigil_schemas.errors import VigilError
 from vigil_schemas.recordings.encodings import detect
 
@@ -215,6 +215,8 @@ class _Rows:
         self._twice = self._blank = self._beyond = self._backward = self._unzoned = self._zoned = 0
 
     def take(self, line: int, row: dict[str, str]) -> None:
+        if is_blank(row):
+            return
         if surplus(row):
             self.mistakes.append(f"line {line}: more cells than columns")
             return

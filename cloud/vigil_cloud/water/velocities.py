@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.upsert import insert
-from vigil_cloud.spreadsheets import NoTable, named, surplus, twice, written
+from vigil_cloud.spreadsheets import NoTable, is_blank, named, surplus, twice, written
 from vigil_cloud.water.models import Reach, VelocityReading
 from vigil_schemas.errors import VigilError
 
@@ -73,6 +73,8 @@ def _taken(rows: Iterable[Mapping[str, str | None]]) -> list[Velocity]:
     found: list[Velocity] = []
     mistakes: list[str] = []
     for line, row in enumerate(rows, 2):
+        if is_blank(row):
+            continue
         if surplus(row):
             mistakes.append(f"line {line}: more cells than columns")
             continue

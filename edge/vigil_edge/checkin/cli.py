@@ -17,6 +17,9 @@ _BETWEEN: Final = re.compile(r"\b0x|(?<=[0-9a-f]{2})[\s:,-]+(?=[0-9a-f]{2}|0x)",
 """What people and tools write before and between bytes: ``0x``, spaces, colons."""
 
 
+_MOST_TOLD: Final = 20
+
+
 def add_commands(domain_parser: argparse.ArgumentParser) -> None:
     """Register ``decode`` and ``decode-llrp``."""
     commands = domain_parser.add_subparsers(dest="subcommand", required=True, metavar="COMMAND")
@@ -67,22 +70,44 @@ def _decode_llrp(args: argparse.Namespace) -> int:
         raise UnreadableFile(args.file, "the file is empty; it should hold LLRP messages")
     # A capture is often cut at its end: what is whole before that is worth seeing. So is what
     # follows a message that cannot be read: its frame says where the next one begins.
-    bad: list[LlrpError] = []
+    bad = _Unreadable()
     try:
         for message in llrp_codec.frames(data):
             try:
                 print(json.dumps(_shown(message, args.uris)))
             except LlrpError as error:
-                bad.append(error)
+                bad.add(error)
                 if message.name == "ROAccessReport" and (tags := _readable(message)):
                     print(json.dumps(tags))
     except LlrpError as error:
-        bad.append(error)
-    for told in bad[:-1]:
-        print(f"vigil-edge: {told.code}: {one_line(told)}", file=sys.stderr)
-    if bad:
-        raise bad[-1]
+        bad.add(error)
+    bad.raise_last()
     return 0
+
+
+class _Unreadable:
+    """What cannot be read of a capture: the first of it and the last are told, however many there
+    are, and none of it is kept."""
+
+    def __init__(self) -> None:
+        self._last: LlrpError | None = None
+        self._untold = 0
+
+    def add(self, error: LlrpError) -> None:
+        """The one before is told: this one may be the last."""
+        if self._last is not None:
+            if self._untold < _MOST_TOLD:
+                print(f"vigil-edge: {self._last.code}: {one_line(self._last)}", file=sys.stderr)
+            self._untold += 1
+        self._last = error.with_traceback(None)  # which would keep its message as well
+
+    def raise_last(self) -> None:
+        """Raises ``LlrpError`` if there was any."""
+        if self._untold > _MOST_TOLD:
+            more = self._untold - _MOST_TOLD
+            print(f"vigil-edge: {more} more messages that cannot be read", file=sys.stderr)
+        if self._last is not None:
+            raise self._last
 
 
 def _shown(message: llrp_codec.Frame, uris: bool) -> dict[str, Any]:

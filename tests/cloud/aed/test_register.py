@@ -329,7 +329,7 @@ def test_a_table_that_can_be_read_in_two_ways_is_refused(text: str, said: str) -
 def test_a_column_is_known_however_its_name_is_typed() -> None:
     """A date that is left out in silence is a defibrillator whose battery nobody changes."""
     head = "\ufeffRef, Name , lat, lon, Battery_Until\n"
-    (one,) = from_csv(head + "a,Hall,23.48,120.44,2027-01-31,\n").sites
+    (one,) = from_csv(head + "a,Hall,23.48,120.44,2027-01-31,\n,,,,\n , ,\n").sites
     assert (one.ref, one.fields["name"]) == ("a", "Hall")
     assert one.fields["battery_until"] == date(2027, 1, 31)
 

@@ -70,6 +70,24 @@ def test_tables_as_spreadsheets_write_them(hall: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out == whole
 
 
+def test_rows_that_a_spreadsheet_left_empty_are_no_sensors(hall: Path) -> None:
+    with (hall / "sensors.csv").open("a") as file:
+        file.write("\n,,\n , ,\n")
+    assert locate(hall) == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--causal",)])
+def test_sensors_of_one_place_and_a_clock_that_goes_back(
+    hall: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    (hall / "sensors.csv").write_text("sensor,x,y\na,3,4\nb,3,4\n")
+    (hall / "track.mbd").write_text("5,a,beacon,-60\n3,b,beacon,-61\n4,a,beacon,nan\n")
+    assert locate(hall, *more) == 0
+    fixes = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [fix["t"] for fix in fixes] == [3, 4, 5]
+    assert all(abs(fix["x"] - 3) < 2 and abs(fix["y"] - 4) < 2 for fix in fixes)
+
+
 def test_what_is_ahead_is_not_used_by_causal(
     hall: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,6 +121,13 @@ def test_who_looks_ahead_looks_ahead_two_hours(
         ("track.mbd", "1,z,beacon,-60\n", "no sensor is named 'z'"),
         ("track.mbd", "2,a,beacon,-60\n86403,a,beacon,-60\n", "lasts longer than a day"),
         ("track.mbd", "nan,a,beacon,-60\n", "line 1: nan is no time"),
+        ("track.mbd", "1e300,a,beacon,-60\n", "line 1: 1e300 is no time"),
+        ("track.mbd", "1,a,beacon,nan\n2,b,beacon,-inf\n", "holds no signal strength"),
+        (
+            "sensors.csv",
+            "sensor,x,y\n" + "".join(f"s{n},{n},0\n" for n in range(501)),
+            "names more than 500 sensors",
+        ),
         ("track.mbd", "1,a,beacon,-60\n2,a,other,-60\n", "line 2: a second beacon"),
     ],
 )

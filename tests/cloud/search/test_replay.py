@@ -144,6 +144,38 @@ def test_what_cannot_be_is_a_map_all_the_same(
     assert ("from all streets" in err) == (name == "far")
 
 
+@pytest.mark.parametrize("more", [(), ("--prior", "koester")])
+@pytest.mark.parametrize(
+    "place_of",
+    ["0,0", "48.85,2.35", f"{LATITUDE + 40},{LONGITUDE - 60}", "-23.48,120.44"],
+    ids=["nowhere", "another country", "swapped", "south"],
+)
+def test_a_last_station_of_another_map_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], place_of: str, more: tuple[str, ...]
+) -> None:
+    """A map of a fourteenth of a square kilometre was drawn at the streets' edge, 12,000 km off;
+    the rings took all memory."""
+    with (place / "stations.csv").open("a") as file:
+        file.write(f"far,{place_of},80,,\n")
+    assert replay(place, *with_streets(place), *more) == 0, "nobody was there"
+    capsys.readouterr()
+    with (place / "checkins.csv").open("a") as file:
+        file.write("2026-03-01T09:10:00Z,a,far\n")
+    assert replay(place, *with_streets(place), *more) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "'far'" in err
+    assert "from all streets" in err
+    assert err.count("\n") == 1
+
+
+def test_rows_that_a_spreadsheet_left_empty_are_none(place: Path) -> None:
+    for name in ("stations.csv", "checkins.csv"):
+        with (place / name).open("a") as file:
+            file.write(",,,\n , ,\n")
+    assert replay(place) == 0
+
+
 def test_that_home_was_looked_at_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever has not must not take the map for the whole of it."""
     assert replay(place, *with_streets(place)) == 0
@@ -169,6 +201,11 @@ def test_rings_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("stations.csv", STATIONS + "a,23,220,80,,\n", "no latitude and longitude"),
         ("stations.csv", STATIONS + "a,23,120,nan,,\n", "a range of nan m"),
         ("stations.csv", STATIONS + "a,23,120,9,yesterday,\n", "yesterday"),
+        (
+            "stations.csv",
+            STATIONS + "".join(f"s{number},23,120,80,,\n" for number in range(5_001)),
+            "line 5002: more than 5000 stations",
+        ),
         ("checkins.csv", "time,person,station\n", "no check-in"),
         ("checkins.csv", "time,person\n", "no column station"),
         ("checkins.csv", "time,person,station,time\n", "a column twice: time"),
@@ -230,6 +267,18 @@ def test_islands(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     streets(place / "streets.geojson", street_lines() + yard)
     assert replay(place, *with_streets(place)) == 0
     assert "1 small islands" in capsys.readouterr().err
+
+
+def test_streets_that_cross_everywhere_are_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Eight hundred lines took minutes: of each two that cross four pieces are made."""
+    span, step = 20 * STEP, STEP / 20
+    across = [[[LONGITUDE, y], [LONGITUDE + span, y]] for y in LATITUDE + step * np.arange(400)]
+    up = [[[x, LATITUDE], [x, LATITUDE + span]] for x in LONGITUDE + step * np.arange(400)]
+    streets(place / "streets.geojson", across + up)
+    assert replay(place, *with_streets(place)) == 2
+    assert "cross without a common point more than" in capsys.readouterr().err
 
 
 def test_streets_that_cross_without_a_common_point_are_joined() -> None:

@@ -347,6 +347,7 @@ def test_how_long_it_lasted_is_two_numbers(
         ("time,station,value\n1,s-end,much\n", "line 2"),
         ("time,station,value\n1,s-end,1\n2026-05-01T00:00:00Z,s-end,1\n", "some in ISO"),
         ("time,station,value\n", "no value"),
+        ("time,station,value\n,,\n", "no value"),
         ("time,station,value,value\n1,s-end,1,2\n", "there twice: value"),
         ("time,station,value\n1,s-end,7,1\n", "line 2: more cells"),
         ("time,station,value\ninf,s-end,1\n", "no time"),

@@ -334,6 +334,7 @@ def test_outcomes_count_where_one_outfall_was_named(city: City) -> None:
     ("content", "says"),
     [
         ("time,reach\n", "no column velocity_m_s"),
+        ("time,reach,velocity_m_s\n,,\n , ,\n", "no velocity in it"),
         ("time,reach,velocity_m_s\nyesterday,r1,1\n", "line 2"),
         ("time,reach,velocity_m_s\n2026-02-28T00:00:00Z,r1,nan\n", "no velocity"),
         ("time,reach,velocity_m_s\n2026-02-28T00:00:00Z,r9,1\n", "no reach 'r9'"),

@@ -314,6 +314,18 @@ def test_a_message_that_cannot_be_read_costs_only_itself(
     assert [line.split(": ")[1] for line in err] == ["llrp-unknown-message", "llrp-truncated"]
 
 
+def test_a_capture_of_what_nobody_knows_says_so_in_a_few_lines(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A line each, and each kept until the end: 100 MB took all memory."""
+    data = b"".join(message(kind, b"") for kind in range(500, 800)) + message(62, b"")
+    status, lines, err = read_llrp(capsys, tmp_path, data)
+    assert (status, len(lines), len(err)) == (2, 1, 22)
+    assert "type 500 " in err[0]
+    assert err[-2] == "vigil-edge: 279 more messages that cannot be read"
+    assert "type 799 " in err[-1]
+
+
 def test_messages_of_makers_are_named_and_those_nobody_knows_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
