@@ -9,7 +9,7 @@ clock too, which is an approximation.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Final
@@ -116,13 +116,14 @@ def trace_in(
     observed: Mapping[str, Observed],
     prior: Prior | None = None,
     lasting_s: tuple[float, float] | None = None,
+    spare: Callable[[], bool] = lambda: True,
 ) -> Traced:
     """``trace`` where the velocity may be a series; times are clock times again."""
     pace = pace_of(channels)
     if pace is None:
-        return trace(channels, observed, prior, lasting_s=lasting_s)
+        return trace(channels, observed, prior, spare, lasting_s)
     on_water = {name: pace.observed(one) for name, one in observed.items()}
-    traced = trace(channels, on_water, prior, lasting_s=lasting_s)
+    traced = trace(channels, on_water, prior, spare, lasting_s)
     return traced._replace(
         suspects=[
             replace(one, start_s=(float(pace.clock_s(one.start_s[0])),

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from math import inf, isfinite
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from vigil_cloud.spreadsheets import is_blank, surplus, twice
@@ -34,6 +35,8 @@ _LARGEST: Final = 64 * 2**20
 """Bytes, unpacked: some two million readings."""
 _MOST_MISTAKES: Final = 1000
 _LONGEST_S: Final = 1e8
+_SEARCHED_S: Final = 60.0
+"""For longer no further source is tried: a chain of thousands of reaches would take hours."""
 _SHORT_S: Final = 10.0
 """Values of so little time altogether: it is written in days."""
 _OTHERS: Final = ("cp950", "gb18030", "cp1252")
@@ -93,7 +96,12 @@ def trace(options: argparse.Namespace) -> int:
     network = channels.load(options.network)
     observed, zone, notes = _read(options.observations, network)
     notes += [f"not connected with the rest: {names}" for names in network.apart()]
-    traced = trace_in(network, observed, lasting_s=options.lasting)
+    until = monotonic() + _SEARCHED_S
+    traced = trace_in(
+        network, observed, lasting_s=options.lasting, spare=lambda: monotonic() < until
+    )
+    if traced.untried:
+        notes.append(f"the network is large: {traced.untried} possible sources were not tried")
     if traced.apart:
         names = ", ".join(traced.apart)
         notes.append(f"no release comes past the others and {names}: looked at without")

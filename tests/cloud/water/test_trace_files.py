@@ -243,3 +243,14 @@ def test_a_duration_is_one_that_a_release_can_have(
         main(["water", "trace", "n.geojson", "o.csv", "--lasting", given])
     assert left.value.code == 2
     assert "two numbers of seconds" in capsys.readouterr().err
+
+
+def test_a_search_ends_and_says_what_it_left_out(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    """Outfalls are tried before reaches without one, eight in any case."""
+    above = [reach(f"u{n}", f"x{n}", "a", 500, 1.0, 0.4, 3.0) for n in range(12)]
+    monkeypatch.setattr(trace_command, "_SEARCHED_S", 0.0)
+    code, out, err = traced(tmp_path, canal(*above), "\n".join(rows).encode(), capsys)
+    assert (code, json.loads(out)["suspects"][0]["outfall"]) == (0, "mill")
+    assert err == "vigil-cloud: the network is large: 5 possible sources were not tried\n"
