@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, false
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import SCHEDULED, SINCE, Base, KeptHash, Sealed
@@ -30,6 +30,12 @@ class Visit(Base):
         Index("ix_visits_footprint", "person_key", "arrived"),
         Index("ix_visits_last", "person_key", "last_seen"),
         Index("ix_visits_open", "departed", "gateway"),
+        Index(
+            "ix_visits_going_on",
+            "person_key",
+            sqlite_where=text("departed IS NULL"),
+            postgresql_where=text("departed IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(130), primary_key=True)

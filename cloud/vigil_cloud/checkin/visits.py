@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import Select, and_, bindparam, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.places import Place
@@ -215,15 +215,21 @@ def note_look(  # noqa: PLR0913 - whose, when and who looks
     )
 
 
-def visits_between(
-    session: Session, person_key: str, start: datetime, stop: datetime
-) -> list[tuple[Visit, Place]]:
-    """Visits that touch ``[start, stop)``, oldest first, the latest ``MOST_VISITS`` of them. The
-    caller has asked the right to them and writes down the look."""
-    visits = session.scalars(
+def _touching() -> Select[Visit]:
+    """Visits of ``person`` that touch ``[start, stop)``, the latest first.
+
+    Along what was heard of them since ``start`` and what has not ended: a day costs what has
+    happened since, however long the person has carried an amulet."""
+    theirs = Visit.person_key == bindparam("person")
+    start, stop = (bindparam(name, type_=UtcDateTime()) for name in ("start", "stop"))
+    walks = union_all(
+        select(Visit.id).where(theirs, Visit.last_seen >= start),
+        select(Visit.id).where(theirs, Visit.departed.is_(None)),
+    )
+    return (
         select(Visit)
         .where(
-            Visit.person_key == person_key,
+            Visit.id.in_(walks),
             Visit.arrived < stop,
             # Also what began before and was still going on: nobody vanishes by staying.
             or_(Visit.departed.is_(None), Visit.departed >= start),
@@ -234,7 +240,18 @@ def visits_between(
         .order_by(Visit.arrived.desc())
         .limit(MOST_VISITS)
     )
-    found = list(reversed(list(visits)))
+
+
+_TOUCHING: Final = _touching()
+
+
+def visits_between(
+    session: Session, person_key: str, start: datetime, stop: datetime
+) -> list[tuple[Visit, Place]]:
+    """Visits that touch ``[start, stop)``, oldest first, the latest ``MOST_VISITS`` of them. The
+    caller has asked the right to them and writes down the look."""
+    asked = {"person": person_key, "start": start, "stop": stop}
+    found = list(reversed(session.scalars(_TOUCHING, asked).all()))
     places = positions.places_of_visits(session, found)
     return [(visit, places[visit.id]) for visit in found]
 
