@@ -603,3 +603,15 @@ OPEN = {
     "GET /metrics": "for Prometheus; names lanes and reasons",
 }
 """Operations without a session, and why."""
+UNLISTED = {
+    "/r/{token}": "a message's own link (tests/cloud/notify/test_reply_links.py)",
+    "/r/{token}/{answer}": "the same",
+    "/p/checkin/{token}": "a host's link (tests/cloud/checkin/test_hosts.py)",
+    "/p/checkin/address/{token}": "the same",
+    "/p/search/{token}": "a search's link for tips (tests/cloud/search/test_tips.py)",
+    "/openapi.json": "the description itself, of no city",
+    "/assets": "built files, of no city",
+    "/atlas": "the same",
+    "/{path:path}": "the start page, which asks the operations above",
+}
+"""What is answered beside the description, and on what right."""

@@ -14,10 +14,11 @@ import httpx
 import pytest
 
 import operation_city
+from city_application import create_app
 from cloud_city import GATEWAY, NAME, TAG, City
-from cloud_routes import document
+from cloud_routes import document, unlisted
 from operation_people import ALL, GUARDIAN, RELATIVE
-from operation_rights import OPEN, TABLE, Row
+from operation_rights import OPEN, TABLE, UNLISTED, Row
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.devices.models import Device
@@ -37,6 +38,20 @@ def test_every_operation_has_a_stated_right() -> None:
 
     assert operations() == stated | set(OPEN), "state who may use the new route"
     assert not stated & set(OPEN)
+
+
+def test_what_the_description_leaves_out_is_stated_and_tells_of_nobody(city: City) -> None:
+    """Pages behind a link, asked with one that somebody made up: signed in or not is the same."""
+    operation_city.prepared(city)
+    answers = unlisted(create_app(city.services))
+    assert {answer.partition(" ")[2] for answer in answers} == set(UNLISTED), "state its right"
+    whoever = (city.anonymous(), city.client(Role.ADMINISTRATOR), city.client(GUARDIAN))
+    for method, path in (answer.split(" ") for answer in sorted(answers) if "{" in answer):
+        address = path.replace(":path", "").format(path="people/p1", token="A" * 43, answer="seen")
+        said = [client.request(method, address, follow_redirects=True) for client in whoever]
+        assert {one.status_code for one in said} == {said[0].status_code}, address
+        assert "{token}" not in path or not said[0].is_success, address
+        assert not any(word in one.text for one in said for word in (NAME, TAG)), address
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from vigil_cloud.alerts.visibility import (
     subject_of,
     visible,
 )
+from vigil_cloud.checkin.models import Visit
 from vigil_cloud.database.engine import writing
 from vigil_cloud.descriptor import case_kinds
 from vigil_cloud.devices.models import Device
@@ -401,6 +402,38 @@ def test_the_stream_tells_each_of_what_the_lists_show(
             news = DeviceNews(kind, f"dev-{what.name}", what.domain, what.district, "{}")
             right = sees_device(who, what, readings=kind == "reading")
             assert news.shown_to(reader) == right, (who, what, kind)
+
+
+def test_the_stream_tells_of_a_visit_whom_a_consent_lets_follow_it(
+    city: City, readers: dict[Who, Reader]
+) -> None:
+    """No role, no home and no case opens it, and no other person's consent."""
+    visit = {
+        "gateway": GATEWAY,
+        "device": "dev-checkin-none-none-none",
+        "carrier": "ble",
+        "arrived": city.time,
+        "last_seen": city.time,
+        "sightings": 1,
+        "late": False,
+    }
+    whose = {"v1": "p1", "v2": "p2", "v3": None}
+    with writing(city.services.sessions) as session:
+        rows = [{**visit, "id": key, "tag": key, "person_key": p} for key, p in whose.items()]
+        session.execute(insert(Visit), rows)
+    with city.services.sessions() as session:
+        entries = [
+            FeedEntry(number=number, at=city.time, kind="visit", key=key)
+            for number, key in enumerate(whose, 1)
+        ]
+        changes = changes_of(city.services, case_kinds(), session, city.cipher, entries)
+    assert {change.key for change in changes} == {"v1", "v2"}, "a thing's is told to nobody"
+    told = {who for who in EVERYBODY for one in changes if shown_to(readers[who], one)}
+    assert {who.relation for who in told} == {"consent", "consent-live"}
+    for who, change in itertools.product(EVERYBODY, changes):
+        follows = who.role is Role.FAMILY and who.relation in {"consent", "consent-live"}
+        right = follows and change.key == "v1"
+        assert shown_to(readers[who], change) == right, (who, change.key)
 
 
 def test_the_stream_tells_of_a_fire_whom_its_alert_is_shown(readers: dict[Who, Reader]) -> None:
