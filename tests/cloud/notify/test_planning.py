@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from cloud_city import City, alarm, visit
 from households import add_households
@@ -20,6 +22,7 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.notify import planning
 from vigil_cloud.notify.directory import Directory
 from vigil_cloud.notify.models import Channel, Delivery
+from vigil_cloud.notify.people import KnownPeople, People
 from vigil_cloud.notify.planning import plan
 from webhook import channel
 
@@ -140,6 +143,37 @@ def test_several_processes_plan_each_alert_once(
 
     assert waiting(crowded) == 0
     assert len(told(crowded)) == 20 * 15
+    assert set(told(crowded).values()) == {1}
+
+
+class _Overtaken(KnownPeople):
+    """Between reading and writing another process works everything off, and a fire begins."""
+
+    def __init__(self, city: City) -> None:
+        super().__init__()
+        self._city = city
+        self.passed = False
+
+    def get(self, session: Session, now: datetime) -> People:
+        if not self.passed:
+            self.passed = True
+            assert plan(self._city.services.sessions, now) == 1
+            fire(self._city, 2)
+        return super().get(session, now)
+
+
+def test_a_process_that_was_overtaken_removes_nothing_of_a_fire_that_began_meanwhile(
+    crowded: City,
+) -> None:
+    fire(crowded, 1)
+    slow = _Overtaken(crowded)
+
+    plan(crowded.services.sessions, crowded.time, slow)
+    while plan(crowded.services.sessions, crowded.time):
+        pass
+
+    assert slow.passed
+    assert len(told(crowded)) == 2 * 15
     assert set(told(crowded).values()) == {1}
 
 
