@@ -15,6 +15,7 @@ BENCHES = (
     "evidence",
     "bearing",
     "plates",
+    "plates_abroad",
     "classify",
     "gain",
     "noise_chain",

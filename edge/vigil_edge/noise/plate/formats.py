@@ -8,6 +8,7 @@ when it was seen clearly.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,15 +44,75 @@ FORMATS: Final = (
     ("AA000000", -2.0),
     ("0AA0000", -1.0),
     ("AA00000A", -2.0),
+    ("0A00000", -1.5),
+    ("AAA00AA", -2.0),
+    ("A000AAA", -2.0),
+    ("AAA000A", -2.0),
+    ("AA00AA", -2.0),
+    ("00AA00", -2.0),
+    ("00AAAA", -2.0),
+    ("00AAA0", -2.0),
+    ("0AAA00", -2.0),
+    ("AA000A", -2.0),
+    ("A000AA", -2.0),
+    ("A00000A", -2.0),
+    ("A0000AA", -2.0),
+    ("A00AAA", -2.0),
+    ("AAA0000A", -2.5),
+    ("AAAA0000", -2.0),
+    ("AAAA000", -2.0),
+    ("AAAAA000", -2.5),
+    ("000A0000", -2.5),
     # States of the USA.
     ("0AAA000", -0.5),
+    ("AA0A000", -1.5),
+    ("AA0A0A", -2.0),
+    ("000AA0", -2.0),
+    ("0AA000", -2.0),
+    ("A000000", -2.0),
     ("AAA00A", -2.0),
+    ("0AAAA0", -2.5),
+    ("AAAA00", -2.0),
     ("000A00", -2.5),
     ("00A000", -2.5),
 )
 NO_FORMAT: Final = -3.0
 _UNSEEN: Final = 1e-4
 SHORTEST, LONGEST = 4, 9
+_RUNS: Final = re.compile("[A-Z]+")
+_LETTERS_OF_WORD: Final = 4
+"""In a row, from which on letters that follow no format are a word."""
+_WORDS: Final = frozenset(
+    (
+        "AUTO",
+        "AVENUE",
+        "BAHN",
+        "CALL",
+        "CLUB",
+        "EXIT",
+        "HOTEL",
+        "LANE",
+        "LINE",
+        "MAIN",
+        "PARK",
+        "PLAZA",
+        "ROAD",
+        "ROUTE",
+        "RUTA",
+        "SALE",
+        "SHOP",
+        "STOP",
+        "STRASSE",
+        "TAXI",
+        "TAXIS",
+        "TEXAS",
+        "WEST",
+        "WORLD",
+        "ZONA",
+        "ZONE",
+    )
+)
+"""Of signs and advertisements, beside numbers."""
 _LETTERS = np.array([each.isalpha() for each in ALPHABET])
 _ALLOWED: Final = {"A": _LETTERS, "0": ~_LETTERS, "X": np.ones(36, bool)}
 
@@ -103,3 +164,13 @@ def _sure(chances: npt.NDArray[np.float64], best: npt.NDArray[np.int64]) -> tupl
         rivals = float(row[kind].sum()) - own + 0.2 * other + missing
         sure.append(own / max(own + rivals, 1e-9) if own > 0 else 0.05)
     return tuple(sure)
+
+
+def is_word(reading: Reading) -> bool:
+    """That there are nothing but letters or nothing but digits, as on badges, signs and in
+    telephone numbers, or a word that stands beside numbers in streets."""
+    text = reading.text
+    if text.isalpha() or text.isdigit():
+        return True
+    runs = [run for run in _RUNS.findall(text) if len(run) >= _LETTERS_OF_WORD]
+    return any(run in _WORDS for run in runs) or (bool(runs) and reading.prior <= NO_FORMAT)

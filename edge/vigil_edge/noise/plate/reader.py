@@ -10,19 +10,21 @@ import time
 import warnings
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import cv2
 import numpy as np
 
 from vigil_edge.noise.errors import PictureUnusable, PlateReaderMissing
-from vigil_edge.noise.plate.candidates import Grey, Picture, Plate, candidates
-from vigil_edge.noise.plate.formats import NO_FORMAT, Reading, likeliest
+from vigil_edge.noise.plate.candidates import Picture, Plate
+from vigil_edge.noise.plate.formats import NO_FORMAT, Reading, is_word, likeliest
+from vigil_edge.noise.plate.lines import MARGINS, cut, level_height, rows_of, shared
 from vigil_edge.noise.plate.recogniser import Characters, recogniser
+from vigil_edge.noise.plate.surroundings import Around, around
 
 LEAST_CONFIDENCE: Final = 0.6
 """Below this the answer is that it cannot be read."""
@@ -47,14 +49,23 @@ _REDUCED_ABOVE: Final = 9_000_000
 _LEAST: Final = (24, 12)
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 """Pillow's names; of all others it is not asked, and OpenCV decodes none."""
-_ROWS: Final = 4
-"""Rows of characters that are read: the most plate-like ones."""
-_SHORT: Final = 3.4
-"""Width in heights below which a row may be a part of a plate: it is read wider, too."""
-_MARGINS: Final = ((0.02, 0.0), (0.2, 0.05), (0.08, -0.08))
-"""Crops of the same row, in its heights: (sides, above and below)."""
-_OVERLAP: Final = 0.5
+_TRIED: Final = 4
+"""Rows that are looked at closely, one after the other, until one is read."""
+_SMALL: Final = 2
+"""Small letters in a row, from which on it is ordinary writing."""
+_ALONE: Final = 7
+"""Characters of a known format, from which on a row is no line of two."""
 _FRAGMENT: Final = 5
+_SELDOM: Final = -2.0
+"""Prior of a format, from which down it is a rare one."""
+_RARE: Final = 0.85
+"""Of the confidence is left for a text of such a format."""
+_RIVAL: Final = 0.6
+"""Height of another text in heights of the one that is answered, from which on it counts."""
+_UNKNOWN: Final = 0.62
+"""Of the confidence is left for a text of no format: only what is quite sure is answered."""
+_WORD: Final = 0.4
+"""Of the confidence is left where a text is a word, or not the whole of a plate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,91 +179,110 @@ def _size(path: Path) -> tuple[int, int]:
 
 def read_plate(picture: Picture) -> PlateRead:
     """The likeliest plate of a picture, (height, width, 3) BGR."""
-    rows = _rows(picture)
+    rows = rows_of(picture)
     if not rows:
         return PlateRead(None, 0.0, None)
-    first = recogniser().read([_cut(picture, row, *_MARGINS[0]) for row in rows])
-    best = max(range(len(rows)), key=lambda index: _worth(first[index], rows[index]))
-    row = rows[best]
-    more = recogniser().read([_cut(picture, row, *margin) for margin in _MARGINS[1:]])
-    votes = [_reading(each) for each in (first[best], *more)]
-    return _voted(votes, (row.x, row.y, row.width, row.height))
-
-
-def _rows(picture: Picture) -> list[Plate]:
-    """The most plate-like rows, each once; a small picture may be a plate as a whole."""
-    grey = cast(Grey, cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
-    found = sorted(candidates(grey), key=lambda plate: -plate.score)
-    kept: list[Plate] = []
-    for plate in found:
-        if len(kept) == _ROWS:
+    lines = recogniser().read([cut(picture, row, *MARGINS[0]) for row in rows])
+    worth = [_worth(line, row) for line, row in zip(lines, rows, strict=True)]
+    ranked = sorted(range(len(rows)), key=lambda index: -worth[index])
+    first: PlateRead | None = None
+    tried = [index for index in ranked if not _writing(lines[index])] or ranked
+    for index in tried[:_TRIED]:
+        read, whole = _looked_at(picture, rows[index], lines[index])
+        if read.text is not None:
+            others = [(rows[each], lines[each]) for each in ranked if each != index]
+            return _doubted(read) if _rivalled(picture, read, rows[index], others) else read
+        first = first or read
+        if whole:
+            # The plate, most likely, and not to be read: something else is no answer.
             break
-        if all(_shared(plate, other) < _OVERLAP for other in kept):
-            kept.append(plate)
-    kept += [_wider(plate) for plate in kept if plate.width < _SHORT * plate.height]
-    height, width = grey.shape
-    if 1.4 * height <= width <= 8 * height and width <= 800:
-        kept.append(Plate(0, 0, width, height, 0.0))
-    return kept
+    return first or PlateRead(None, 0.0, None)
 
 
-def _wider(plate: Plate) -> Plate:
-    """With room for as many characters on either side as might have been missed."""
-    more = round(2.4 * plate.height)
-    # The box of a sloping row grows in height with its width.
-    rise = round(abs(plate.slope) * more)
-    return Plate(
-        plate.x - more,
-        plate.y - rise,
-        plate.width + 2 * more,
-        plate.height + 2 * rise,
-        0.5 * plate.score,
-        plate.slope,
-    )
+def _rivalled(
+    picture: Picture, read: PlateRead, row: Plate, others: Sequence[tuple[Plate, Characters]]
+) -> bool:
+    """That another text somewhere else is read as surely, and is not much smaller: which of the two
+    is meant nobody can say."""
+    if read.box is None:
+        return False
+    box = Plate(*read.box, 0.0)
+    for other, line in others:
+        reading = likeliest(line.chances)
+        if reading is None or reading.prior <= NO_FORMAT or reading.confidence < LEAST_CONFIDENCE:
+            continue
+        smaller = level_height(other) < _RIVAL * level_height(row)
+        if smaller or _writing(line) or shared(box, other) > 0:
+            continue
+        rival = _looked_at(picture, other, line)[0]
+        if rival.text not in (None, read.text):
+            return True
+    return False
 
 
-def _shared(one: Plate, other: Plate) -> float:
-    wide = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    high = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    if wide <= 0 or high <= 0:
-        return 0.0
-    return wide * high / min(one.width * one.height, other.width * other.height)
+def _looked_at(picture: Picture, row: Plate, line: Characters) -> tuple[PlateRead, bool]:
+    """A row with what belongs to it, and whether it may be a plate as a whole."""
+    seen = around(picture, row) if row.score > 0 else Around(row, False, None, False, False)
+    crops = [cut(picture, seen.row, *margin) for margin in MARGINS[0 if seen.grown else 1 :]]
+    read = recogniser().read(crops)
+    lines = read if seen.grown else [line, *read]
+    box = (seen.row.x, seen.row.y, seen.row.width, seen.row.height)
+    votes = [likeliest(each.chances) for each in lines]
+    if 2 * sum(map(_writing, lines)) > len(lines):
+        return _doubted(_voted(votes, box)), False
+    if seen.stacked:
+        return _doubted(_voted(votes, box)), True
+    if seen.second is None:
+        return _voted(votes, box), any(map(_whole, votes))
+    other = seen.second
+    more = recogniser().read([cut(picture, other, *margin) for margin in MARGINS])
+    both = [
+        likeliest(np.concatenate([two.chances, one.chances][:: 1 if seen.above else -1]))
+        for one, two in zip(lines, more, strict=True)
+    ]
+    if not any(len(each.chances) for each in more):
+        return _voted(votes, box), True
+    left, top = min(row.x, other.x), min(row.y, other.y)
+    right = max(row.x + row.width, other.x + other.width)
+    bottom = max(row.y + row.height, other.y + other.height)
+    joined = _voted(both, (left, top, right - left, bottom - top))
+    if any(each is not None and each.prior > NO_FORMAT for each in both):
+        return joined, True
+    if any(each is not None and _whole(each) and len(each.text) >= _ALONE for each in votes):
+        return _voted(votes, box), True  # what stands above or below is something else
+    # Two lines that are no plate together: neither is one alone.
+    return _doubted(joined), False
 
 
-def _cut(picture: Picture, row: Plate, sides: float, above: float) -> Picture:
-    """The row made level by a shear, which keeps upright strokes upright."""
-    width, height = row.width, row.height
-    level = height - abs(row.slope) * width
-    if level < 0.4 * height:
-        level = 0.4 * height
-    left, right = row.x - sides * height, row.x + width + sides * height
-    middle = row.y + height / 2
-    half = level / 2 * (1 + 2 * above)
-    wide, high = max(8, round(right - left)), max(8, round(2 * half))
-    shear = np.array(
-        [[1, 0, left], [row.slope, 1, middle - half - row.slope * (right - left) / 2]],
-        np.float64,
-    )
-    cut: Any = cv2.warpAffine(
-        picture,
-        shear,
-        (wide, high),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return cast(Picture, cut)
+def _writing(line: Characters) -> bool:
+    """Of a sign or a badge: words, or small letters. Digits alone may be a line of two."""
+    reading = likeliest(line.chances)
+    if reading is None or reading.text.isdigit():
+        return False
+    return line.small >= _SMALL or is_word(reading)
 
 
-def _reading(line: Characters) -> Reading | None:
-    return likeliest(line.chances)
+def _whole(reading: Reading | None) -> bool:
+    """That it may be a plate's text: no word of a street, no piece of something."""
+    if reading is None or is_word(reading):
+        return False
+    return reading.prior > NO_FORMAT or len(reading.text) > _FRAGMENT
+
+
+def _doubted(read: PlateRead) -> PlateRead:
+    """What was seen, without an answer."""
+    confidence = round(_WORD * read.confidence, 3)
+    return PlateRead(None, confidence, read.box, read.characters, read.seen)
 
 
 def _worth(line: Characters, row: Plate) -> float:
     """How much a row looks and reads like a plate."""
-    reading = _reading(line)
+    reading = likeliest(line.chances)
     if reading is None:
         return -1.0 + row.score
-    known = 0.0 if reading.prior <= NO_FORMAT else 1.0
+    if is_word(reading):
+        return -0.5 + row.score
+    known = 0.0 if reading.prior <= NO_FORMAT else 1.0 + 0.1 * reading.prior
     return reading.confidence + known + 0.5 * row.score - 0.3 * line.strange
 
 
@@ -268,8 +298,12 @@ def _voted(votes: list[Reading | None], box: tuple[int, int, int, int]) -> Plate
     most = max(said, key=lambda vote: vote.confidence)
     agreement = len(said) / len(votes)
     confidence = round(most.confidence * (0.4 + 0.6 * agreement), 3)
-    if most.prior <= NO_FORMAT:
+    if is_word(most):
+        confidence = round(_WORD * confidence, 3)
+    elif NO_FORMAT < most.prior <= _SELDOM:
+        confidence = round(_RARE * confidence, 3)
+    elif most.prior <= NO_FORMAT:
         # Nothing but the recogniser speaks for it; a part of a plate looks like that as well.
-        confidence = round((0.7 if len(text) > _FRAGMENT else 0.5) * confidence, 3)
+        confidence = round((_UNKNOWN if len(text) > _FRAGMENT else 0.5) * confidence, 3)
     read = text if confidence >= LEAST_CONFIDENCE else None
     return PlateRead(read, confidence, box, most.characters, text)

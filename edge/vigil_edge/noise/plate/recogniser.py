@@ -8,6 +8,7 @@ the blank of CTC, and whatever else there is.
 from __future__ import annotations
 
 import importlib.util
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,9 @@ _LEAST_WIDTH: Final = 96
 _MOST_WIDTH: Final = 320
 _MODEL: Final = "models/PP-OCRv6_rec_small.onnx"
 _BLANK, _SEPARATOR, _OTHER = 36, 37, 38
+_UNLIKE: Final = frozenset("abdefghijmnqrty")
+"""Small letters of another shape than the capital."""
+_SEEN: Final = 0.5
 _SEPARATORS: Final = "-·.•– :_~—"
 
 
@@ -37,6 +41,8 @@ class Characters:
     chances: npt.NDArray[np.float64]
     strange: int
     """Characters that belong on no plate."""
+    small: int = 0
+    """Letters that are seen to be small ones, as in ordinary writing and on no plate."""
 
 
 class Recogniser:
@@ -59,6 +65,7 @@ class Recogniser:
         self._input = self._session.get_inputs()[0].name
         words = self._session.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._merged = _merging(words, int(self._session.get_outputs()[0].shape[2]))
+        self._small = [each for each, word in enumerate(words, start=1) if word in _UNLIKE]
 
     def read(self, lines: list[Picture]) -> list[Characters]:
         """Each picture shows one line of characters, left to right.
@@ -77,19 +84,21 @@ class Recogniser:
         for target in range(39):
             merged[:, target] = steps[:, self._merged[target]].sum(axis=1)
         chances: list[npt.NDArray[np.float64]] = []
-        strange, before = 0, _BLANK
-        for row in merged:
+        lower = steps[:, self._small].sum(axis=1) > _SEEN
+        strange, small, before = 0, 0, _BLANK
+        for row, is_small in zip(merged, lower, strict=True):
             label = int(row.argmax())
             if label < _BLANK:
                 if label == before:
                     chances[-1] = np.maximum(chances[-1], row[:36])
                 else:
                     chances.append(row[:36])
+                    small += bool(is_small)
             elif label == _OTHER and before != _OTHER:
                 strange += 1
             before = label
         found = np.stack(chances) if chances else np.empty((0, 36))
-        return Characters(found / np.maximum(found.sum(axis=1, keepdims=True), 1.0), strange)
+        return Characters(found / np.maximum(found.sum(axis=1, keepdims=True), 1.0), strange, small)
 
 
 @lru_cache(maxsize=1)
@@ -124,7 +133,8 @@ def _merging(words: list[str], classes: int) -> list[npt.NDArray[np.int64]]:
     target = np.full(classes, _OTHER)
     target[0] = _BLANK
     for index, word in enumerate([*words, " "][: classes - 1], start=1):
-        letter = word.upper()
+        # Ä, Ö and Ü of German plates count as A, O and U: registers and labels differ in them.
+        letter = unicodedata.normalize("NFD", word.upper())[:1] if len(word) == 1 else word
         if len(letter) == 1 and letter in ALPHABET:
             target[index] = ALPHABET.index(letter)
         elif word and word in _SEPARATORS:
