@@ -1,14 +1,14 @@
 """all: SQLite never gives the number of a row that was removed to another
 
-Revision: 0083, after 0082
+Revision: 0084, after 0083
 """
 
 from alembic import op
 
 from vigil_cloud.database.migrations.numbering import never_again
 
-revision = '0083'
-down_revision = '0082'
+revision = '0084'
+down_revision = '0083'
 branch_labels = None
 depends_on = None
 
