@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+from vigil_edge.configuration import variables
 from vigil_edge.configuration.desired import keep, recall
 from vigil_edge.configuration.gateway_file import Config, ConfigError, load, summary
 from vigil_edge.configuration.lock import holder
@@ -160,12 +161,13 @@ def _config_reset(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from vigil_edge.agent import Given  # none of these is needed by `check` and the file tools
-    from vigil_edge.log import configure
+    from vigil_edge.log import configure, tell_unread
     from vigil_edge.process import run
 
     config = load(args.config, args.domains)
     own = config.gateway
     configure(args.log_format or own.log_format, args.log_level or own.log_level)
+    tell_unread()
     try:
         return run(Given(args.config, config, args.domains))
     except OSError as error:
@@ -196,6 +198,8 @@ def _check(args: argparse.Namespace) -> int:
     config: Config = load(args.config, args.domains, checking=True)
     for line in summary(config):
         print(json.dumps(line, ensure_ascii=False))
+    for slip in variables.unread():
+        print(f"vigil-edge: {one_line(slip)}", file=sys.stderr)
     return 0
 
 

@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from vigil_edge.configuration import variables
+
 
 def configure(log_format: str | None, level: str) -> None:
     """Once, at the entrance. ``log_format`` is ``json``, ``console`` or ``None`` (by terminal)."""
@@ -29,3 +31,9 @@ def configure(log_format: str | None, level: str) -> None:
     )
     # Libraries log through the standard module; only their warnings matter to an operator.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+
+
+def tell_unread() -> None:
+    """What stands in the environment as if it were a setting."""
+    for slip in variables.unread():
+        structlog.get_logger("agent").warning("variable-unknown", reason=slip)

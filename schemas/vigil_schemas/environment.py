@@ -3,17 +3,37 @@
 The cloud and the simulated city read the same seed file; its secrets stand in neither. A secret
 may also be a file of its own, named as its variable in small letters, in ``$VIGIL_SECRETS_DIR``
 (a container's ``/run/secrets``) or where systemd puts credentials (``$CREDENTIALS_DIRECTORY``).
+
+A name of ours that nobody reads is told with the nearest that is read: a slip in one is else the
+default in silence.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from vigil_schemas.errors import VigilError
+
+PREFIX: Final = "VIGIL_"
+_OF_PROGRAMS: Final = """
+    SECRETS_DIR NEW_SECRET_KEY HEALTH_URL SIM_BLE SERVERS
+    CITY_PASSWORD CITY_TOKEN CITY_BROKER_PASSWORD
+"""
+"""Of commands, images, the composed city and the simulated one."""
+_OF_TESTS: Final = """
+    API FULL REQUIRE PEER_PYTHON SCREENSHOTS SEED TEST_BEGAN TEST_SPEED WATCHED_S
+    ANSWERS ARRESTS BENCH_ROUNDS BENCH_RUNS BENCH_SECONDS BRIDGES BURNT CLASSIFY_SEED COOKING
+    FIRES FLOODS FOOTPRINTS_STORES FOOTPRINTS_VISITS GEOLIFE_MOMENTS GEOLIFE_SEED HALLS HALL_SEED
+    HOMES PLATES ROUNDS SEARCH_SEED STEAM TRACE_NUMBER TRACE_SEED WANDERERS WEEK_SCALE
+"""
+"""Of tests and benches, whose processes inherit them."""
+OTHERS: Final = frozenset(f"{PREFIX}{name}" for name in (_OF_PROGRAMS + _OF_TESTS).split())
+"""Names of ours that are read and are no setting."""
 
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -68,6 +88,27 @@ def with_secrets(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
                 except (OSError, UnicodeDecodeError) as error:
                     raise SecretsUnreadable(file, str(error)) from error
     return found | dict(environment)
+
+
+def unread(
+    environment: Mapping[str, str], is_read: Callable[[str], bool], names: Iterable[str]
+) -> dict[str, str | None]:
+    """Variables and secrets' files of our prefix that nobody reads, each with the nearest of
+    ``names``, where one is near. ``is_read`` is asked with capitals: case does not count.
+
+    Raises ``SecretsUnreadable``.
+    """
+    found = [*environment]
+    for folder in secret_folders(environment):
+        found.extend(file.name for file in folder.iterdir() if file.is_file())
+    known = [*names]
+    return {
+        name: next(iter(get_close_matches(name.upper(), known, 1, 0.8)), None)
+        for name in sorted(set(found))
+        if name.upper().startswith(PREFIX)
+        and name.upper() not in OTHERS
+        and not is_read(name.upper())
+    }
 
 
 def filled(value: Any, environment: Mapping[str, str], where: str = "") -> Any:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from vigil_cloud import config
+from vigil_cloud import config, variables
 from vigil_cloud.commands import init_units
 from vigil_cloud.commands.opening import OPERATOR, PACKAGED, Commands, add_command
 from vigil_schemas.errors import VigilError
@@ -60,6 +60,7 @@ def add(commands: Commands, _common: argparse.ArgumentParser) -> None:
 
 def _init(options: argparse.Namespace) -> int:
     ask = _asking(options)
+    _tell_slips()
     file: Path = options.config
     if file == DEFAULT and PACKAGED.exists() and not file.exists():
         raise config.ConfigurationError(
@@ -140,6 +141,11 @@ def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryFile(dir=folder):
         pass  # it can be written to
+
+
+def _tell_slips() -> None:
+    for slip in variables.unread():
+        _say(f"{slip}.")
 
 
 def _tell_unused(options: argparse.Namespace, settings: Settings, *, made: bool) -> None:

@@ -9,13 +9,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from vigil_cloud import config
+import structlog
+
+from vigil_cloud import config, variables
 from vigil_cloud.config import Settings
 from vigil_cloud.log import set_up_logging
 
 if TYPE_CHECKING:
     from vigil_cloud.services import Services
 
+_log = structlog.get_logger(__name__)
 PACKAGED: Final = Path("/etc/vigil-cloud")
 """Where Debian's package keeps settings and key, which its services read."""
 
@@ -51,16 +54,23 @@ def add_subject(commands: Commands, name: str, text: str) -> Commands:
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
-    """The settings, read once, with logging set up. Raises ``ConfigurationError``."""
+    """The settings, read once, with logging set up; what nobody reads is told.
+
+    Raises ``ConfigurationError`` and ``SecretsUnreadable``.
+    """
+    slips = variables.unread()
     try:
         settings = config.load(options.config)
     except config.ConfigurationError as error:
+        error = config.ConfigurationError("; ".join([str(error), *slips]))
         if PACKAGED.is_dir() and "VIGIL_SECRETS_DIR" not in os.environ:
             raise config.ConfigurationError(
                 f"{error}. This machine's cloud, of the package, is asked by `vigil-cloud-admin`"
             ) from None
-        raise
+        raise error from None
     set_up_logging(settings.log_level, settings.log_format)
+    for slip in slips:
+        _log.warning("variable-unknown", reason=slip)
     return settings
 
 

@@ -1,0 +1,27 @@
+"""Variables of the environment that look like settings: the agent's stand in its file alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from vigil_edge.configuration.sections import Head
+from vigil_schemas import environment
+
+
+def unread(variables: Mapping[str, str] = os.environ) -> list[str]:
+    """A sentence for each variable of ours that the agent does not read, with the key that is
+    meant, where one is near. Raises ``SecretsUnreadable``."""
+    keys = {
+        f"{environment.PREFIX}{key.upper()}": f"[{section}] {key}"
+        for section, field in reversed(Head.model_fields.items())
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        for key in field.annotation.model_fields
+    }
+    return [
+        f"{name} is not read: settings stand in the file"
+        + (f"; is {keys[near]} meant?" if near else "")
+        for name, near in environment.unread(variables, lambda _: False, keys).items()
+    ]
