@@ -24,7 +24,7 @@ from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity.roles import Role
-from vigil_cloud.identity.service import set_gateway_token
+from vigil_cloud.identity.service import find_account, set_gateway_token
 from vigil_cloud.ingest.intakes import Ingest
 from vigil_cloud.ingest.models import Watermark
 from vigil_cloud.ingest.subscriber import BrokerAddress
@@ -72,7 +72,10 @@ class Cloud:
     def __init__(self, folder: Path, broker: str, **settings: Any) -> None:
         self.broker = broker
         self.city = PresentCity(folder, **settings)
-        self.city.account("maintainer", Role.MAINTAINER)
+        with self.city.services.sessions() as session:
+            restored = find_account(session, "maintainer") is not None
+        if not restored:
+            self.city.account("maintainer", Role.MAINTAINER)
         self.ingest = self._started()
         self.url = self.city.serve()
 

@@ -80,6 +80,7 @@ DOMAIN: Final = CloudDomain(
     tag_seen=tagged.seen,
     owns_tag=tagged.is_of_a_site,
     handlers=(AedHandler(),),
+    files=(live.STREETS,),
     jobs=_jobs,
     ends_soon=(certificates_end,),
     imports=("/aed/sites/import", "/aed/patrol-photos"),

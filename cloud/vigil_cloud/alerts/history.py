@@ -12,6 +12,8 @@ from vigil_cloud.alerts.sealing import seal_text
 
 MOVED: Final = "moved"
 """Its device was listed in another home: what stands before this line is the former home's."""
+RESTORED: Final = "restored"
+"""It stood in the backup that this city was restored from; the comment says of when that is."""
 MOST: Final = 1000
 """Characters of one line."""
 WRITTEN: Final = (

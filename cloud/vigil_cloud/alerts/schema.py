@@ -96,6 +96,7 @@ class AlertAction(Answer):
         "burns",
         "device-shelved",
         "device-unshelved",
+        "restored",
     ]
     comment: str
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
+import structlog
 from sqlalchemy import Connection
 
-from vigil_cloud.backup import archive, tables
+from vigil_cloud.backup import archive, files, tables
 from vigil_cloud.backup.archive import Manifest, Writer
 from vigil_cloud.capacity.disk import Level
 from vigil_cloud.database.engine import writing
@@ -26,12 +26,10 @@ from vigil_cloud.objects.port import ObjectMissing
 from vigil_cloud.services import Services
 from vigil_schemas.types import isoformat_utc
 
-TABLES, READINGS, OBJECTS, FILES = "tables", "readings.jsonl", "objects", "files"
+TABLES, READINGS, OBJECTS = "tables", "readings.jsonl", "objects"
+_log = structlog.get_logger(__name__)
 Told = Callable[[str], None]
 """Takes a line about how far it is."""
-_SKIPPED_ENDINGS: Final = (".sqlite3", ".sqlite3-wal", ".sqlite3-shm", ".log", ".part", ".zip")
-"""Files of ``data_dir`` that are databases, which are copied as tables and readings, logs, or
-earlier backups: each would hold all that were made before it, and people who were erased."""
 
 
 def make(services: Services, path: Path, *, by: str, told: Told = lambda _: None) -> Manifest:
@@ -47,7 +45,10 @@ def make(services: Services, path: Path, *, by: str, told: Told = lambda _: None
             audit.append(session, at=now, account=by, action="backup.made", subject=path.name)
         rows = _tables(services, writer, told)
         objects, missing = _objects(services, writer, told)
-        _files(services.settings.data_dir, writer)
+        for name, path in files.kept(services.settings).items():
+            writer.add(f"{files.FILES}/{name}", files.chunks(path))
+        if left_out := files.left_out(services.settings):
+            _log.warning("backup-leaves-out", files=left_out)
         readings = _readings(services, writer, told)
         return writer.finish(
             Manifest(
@@ -104,15 +105,6 @@ def _objects(services: Services, writer: Writer, told: Told) -> tuple[int, list[
             told(f"{count} objects")
     told(f"{count} objects")
     return count, missing
-
-
-def _files(data_dir: Path, writer: Writer) -> None:
-    """What domains keep beside the databases: streets, keys."""
-    if not data_dir.is_dir():
-        return
-    for path in sorted(data_dir.iterdir()):
-        if path.is_file() and not path.name.endswith(_SKIPPED_ENDINGS):
-            writer.add(f"{FILES}/{path.name}", [path.read_bytes()])
 
 
 def _readings(services: Services, writer: Writer, told: Told) -> int:

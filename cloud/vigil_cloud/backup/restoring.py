@@ -14,25 +14,41 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, delete, func, inspect, select, text
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    delete,
+    func,
+    insert,
+    inspect,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.orm import Session
 
-from vigil_cloud.backup import archive, tables
+from vigil_cloud.alerts.history import RESTORED
+from vigil_cloud.alerts.models import AlertHistory, AlertRow
+from vigil_cloud.backup import archive, files, tables
 from vigil_cloud.backup.archive import Manifest, Reader
 from vigil_cloud.backup.errors import BackupDamaged, BackupNewer, RestoreNotEmpty
-from vigil_cloud.backup.making import FILES, OBJECTS, READINGS, TABLES, Told
+from vigil_cloud.backup.making import OBJECTS, READINGS, TABLES, Told
 from vigil_cloud.certificates import issued
 from vigil_cloud.certificates.models import AuthorityRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.database.migrate import FOLDER, current, upgrade, without_cascades
 from vigil_cloud.database.models import ClockMark
+from vigil_cloud.domain.registry import domains
 from vigil_cloud.identity import audit, persons, secret_key
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import AccountSession, SecretKeyMark
+from vigil_cloud.jobs.models import JobRow
 from vigil_cloud.services import Services
 from vigil_cloud.timeseries.port import Point, Series, TimeSeriesRejected
 
@@ -40,6 +56,8 @@ _log = structlog.get_logger(__name__)
 
 IN_USE: Final = ("accounts", "gateways", "devices", "alerts", "persons", "audit_log")
 """A database in which one of these has a row is somebody's."""
+_WORKED: Final = timedelta(seconds=30)
+"""Some job of a running city ends every ten seconds."""
 
 
 def verify(path: Path) -> Manifest:
@@ -59,15 +77,19 @@ def restore(services: Services, path: Path, *, by: str, told: Told = lambda _: N
         _require_key(services, reader)
         _require_same_objects(services, reader)
         _require_same_readings(services, reader)
-        _put_readings(services, reader, told)
-        _put_objects(services, reader, told)
-        _put_files(services.settings.data_dir, reader)
+        files.require_same(services.settings, reader)
+        with files.workplace(services.settings.data_dir) as workplace:
+            _put_readings(services, reader, told)
+            _put_objects(services, reader, workplace, told)
+            if left_out := files.put(services.settings, reader, workplace):
+                _log.warning("restore-leaves-out", files=left_out)
         if current(services.engine) is None:
             upgrade(services.engine, reader.manifest.revision)
         _put_tables(services, reader, told)
     upgrade(services.engine)
     persons.give_own_keys(services)
     with writing(services.sessions) as session:
+        _note_what_stands(session, reader.manifest, services.now())
         audit.append(
             session,
             at=services.now(),
@@ -77,6 +99,21 @@ def restore(services: Services, path: Path, *, by: str, told: Told = lambda _: N
             detail={"made": reader.manifest.made},
         )
     return reader.manifest
+
+
+def _note_what_stands(session: Session, manifest: Manifest, now: datetime) -> None:
+    """In the history of each alert that its device would end: an end that came after the backup is
+    told by nobody. None is closed for it."""
+    at, word = literal(now, AlertHistory.at.type), literal(RESTORED)
+    standing = select(AlertRow.id, at, word, literal(manifest.made)).where(
+        AlertRow.active,
+        AlertRow.momentary.is_(False),
+        AlertRow.domain.in_([one.name for one in domains()]),
+    )
+    columns = ["alert_id", "at", "action", "comment"]
+    found = session.execute(insert(AlertHistory).from_select(columns, standing))
+    if count := cast("CursorResult[Any]", found).rowcount:
+        _log.warning("restored-alerts-stand", alerts=count, made=manifest.made)
 
 
 @contextmanager
@@ -104,6 +141,7 @@ def _require_empty(services: Services, reader: Reader) -> None:
         return
     with services.engine.connect() as connection:
         _require_no_rows(connection)
+        _require_nobody(connection, services.now())
     if found != wanted:
         raise RestoreNotEmpty(f"the database has tables of revision {found}, the backup {wanted}")
 
@@ -115,6 +153,25 @@ def _require_no_rows(connection: Connection) -> None:
             continue
         if connection.scalar(select(func.count()).select_from(table)):
             raise RestoreNotEmpty(f"the database is in use: table {table.name} has rows")
+
+
+def _require_nobody(connection: Connection, now: datetime) -> None:
+    """No process of the city works on it, one in which nobody has an account yet: what it knows by
+    heart would be another city's."""
+    found, table = inspect(connection), JobRow.__tablename__
+    columns = found.get_columns(table) if found.has_table(table) else []
+    if JobRow.finished.key not in {one["name"] for one in columns}:  # an older version's
+        return
+    last = connection.execute(
+        select(JobRow.name, JobRow.finished)
+        .where(JobRow.finished > now - _WORKED)
+        .order_by(JobRow.finished.desc())
+    ).first()
+    if last is not None:
+        raise RestoreNotEmpty(
+            f"a process of the city works on this database (its job {last.name} ended at"
+            f" {last.finished:%H:%M:%S} UTC): stop it, and try again {_WORKED.seconds} s later"
+        )
 
 
 def _require_same_objects(services: Services, reader: Reader) -> None:
@@ -181,24 +238,14 @@ def _put_readings(services: Services, reader: Reader, told: Told) -> None:
         _log.warning("readings-not-restored", readings=refused, of=count)
 
 
-def _put_objects(services: Services, reader: Reader, told: Told) -> None:
-    services.settings.data_dir.mkdir(parents=True, exist_ok=True)
+def _put_objects(services: Services, reader: Reader, workplace: Path, told: Told) -> None:
     for count, name in enumerate(reader.names(OBJECTS), 1):
-        with tempfile.NamedTemporaryFile(dir=services.settings.data_dir) as file:
+        with tempfile.NamedTemporaryFile(dir=workplace) as file:
             for chunk in reader.chunks(f"{OBJECTS}/{name}"):
                 file.write(chunk)
             file.flush()
             services.objects.put(name, Path(file.name))
         told(f"{count} of {reader.manifest.objects} objects")
-
-
-def _put_files(data_dir: Path, reader: Reader) -> None:
-    for name in reader.names(FILES):
-        if Path(name).name != name or name.startswith("."):
-            raise BackupDamaged(f"{FILES}/{name}: a name that leaves its folder")
-        path = data_dir / name
-        path.touch(mode=0o600)
-        path.write_bytes(b"".join(reader.chunks(f"{FILES}/{name}")))
 
 
 def _put_tables(services: Services, reader: Reader, told: Told) -> None:

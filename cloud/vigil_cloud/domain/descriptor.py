@@ -178,6 +178,8 @@ class Described:
     """What it keeps of persons: renamed and erased through these."""
     expiring: tuple[Expiring, ...] = ()
     """What of its own tables is removed for its age."""
+    files: tuple[str, ...] = ()
+    """Of the data folder, what an operator puts there for it: part of every backup."""
     series_days: float | None = None
     """So long its readings are kept where the operator says nothing; ``None``: for good."""
     private: tuple[str, ...] = ()

@@ -104,6 +104,10 @@ def test_everything_comes_back_on_either_kind_of_database(
     manifest = restoring.restore(empty, backup, by="operator")
 
     after = rows_of(empty.engine)
+    standing = {row["id"] for row in before["alerts"] if row["active"] and not row["momentary"]}
+    noted = [row for row in after.pop("alert_history") if row["action"] == "restored"]
+    assert {row["alert_id"] for row in noted} == standing
+    assert len(before.pop("alert_history")) > 0
     assert {name for name in before if before[name] != after[name]} == {
         name for name in (*NOT_BACK, *WRITTEN_BY_IT) if before[name] or name in WRITTEN_BY_IT
     }

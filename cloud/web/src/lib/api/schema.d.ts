@@ -5740,7 +5740,7 @@ export interface components {
              * Action
              * @enum {string}
              */
-            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "moved" | "accepted" | "declined" | "released" | "false-alarm" | "burns" | "device-shelved" | "device-unshelved";
+            action: "raised" | "cleared" | "acknowledged" | "confirmed" | "shelved" | "unshelved" | "out-of-service" | "in-service" | "evidence-stored" | "escalated" | "worsened" | "amended" | "told-again" | "moved" | "accepted" | "declined" | "released" | "false-alarm" | "burns" | "device-shelved" | "device-unshelved" | "restored";
             /** At */
             at: string;
             /** Comment */

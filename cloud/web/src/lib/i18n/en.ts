@@ -399,6 +399,7 @@ export const en = {
   "alert.action.burns": "Said that it burns",
   "alert.action.device-shelved": "Its device is put aside",
   "alert.action.device-unshelved": "Its device calls again",
+  "alert.action.restored": "Stood in a backup; whether it ended since is not known",
   "delivery.reason.device-shelved": "Waits until the device is no longer shelved",
   "delivery.reason.device-out-of-service": "Waits until the device is back in service",
   "reply.title": "Answers",

@@ -392,6 +392,7 @@ export const zhTW: Record<Key, string> = {
   "alert.action.burns": "回報失火",
   "alert.action.device-shelved": "裝置已暫緩或停用",
   "alert.action.device-unshelved": "裝置恢復通報",
+  "alert.action.restored": "備份時仍未解除，之後是否結束不明",
   "delivery.reason.device-shelved": "等待裝置暫緩結束",
   "delivery.reason.device-out-of-service": "等待裝置恢復使用",
   "reply.title": "回覆",
