@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.orm import Session
 
+from vigil_cloud import typed_codes
 from vigil_cloud.api_errors import ApiError, NotFound
 from vigil_cloud.checkin import rotating
 from vigil_cloud.checkin.enrolment import take_tag
@@ -33,13 +34,12 @@ from vigil_cloud.domain.registry import tag_owner
 from vigil_cloud.identity import audit, kept_keys, persons
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.persons import BadEnrolment
+from vigil_cloud.typed_codes import LETTERS
 from vigil_schemas.checkin import DOMAIN, CarriedId
 
 End = Literal["lost", "returned"]
 BEACONS: Final = ("ibeacon:", "eddystone-uid:", "altbeacon:")
 """What a person wears; a sticker is on a thing."""
-LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Of codes: Crockford's, without the letters that look like others."""
 CODE_CHARACTERS: Final = 10
 """50 random bits: with a handful of tries in five minutes nobody guesses one."""
 LONGEST: Final = 300
@@ -47,9 +47,6 @@ MOST_REPRINTED: Final = 500
 """Codes of one sheet."""
 MOST_CARRIED: Final = 5
 """Amulets of one person that their family registers."""
-_BETWEEN: Final = re.compile(r"[\s\u2010-\u2015\u2212-]")
-"""Spaces and dashes between the groups, as keyboards and phones write them."""
-_LOOKS_LIKE: Final = str.maketrans("OIL", "011")
 _TAG: Final[TypeAdapter[str]] = TypeAdapter(CarriedId)
 _CODE: Final = "amulet code v1"
 _HANDLE: Final = "amulet handle v1"
@@ -101,7 +98,6 @@ def read(typed: str) -> str:
     Raises ``BadAmulet``."""
     if len(typed) > LONGEST:
         raise BadAmulet
-    # A Chinese input method writes letters, digits and dashes in full width.
     text = unicodedata.normalize("NFKC", typed).strip()
     as_id = text.lower()
     if as_id.startswith("ibeacon:"):
@@ -112,7 +108,7 @@ def read(typed: str) -> str:
         except ValidationError as error:
             raise BadAmulet from error
     last = re.split(r"[#/=]", text)[-1]
-    code = _BETWEEN.sub("", last).upper().translate(_LOOKS_LIKE)
+    code = typed_codes.plain(last)
     if len(code) != CODE_CHARACTERS or not set(code) <= set(LETTERS):
         raise BadAmulet
     return code

@@ -6,9 +6,7 @@ counted per network before anything is looked at (``identity.attempts``).
 
 from __future__ import annotations
 
-import re
 import secrets
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +14,7 @@ from typing import Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from vigil_cloud import typed_codes
 from vigil_cloud.broker_rules import CLOUD
 from vigil_cloud.certificates import issued
 from vigil_cloud.database.clock import ages_hold
@@ -26,17 +25,14 @@ from vigil_cloud.enrolment.models import EnrolmentCode
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import GatewayToken
+from vigil_cloud.typed_codes import LETTERS
 
-LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Crockford's: without the letters that look like others."""
 CHARACTERS: Final = 12
 GROUP: Final = 4
 LASTS: Final = timedelta(hours=1)
 LONGEST: Final = timedelta(days=7)
 REMEMBERED: Final = timedelta(days=7)
 """So long after its end it is still told that a code expired or was used, and by when."""
-_BETWEEN: Final = re.compile(r"[\s\u2010-\u2015\u2212-]")
-_LOOKS_LIKE: Final = str.maketrans("OIL", "011")
 _PURPOSE: Final = "enrolment code v1"
 
 
@@ -129,9 +125,7 @@ def waiting(session: Session, now: datetime) -> dict[str, datetime]:
 
 def find(session: Session, cipher: Cipher, typed: str, *, lock: bool = False) -> EnrolmentCode:
     """The row of a code as somebody typed it. Raises ``EnrolmentCodeUnknown``."""
-    # A Chinese input method writes letters, digits and dashes in full width.
-    text = unicodedata.normalize("NFKC", typed[:100])
-    plain = _BETWEEN.sub("", text).upper().translate(_LOOKS_LIKE)
+    plain = typed_codes.plain(typed[:100])
     if len(plain) != CHARACTERS or not set(plain) <= set(LETTERS):
         raise EnrolmentCodeUnknown
     query = select(EnrolmentCode).where(EnrolmentCode.code_hash == _hashed(cipher, plain))

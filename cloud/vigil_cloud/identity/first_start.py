@@ -26,9 +26,9 @@ from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import add_account
 from vigil_cloud.identity.sessions import same_secret
 from vigil_cloud.services import Services
+from vigil_cloud.typed_codes import LETTERS, plain
 
 CHARACTERS: Final = 16
-LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 ROLES: Final = (Role.ADMINISTRATOR, Role.MAINTAINER)
 _PURPOSE: Final = "setup code v1"
 _log = structlog.get_logger(__name__)
@@ -113,8 +113,7 @@ def _require(session: Session, cipher: Cipher, typed: str) -> None:
     kept = session.scalar(select(SetupCode.code_hash).with_for_update())
     if not is_open(session):
         raise SetupClosed
-    plain = "".join(typed.upper().split()).replace("-", "")
-    if kept is None or not same_secret(kept, _hashed(cipher, plain)):
+    if kept is None or not same_secret(kept, _hashed(cipher, plain(typed))):
         raise SetupCodeWrong
 
 

@@ -46,6 +46,14 @@ def test_the_first_account_is_an_administrators_and_signed_in(empty: City) -> No
         assert session.scalars(select(SetupCode)).all() == []
 
 
+@pytest.mark.parametrize("between", [" ", "－", "–", ""])
+def test_a_code_is_taken_as_people_type_it(empty: City, between: str) -> None:
+    """In full width, as a Chinese input method writes it, and O for 0."""
+    code = offered(empty).replace("-", between).replace("0", "o").replace("1", "l")
+    wide = {ord(one): ord(one) + 0xFEE0 for one in code if "!" <= one <= "~"}
+    assert set_up(empty, code.translate(wide)).status_code == 201
+
+
 def test_a_second_one_is_refused_also_with_the_code(empty: City) -> None:
     code = offered(empty)
     assert set_up(empty, code).status_code == 201
