@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     false,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -245,16 +246,18 @@ def _merged(
     is fetched of the page: whoever looks after two hundred people has as many walks, and a
     statement that names forty columns in each takes longer to write than to answer."""
     names = ("priority", "raised", "id") if order == "urgent" else ("raised", "id")
-
-    def first(query: Select[Any]) -> Select[Any]:
-        columns = (query.selected_columns[name] for name in names)
-        return query.order_by(*(column.desc() for column in columns)).limit(limit)
-
-    if len(walks) == 1:
-        return first(select(*_SHOWN).where(*walks[0]))
     ordering = [getattr(AlertRow, name) for name in names]
-    pages = [select(first(select(*ordering).where(*walk)).subquery()) for walk in walks]
-    found = first(select(union_all(*pages).subquery())).subquery()
-    position = func.row_number().over(order_by=[found.c[name].desc() for name in names])
-    placed = select(found.c.id, position.label("position")).subquery()
-    return select(*_SHOWN, placed.c.position).join(placed, placed.c.id == AlertRow.id)
+    falling = [column.desc() for column in ordering]
+    if len(walks) == 1:
+        return select(*_SHOWN).where(*walks[0]).order_by(*falling).limit(limit)
+    # Columns by their names alone: to look them up in each walk costs as much as the walk's text.
+    named = [
+        literal_column(name, column.type) for name, column in zip(names, ordering, strict=True)
+    ]
+    walk = select(*ordering).order_by(*falling).limit(limit)
+    pages = [select(*named).select_from(walk.where(*conditions).subquery()) for conditions in walks]
+    found = union_all(*pages).subquery()
+    last = [found.c[name].desc() for name in names]
+    placed = select(found.c.id, func.row_number().over(order_by=last).label("position"))
+    page = placed.order_by(*last).limit(limit).subquery()
+    return select(*_SHOWN, page.c.position).join(page, page.c.id == AlertRow.id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from sqlalchemy import ColumnElement, and_, false, not_, or_
 
@@ -98,21 +98,35 @@ def may_see_personal(reader: Reader, alert: Placed) -> bool:
     return may(reader, Operation.SEE_PERSONAL, subject_of(alert))
 
 
+_UNLIMITED: Final = AlertRow.only_roles.is_(None)
+
+
 def scopes(reader: Reader, domain: Domain | None = None) -> list[ColumnElement[bool]]:
     """Conditions on ``AlertRow``: for each domain (and district) that a role opens, each person
     who consented, each case that discloses where somebody is and each household of the reader's.
     No alert fulfils two of them, and each is a walk along one index. Of one domain alone, if it
     is named."""
     found: list[ColumnElement[bool]] = []
+    by_consent: list[Domain] = []
+    consented = persons_opened(reader, Scope.ALERTS)
     for name, opened in all_opened():
         if domain is None or domain == name:
-            found += _of_domain(reader, name, opened)
+            consents = reader.has(*opened.consent_roles)
+            by_consent += [name] if consents else []
+            found += _of_domain(reader, name, opened, consented if consents else {})
+    if by_consent:  # a person is one walk, of whatever domains the consent opens
+        opens = and_(or_(*(AlertRow.domain == one for one in by_consent)), _UNLIMITED)
+        for person in sorted(consented):
+            found += [and_(about, opens) for about in _of_person(person, consented[person])]
     return found
 
 
-def _of_domain(reader: Reader, name: Domain, opened: Opened) -> Iterator[ColumnElement[bool]]:
+def _of_domain(
+    reader: Reader, name: Domain, opened: Opened, consented: Mapping[str, Opening]
+) -> Iterator[ColumnElement[bool]]:
+    """All but what ``consented`` opens."""
     here = and_(AlertRow.domain == name, _for_roles(reader, opened))
-    unlimited = and_(AlertRow.domain == name, AlertRow.only_roles.is_(None))
+    unlimited = and_(AlertRow.domain == name, _UNLIMITED)
     nobody = AlertRow.person_key.is_(None)
     personal = bool(opened.consent_roles or opened.case_roles)
     of_role = and_(here, nobody) if personal else here
@@ -128,10 +142,6 @@ def _of_domain(reader: Reader, name: Domain, opened: Opened) -> Iterator[ColumnE
         elsewhere = not_(AlertRow.district.in_(districts))
         beyond = (or_(AlertRow.district.is_(None), elsewhere),)
         households = households if districts else set()
-    consented = persons_opened(reader, Scope.ALERTS) if reader.has(*opened.consent_roles) else {}
-    for person in sorted(consented):
-        for about in _of_person(person, consented[person]):
-            yield and_(about, unlimited)
     for case in sorted(reader.disclosed) if reader.has(*opened.case_roles) else ():
         about = and_(AlertRow.person_key.is_not(None), _not_shown(consented))
         yield and_(AlertRow.case_id == case, about, unlimited)

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 
@@ -46,6 +47,10 @@ class Opening(NamedTuple):
     def reaches(self, moment: datetime) -> bool:
         """Whether what was then is open."""
         return self.since is None or moment >= self.since
+
+
+_WHOLE: Final = Opening(None)
+_SCOPES: Final = tuple(Scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +98,27 @@ def granted(
     person: str, scopes: Collection[Scope], footprint_from: datetime | None, given: datetime
 ) -> Granted:
     """What one consent opens, given at this moment."""
-    footprint = Scope.FOOTPRINT in scopes
-    begin = {Scope.FOOTPRINT: footprint_from, Scope.ALERTS: given}
-    if footprint:  # one that reaches only from a later day on closes no alert of until then
-        begin[Scope.ALERTS] = None if footprint_from is None else min(footprint_from, given)
-    return Granted(person, tuple((one, Opening(begin.get(one))) for one in Scope if one in scopes))
+    alerts: datetime | None = given
+    if Scope.FOOTPRINT in scopes:  # from a later day on, it closes no alert of until then
+        alerts = None if footprint_from is None else min(footprint_from, given)
+    since = {Scope.FOOTPRINT: Opening(footprint_from), Scope.ALERTS: Opening(alerts)}
+    return Granted(person, tuple((one, since.get(one, _WHOLE)) for one in _SCOPES if one in scopes))
 
 
 def together(consents: Iterable[Granted]) -> frozenset[Granted]:
     """By person: what any of the consents opens, from as early as any does."""
-    found: dict[str, dict[Scope, Opening]] = {}
+    found: dict[str, Granted] = {}
     for one in consents:
-        own = found.setdefault(one.person, {})
-        for scope, opening in one.openings:
-            before = own.get(scope)
-            own[scope] = opening if before is None else _earlier(before, opening)
-    return frozenset(
-        Granted(person, tuple((scope, own[scope]) for scope in Scope if scope in own))
-        for person, own in found.items()
-    )
+        before = found.get(one.person)
+        found[one.person] = one if before is None else _joined(before, one)
+    return frozenset(found.values())
+
+
+def _joined(one: Granted, other: Granted) -> Granted:
+    own = dict(one.openings)
+    for scope, opening in other.openings:
+        own[scope] = _earlier(own[scope], opening) if scope in own else opening
+    return Granted(one.person, tuple((scope, own[scope]) for scope in _SCOPES if scope in own))
 
 
 def _earlier(one: Opening, other: Opening) -> Opening:
@@ -120,8 +127,10 @@ def _earlier(one: Opening, other: Opening) -> Opening:
     return Opening(min(one.since, other.since))
 
 
+@lru_cache(maxsize=64)
 def read(written: str) -> frozenset[Scope]:
-    """The scopes of a row; a word that is none opens nothing."""
+    """The scopes of a row; a word that is none opens nothing. Every request reads those of all
+    consents of its account, and there are fifteen to read."""
     known = {scope.value: scope for scope in Scope}
     return frozenset(known[word] for word in written.split(",") if word in known)
 
