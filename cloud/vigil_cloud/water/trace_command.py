@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from vigil_cloud.spreadsheets import is_blank, surplus, twice
 from vigil_schemas.errors import VigilError
+from vigil_schemas.recordings.cells import SENTINELS
 from vigil_schemas.recordings.encodings import detect
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _read(path: Path, network: Channels) -> tuple[dict[str, Observed], tzinfo | 
             raise BadObservations([f"there is no column {', '.join(missing)}"])
         if again := twice(reader.fieldnames):
             raise BadObservations([f"a column is there twice: {', '.join(again)}"])
-        observed, zone, notes = _taken(reader, network)
+        observed, zone, notes = _taken(reader, network, delimiter)
     except csv.Error as error:  # a field without an end, for one
         raise BadObservations([f"line {reader.line_num + 1}: {error}"]) from error
     return observed, zone, told + notes
@@ -214,8 +215,8 @@ def _unpacked(path: Path) -> bytes:
 class _Rows:
     """Values by station and time, and what is odd about the rows."""
 
-    def __init__(self, network: Channels) -> None:
-        self._network = network
+    def __init__(self, network: Channels, delimiter: str) -> None:
+        self._network, self._decimal_comma = network, delimiter != ","
         self.of: dict[str, dict[float, float]] = defaultdict(dict)
         self.zones: set[tzinfo | None] = set()
         self.mistakes: list[str] = []
@@ -230,7 +231,7 @@ class _Rows:
             return
         try:
             at, zone, stated = _moment(row["time"] or "")
-            value = float(row["value"] or "nan")
+            value = self._number(row["value"] or "nan")
             station = self._network.point(row["station"] or "", "station").id
         except (ValueError, VigilError) as error:
             self.mistakes.append(f"line {line}: {error}")
@@ -238,7 +239,7 @@ class _Rows:
         self.zones.add(zone)
         self._unzoned += not stated
         self._zoned += stated
-        if not isfinite(value):
+        if not isfinite(value) or value in SENTINELS:
             self._blank += 1
             return
         if abs(value) > _HIGHEST:
@@ -248,6 +249,12 @@ class _Rows:
         self._before[station] = at
         self._twice += at in self.of[station]
         self.of[station][at] = value
+
+    def _number(self, text: str) -> float:
+        """Where cells are set apart by something else, a single comma is a decimal one."""
+        if self._decimal_comma and "." not in text and text.count(",") == 1:
+            text = text.replace(",", ".")
+        return float(text)
 
     def finish(self) -> list[str]:
         """What is odd, in words. Raises ``BadObservations``."""
@@ -282,13 +289,13 @@ class _Rows:
 
 
 def _taken(
-    given: Iterable[dict[str, str]], network: Channels
+    given: Iterable[dict[str, str]], network: Channels, delimiter: str
 ) -> tuple[dict[str, Observed], tzinfo | None, list[str]]:
     import numpy as np
 
     from vigil_cloud.water.station_curves import Observed
 
-    rows = _Rows(network)
+    rows = _Rows(network, delimiter)
     for line, row in enumerate(given, 2):
         rows.take(line, row)
         if len(rows.mistakes) >= _MOST_MISTAKES:

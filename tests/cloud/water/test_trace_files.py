@@ -63,10 +63,20 @@ def traced(
         (lambda text: text.encode("utf-16-le"), "read as utf-16-le"),
         (lambda text: gzip.compress(text.encode()), ""),
         (lambda text: text.replace(",", ";").encode(), ""),
+        (lambda text: text.replace(",", ";").replace(".", ",").encode(), ""),
         (lambda text: text.replace(",", "\t").replace("\n", "\r\n").encode(), ""),
         (lambda text: text.replace("time,station,value", "Time, Station ,VALUE").encode(), ""),
     ],
-    ids=["mark", "utf-16", "utf-16 without a mark", "packed", "semicolons", "tabs", "header"],
+    ids=[
+        "mark",
+        "utf-16",
+        "utf-16 without a mark",
+        "packed",
+        "semicolons",
+        "decimal commas",
+        "tabs",
+        "header",
+    ],
 )
 def test_observations_are_read_however_they_were_written(
     tmp_path: Path,
@@ -146,10 +156,11 @@ def test_what_no_water_holds_is_left_out_and_told(
     tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A recorder's mark of a missing value counts for no water, however many there are."""
-    marked = [*rows, *(f"{at},end,9.96921e36" for at in (5400.5, 5700.5))]
+    marked = [*rows, *(f"{at},end,9.96921e36" for at in (5400.5, 5700.5)), "15000.5,end,-9999"]
     code, out, err = traced(tmp_path, canal(), "\n".join(marked).encode(), capsys)
     assert (code, json.loads(out)["suspects"][0]["outfall"]) == (0, "mill")
     assert "2 rows of more than 1e+08 g/m³" in err
+    assert "1 rows without a value" in err
     code, out, err = traced(tmp_path, canal(), b"time,station,value\n0,end,-1e30\n", capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "no value in it: 1 are more than 1e+08" in err
