@@ -77,6 +77,19 @@ FORMATS: Final = (
     ("00A000", -2.5),
 )
 NO_FORMAT: Final = -3.0
+_SELDOM: Final = -2.0
+"""Prior from which down a format is a rare one."""
+_SHORT_PART: Final = 5
+
+
+def _parts() -> frozenset[str]:
+    """Rare formats that are what a usual one leaves when a character at an end is missed."""
+    usual = [form for form, prior in FORMATS if prior > _SELDOM]
+    left = {part for form in usual for part in (form[1:], form[:-1]) if len(part) > _SHORT_PART}
+    return frozenset(form for form, prior in FORMATS if prior <= _SELDOM and form in left)
+
+
+_PARTS: Final = _parts()
 _UNSEEN: Final = 1e-4
 SHORTEST, LONGEST = 4, 9
 _RUNS: Final = re.compile("[A-Z]+")
@@ -146,7 +159,8 @@ def likeliest(chances: npt.NDArray[np.float64]) -> Reading | None:
         within = np.where(allowed, seen, -np.inf)
         total = float(within.max(axis=1).sum()) + prior
         if total > score:
-            best, score, prior_of_best = within.argmax(axis=1), total, prior
+            best, score = within.argmax(axis=1), total
+            prior_of_best = NO_FORMAT if form in _PARTS else prior
     text = "".join(ALPHABET[index] for index in best)
     sure = _sure(chances, best)
     return Reading(text, sure, prior_of_best)

@@ -7,18 +7,22 @@ import numpy as np
 import pytest
 
 from plate_pictures.scene import REGIONS, shown
-from vigil_edge.noise.plate.formats import is_word, likeliest
+from vigil_edge.noise.plate.formats import NO_FORMAT, Reading, is_word, likeliest
 from vigil_edge.noise.plate.reader import read_plate
 from vigil_edge.noise.plate.recogniser import ALPHABET
 
 
-def said(text: str) -> bool:
+def reading(text: str) -> Reading:
     rows = np.zeros((len(text), 36))
     for row, letter in zip(rows, text, strict=True):
         row[ALPHABET.index(letter)] = 0.999
-    reading = likeliest(rows)
-    assert reading is not None
-    return is_word(reading)
+    likely = likeliest(rows)
+    assert likely is not None
+    return likely
+
+
+def said(text: str) -> bool:
+    return is_word(reading(text))
 
 
 def folded(text: str) -> str:
@@ -45,3 +49,8 @@ def test_words_of_a_street_are_no_plates(text: str) -> None:
 @pytest.mark.parametrize("text", ["ABC1234", "KAUY9653", "AA000AA", "0AAA000"])
 def test_a_plates_letters_are_no_word(text: str) -> None:
     assert not said(text)
+
+
+@pytest.mark.parametrize("text", ["W02FJK", "A123BC", "AB123C"])
+def test_what_a_usual_plate_leaves_when_an_end_is_missed_is_of_no_format(text: str) -> None:
+    assert reading(text).prior == NO_FORMAT
