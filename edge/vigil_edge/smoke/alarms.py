@@ -183,6 +183,10 @@ class Alarms:
         """A message of it could not be read at all."""
         self._of(device).garbled = True
 
+    def misread(self, device: str, said: str, moment: float) -> None:
+        """A frame of it is none of its model; others may be."""
+        self._of(device).misread = said, moment
+
     def expect(self, device: str, now: datetime) -> None:
         """From now on this alarm's silence counts, if it was never heard before."""
         known = self._of(device)
@@ -245,6 +249,8 @@ class Alarms:
         if report.battery_percent is not None:
             known.battery = float(report.battery_percent)
         known.garbled = False
+        if report.misread is not None:
+            known.misread = report.misread, receipt.moment
         known.link = report.link_quality
         known.density = report.smoke_density
         known.measured |= report.measured

@@ -141,7 +141,7 @@ def _report(event: _Event) -> AlarmReport:
             said = _of_object(decoded) if isinstance(decoded, Pairs) and decoded.pairs else None
             if said is None or (error.may_be_fire and not (said.has_fire_key or said.doubtful)):
                 raise
-            return said
+            return replace(said, misread=str(error))
     if isinstance(decoded, Pairs):
         return _of_object(decoded)
     if event.at("batteryLevelUnavailable") is not None or event.at("batteryLevel") is not None:

@@ -92,6 +92,9 @@ class Known:
     density: float | None = None
     garbled: bool = False
     """Its last message could not be read at all."""
+    misread: tuple[str, float] | None = None
+    """What was wrong with the last frame that is none of this model, and when it came, monotonic
+    seconds of this run."""
     live: bool = False
     """Whether its last message tells how things stand, and not how they stood."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from vigil_edge.device.seam import SourceError
+from vigil_edge.smoke.report import AlarmReport
 from vigil_schemas.errors import VigilError
 
 
@@ -21,7 +22,8 @@ class PayloadMalformed(VigilError):
 class FrameMalformed(PayloadMalformed):
     """A LoRaWAN frame is no frame of this device: its length, checksum, type or port is wrong.
 
-    ``may_be_fire``: what can be made out of it says fire.
+    ``may_be_fire``: what can be made out of it says fire. ``whole``: that part of it is a frame
+    as documented, with its checksum, which says fire.
     """
 
     code: ClassVar[str] = "smoke-frame-malformed"
@@ -30,9 +32,12 @@ class FrameMalformed(PayloadMalformed):
         " broken device."
     )
 
-    def __init__(self, message: str, *, may_be_fire: bool = False) -> None:
+    def __init__(
+        self, message: str, *, may_be_fire: bool = False, whole: AlarmReport | None = None
+    ) -> None:
         super().__init__(message)
         self.may_be_fire = may_be_fire
+        self.whole = whole
 
 
 class CodecUnknown(VigilError):

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from vigil_edge.smoke import self_test
 from vigil_edge.smoke.condition import Known
+from vigil_edge.smoke.errors import FrameMalformed
 from vigil_schemas.gateway import DeviceHealth, SourceState
 from vigil_schemas.senml import instant, microseconds
 
@@ -27,6 +28,9 @@ class Finding(NamedTuple):
 
 
 _AGAIN_US: Final = 86_400_000_000
+_MISREAD_S: Final = 86_400.0
+"""So long after such a frame it is shown: one that comes now and then is told once, and not each
+time anew between two that can be read."""
 _LATELY_US: Final = 7 * _AGAIN_US
 OK: Final = Finding("ok")
 BRIDGE_OFFLINE: Final = Finding(
@@ -103,14 +107,23 @@ def judge(
         return Finding("degraded", "fire-unreadable", said[:400])
     if not configured:
         return UNCONFIGURED
-    if known.garbled:
-        return GARBLED
+    if (unread := _unread(known, moment)) is not None:
+        return unread
     if not known.heard:
         return NOT_HEARD_YET
     if not known.fire_said:
         return FIRE_UNSAID if known.spoke else NOT_HEARD_YET
     found = next((found for name, found in _CONDITIONS if name in known.active), OK)
     return TEST_STUCK if found == OK and self_test.is_stuck(known, moment) else found
+
+
+def _unread(known: Known, moment: float) -> Finding | None:
+    """Of messages that said nothing, or not all."""
+    if known.garbled:
+        return GARBLED
+    if known.misread is not None and moment - known.misread[1] < _MISREAD_S:
+        return Finding("degraded", FrameMalformed.code, known.misread[0][:400])
+    return None
 
 
 def beside(finding: Finding, siren: str | None, *, only_sounds: bool) -> Finding:

@@ -54,6 +54,7 @@ GS524N_MESSAGES: Final[Mapping[str, int]] = {
 }
 """As the manufacturer's decoder names them in ChirpStack's ``object``."""
 _SMOKE_SENSOR: Final = 1
+_GS524N_BYTES: Final = 6
 _MOST: Final = 1e9
 """The contract's own bound of what an alarm measures."""
 
@@ -62,8 +63,8 @@ def gs524n(frame: bytes, _port: int | None = None) -> AlarmReport:
     """Six bytes that sum to 0; the port can be set on the device, and tells nothing."""
     message = frame[1] & 0x0F if len(frame) > 1 else 0
     burns = message in (_ALARM, _SILENT)
-    if len(frame) != 6:
-        raise FrameMalformed(f"a GS524N sends 6 bytes, not {len(frame)}", may_be_fire=burns)
+    if len(frame) != _GS524N_BYTES:
+        raise _of_another_length(frame, may_be_fire=burns and frame[1] >> 4 == _SMOKE_SENSOR)
     if sum(frame) % 256:
         said = f"checksum wrong: the six bytes {frame.hex()} sum to {sum(frame) % 256}, not to 0"
         raise FrameMalformed(said, may_be_fire=burns)
@@ -74,6 +75,18 @@ def gs524n(frame: bytes, _port: int | None = None) -> AlarmReport:
         battery=frame[2],
         density=frame[3],
         temperature=int.from_bytes(frame[4:5], signed=True),
+    )
+
+
+def _of_another_length(frame: bytes, *, may_be_fire: bool) -> FrameMalformed:
+    """A frame of a firmware that nobody has described, or an answer to a setting: a fire is told of
+    it, and an end of one is not."""
+    begin = frame[:_GS524N_BYTES]
+    whole = may_be_fire and len(begin) == _GS524N_BYTES and sum(begin) % 256 == 0
+    return FrameMalformed(
+        f"a GS524N sends {_GS524N_BYTES} bytes, not {len(frame)} ({frame[:16].hex()})",
+        may_be_fire=may_be_fire,
+        whole=gs524n(begin) if whole else None,
     )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+from vigil_edge.smoke import chinese
 
 
 def word_set(words: str) -> frozenset[str]:
@@ -25,26 +27,18 @@ _JOINT: Final = re.compile(r"[^0-9a-z\u0080-\uffff]+")
 _ARROW: Final = re.compile(r"[-=]+>|→")
 _CLAUSES: Final = re.compile(r"[;,|()\[\]\n，；、。（）]")
 
-_ENDED_ZH: Final = re.compile(
-    r"(?:火災|火灾|煙霧|烟雾|偵煙|侦烟|偵熱|侦热|住警器|瓦斯|一氧化碳)?"
-    r"(?:警報|警报|報警|报警|告警|火警)(?:已經|已经|已)?(?:解除|排除|消除)"
-)
-"""「警報解除」: the alarm is over, said whole. What holds another word (未, 無法) is not that;
-「解除警報」 is what the button that silences it is called, 「解除」 alone a panel's disarmed."""
 KIND_WORDS: Final = word_set("smoke smoky fire flame co monoxide heat overheat gas leak")
 FIRE: Final = (
     word_set(
         "true yes y t on 1 alarm alarms alarming alarmed alert alerting burning leaking"
         " detected detect detection active activated triggered trigger present warning critical"
         " emergency danger dangerous abnormal high ja oui si sí да"
-        " 警報 警报 報警 报警 火警 告警 有煙 有烟 煙霧 烟雾 是 有"
     )
     | KIND_WORDS
 )
 CLEAR: Final = word_set(
     "false no n f off 0 normal clear cleared ok okay idle inactive safe standby good undetected"
-    " quiet ready working work absent deactivated ended over clean free 正常 無煙 无烟 無 无 否"
-    " 沒有 没有"
+    " quiet ready working work absent deactivated ended over clean free"
 )
 _ENDS: Final = word_set("false off normal clear cleared inactive deactivated ended over idle free")
 """Beside a word of fire: "alarm_cleared", "alarm off"."""
@@ -73,6 +67,21 @@ class Meaning(NamedTuple):
 
 NOT_SAID: Final = Meaning(None)
 UNREADABLE: Final = Meaning(None, readable=False)
+_LABELS: Final[Mapping[chinese.Said, Meaning]] = {
+    "fire": Meaning(True),
+    "clear": Meaning(False),
+    "muted": Meaning(True, muted=True),
+    "test": Meaning(None, test=True),
+    "unknown": NOT_SAID,
+}
+_ENGLISH: Final[Mapping[chinese.Said | None, str]] = {
+    "fire": "alarm",
+    "clear": "normal",
+    "muted": "muted",
+    "test": "test",
+    "unknown": "unknown",
+}
+"""Beside words that are not Chinese: "警報 2"."""
 
 
 @lru_cache(maxsize=4096)
@@ -106,8 +115,9 @@ def read(text: str) -> Meaning:
 
 def _clause(clause: str) -> Meaning:
     parts = clause.split("_")
-    if _ENDED_ZH.fullmatch("".join(parts)):
-        return Meaning(False)
+    if (label := chinese.read(parts)) is not None:
+        return _LABELS[label]
+    parts = [_ENGLISH.get(chinese.read([part]), part) for part in parts]
     known = set(parts)
     if known <= UNKNOWN:
         return NOT_SAID

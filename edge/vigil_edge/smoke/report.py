@@ -49,6 +49,8 @@ class AlarmReport:
     """Kinds that the message states as a truth, so that a bare number is a concentration."""
     unreadable: tuple[str, ...] = ()
     """Keys whose value cannot be: taken for not said, or for what it plainly means."""
+    misread: str | None = None
+    """What was wrong with its frame, where something else told what it says."""
 
     def fire(self, kind: Kind) -> bool | None:
         """Of one kind."""

@@ -91,13 +91,21 @@ class _Source(BrokerPipeline):
         if name is None:
             return
         if isinstance(error, FrameMalformed) and error.may_be_fire:  # a stranger's as well
-            doubt = AlarmReport(doubtful=("smoke",), raw=str(error)[:200], unreadable=("smoke",))
-            await self._taken(name, doubt, message, now, moment)
+            said = str(error)
+            doubt = AlarmReport(doubtful=("smoke",), raw=said[:200], unreadable=("smoke",))
+            report = replace(error.whole or doubt, misread=said)
+            await self._taken(name, report, message, now, moment)
             return
         device = self._roster.configured.get(name)
-        if device is None:
+        if isinstance(error, FrameMalformed):  # by its profile it is an alarm
+            if device is None:
+                device = self._roster.found(name)
+                self._show_unconfigured()
+            self._alarms.misread(device, str(error), moment)
+        elif device is None:
             return
-        self._alarms.garbled(device)
+        else:
+            self._alarms.garbled(device)
         await self._accept([device], now, [])
 
 

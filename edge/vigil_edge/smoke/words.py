@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 from typing import Any, Final, Literal
 
+from vigil_edge.smoke import chinese
 from vigil_edge.smoke.phrases import (
     NEGATIVE,
     NOT_SAID,
@@ -52,6 +53,7 @@ _KEYS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
             rf"{_STATE}{_PLACE}"
         ),
     ),
+    *chinese.KEYS,
 )
 _AMBIGUOUS: Final = re.compile(
     r"(?:alarm(?:_?(?:state|status|active|triggered|event))*|linkage.*|heat|co|gas|methane|ch4|lpg)"
@@ -62,7 +64,7 @@ _MEASURED: Final = re.compile(r"(?:co|gas|methane|ch4|lpg)(?:_.*)?")
 
 _FAILED: Final = word_set("failure failed fail fails error err fault faulty bad broken ng nok")
 _PASSED: Final = word_set("success successful succeeded ok okay pass passed good normal")
-_LOUD: Final = word_set("alarm alarming detected fire smoke triggered 火警")
+_LOUD: Final = word_set("alarm alarming detected fire smoke triggered")
 _GENERAL: Final = word_set("state status action event alarm_type siren_state device_status")
 _SETTINGS: Final = word_set(
     "sensitivity density concentration value level threshold unit dbm ppm led indicator light sound"
@@ -136,13 +138,18 @@ def said_in_general(key: str, value: Any) -> tuple[Kind, bool] | None:
 
 def kind_in(value: Any) -> Kind | None:
     """Which kind of fire a text names: ``"co_alarm"``."""
-    words = set(snake_case(value).split("_")) if isinstance(value, str) else set()
-    return next((kind for kind, names in _NAMES.items() if words & names), None)
+    if not isinstance(value, str):
+        return None
+    words = set(snake_case(value).split("_"))
+    named = next((kind for kind, names in _NAMES.items() if words & names), None)
+    return named or chinese.kind_in(value)
 
 
 def _loud(text: str) -> set[str]:
     said = _word(text)
-    return set(snake_case(text).split("_")) & _LOUD if said.fire and not said.muted else set()
+    if not said.fire or said.muted:
+        return set()
+    return set(snake_case(text).split("_")) & _LOUD | chinese.loud(text)
 
 
 def is_plainly_fire(key: str) -> bool:
@@ -217,6 +224,8 @@ def test_runs(value: Any) -> bool | None:
         if known & _NO_TEST:
             return False
         if known & _UNDER_WAY:
+            return True
+        if meaning(value).test:  # 測試中
             return True
     return truth(value)
 

@@ -241,3 +241,45 @@ def test_settings_are_checked(home: Home) -> None:
     for driver, name in (("chirpstack", {"dev_eui": EUI}), ("matter", {"node_id": 7})):
         with pytest.raises(ValidationError, match="sound no group"):
             settings(home, driver=driver, alarm=[{**name, "device": "a", "group": "flat"}])
+
+
+async def test_frames_of_another_length_are_shown_once_and_end_nothing(
+    home: Home, tmp_path: Path
+) -> None:
+    """A firmware that adds bytes: its fires are told, and whoever maintains it learns why."""
+    context = MemoryContext(tmp_path, gateway=home.base)
+    lora = LoRa(home)
+    idle, burning = gs524n(7), gs524n(1, 80, 40)
+    async with listening(lorawan(home), context) as task, asyncio.timeout(60):
+        await context.until(lambda: bool(context.reports), task)
+        lora.say(uplink(idle, 1))
+        for counter in (2, 4, 6):
+            lora.say(uplink(idle + b"\1\2", counter))
+            lora.say(uplink(idle, counter + 1))
+        lora.say(uplink(burning + b"\1\2", 8))
+        await context.until(lambda: ("home-1", "smoke", True) in alarms(context), task)
+        shown = [code for code in health(context, "home-1") if code is not None]
+        assert shown.count("smoke-frame-malformed") == 1
+        assert context.counters["smoke-frame-malformed"] == 4
+        lora.say(uplink(idle + b"\1\2", 9))
+        lora.say(uplink(idle, 10))
+        await context.until(lambda: ("home-1", "smoke", False) in alarms(context), task)
+        said = [
+            out.data.message
+            for out in context.accepted
+            if isinstance(out.data, DeviceHealth) and out.data.code == "smoke-frame-malformed"
+        ]
+        assert said == [f"a GS524N sends 6 bytes, not 8 ({(idle + bytes([1, 2])).hex()})"]
+
+
+async def test_a_frame_beside_an_object_is_shown_and_so_is_a_stranger(
+    home: Home, tmp_path: Path
+) -> None:
+    context = MemoryContext(tmp_path, gateway=home.base)
+    lora = LoRa(home)
+    async with listening(lorawan(home), context) as task, asyncio.timeout(60):
+        await context.until(lambda: bool(context.reports), task)
+        lora.say(uplink(gs524n(7)[:4], 1) | {"object": {"event": "normal", "battery": 90}})
+        await context.until(lambda: "smoke-frame-malformed" in health(context, "home-1"), task)
+        lora.say(uplink(b"\1\2\3", 1, eui=STRANGER), STRANGER)
+        await context.until(lambda: context.reports[-1][1] == "alarms-unconfigured", task)

@@ -173,3 +173,66 @@ def test_other_facts_are_read_in_whatever_spelling(
     payload: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert read(payload) == expected
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("火警", "警報", "警報中", "是", "有", "真", "煙霧", "有煙霧", "煙霧警報", "烟雾报警"),
+        *("偵測到煙霧", "检测到烟雾", "發生火警", "火災", "失火", "冒煙", "已觸發", "觸發"),
+        *("瓦斯外洩", "燃气泄漏", "一氧化碳警報", "高溫", "過熱", "危險", "不正常", "已偵測"),
+        *("火警！", "警報 2", "警報 (火警)", "煙霧 警報", "警報 on"),
+    ],
+)  # fmt: skip
+def test_a_label_in_chinese_that_says_fire_is_one(label: str) -> None:
+    assert read({"smoke": label}) == {"smoke": True}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("正常", "無", "否", "沒有", "假", "无", "無煙霧", "無 煙霧", "没有烟雾", "無火警"),
+        *("无报警", "未偵測到煙霧", "未检测到", "未偵測", "未觸發", "未报警", "無異常", "狀態正常"),
+        *("恢復正常", "一切正常", "安全", "待機", "監控中", "不是", "已清除", "正常 (OK)", "無 CO"),
+    ],
+)  # fmt: skip
+def test_a_label_in_chinese_that_denies_it_is_none(label: str) -> None:
+    assert read({"smoke": label}) == {"smoke": False}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("異常", "故障", "通訊異常", "離線", "關閉", "開啟", "無法偵測", "無反應", "警報未解除"),
+        *("無煙霧警報器", "非火警", "警報器故障", "未連線", "無煙霧？不確定", "電池正常"),
+        *("清除", "錯"),
+    ],
+)  # fmt: skip
+def test_a_label_in_chinese_that_is_not_plain_may_be_a_fire(label: str) -> None:
+    assert read({"smoke": label}) == {"smoke": True, "unreadable": ["smoke"]}
+
+
+def test_tests_silence_and_warming_up_in_chinese() -> None:
+    assert read({"smoke": "測試中"}) == {"test": True}
+    assert read({"smoke": False, "test": "測試中"}) == {"smoke": False, "test": True}
+    assert read({"smoke": "已靜音"}) == {"smoke": True, "muted": True}
+    assert read({"gas": "預熱中"}) == read({"smoke": "未知"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"),
+    [
+        ({"alarm": "一氧化碳警報"}, "co"),
+        ({"state": "煙霧警報"}, "smoke"),
+        ({"煙霧警報": True}, "smoke"),
+        ({"烟雾": "有"}, "smoke"),
+        ({"瓦斯": "洩漏中", "瓦斯警報": 1}, "gas"),
+        ({"火警狀態": "觸發"}, "smoke"),
+    ],
+)
+def test_keys_and_kinds_in_chinese(payload: dict[str, Any], kind: str) -> None:
+    assert read(payload)[kind] is True
+
+
+def test_a_measure_in_chinese_is_no_fire() -> None:
+    assert read({"煙霧濃度": 12, "smoke": "正常", "state": "觸發"}) == {"smoke": False}
