@@ -18,6 +18,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import mean
+from time import monotonic
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -52,12 +54,21 @@ from vigil_sim.smoke import chamber, events
 from vigil_sim.smoke.alarm import Condition, SensingChamber, ZigbeeAlarm, dumped, message
 from vigil_sim.smoke.chamber import Felt, Kind
 
+SCALE: Final = float(os.environ.get("VIGIL_SCALE", "0.25"))
+"""Of the numbers below; the figures of decision 121 are of 0.5 and more."""
+SEED: Final = int(os.environ.get("VIGIL_SEED", "20261127"))
+
+
+def _number(variable: str, at_full_scale: int) -> int:
+    return int(os.environ.get(variable, str(max(1, round(at_full_scale * SCALE)))))
+
+
 EVENTS: Final[dict[Kind, int]] = {
-    "cooking": int(os.environ.get("VIGIL_COOKING", "1200")),
-    "burnt-food": int(os.environ.get("VIGIL_BURNT", "120")),
-    "steam": int(os.environ.get("VIGIL_STEAM", "600")),
-    "smouldering": int(os.environ.get("VIGIL_FIRES", "100")),
-    "flaming": int(os.environ.get("VIGIL_FIRES", "100")),
+    "cooking": _number("VIGIL_COOKING", 1200),
+    "burnt-food": _number("VIGIL_BURNT", 120),
+    "steam": _number("VIGIL_STEAM", 600),
+    "smouldering": _number("VIGIL_FIRES", 100),
+    "flaming": _number("VIGIL_FIRES", 100),
 }
 AT_HOME: Final = 0.9
 ANSWERS_S: Final = 20.0
@@ -65,6 +76,7 @@ LOST: Final = 0.02
 UNTIL_S: Final = 1_800
 WATCHED_S: Final = int(os.environ.get("VIGIL_WATCHED_S", "300"))
 """After the first alarm of a home: the window, and ten seconds, and that once or twice more."""
+PROGRESS_EVERY: Final = 30
 Answers = Literal["each-time", "once", "wrongly-taken-back"]
 TRIED: Final = os.environ.get("VIGIL_ANSWERS", " ".join(get_args(Answers))).split()
 """How people answer, in this run."""
@@ -106,7 +118,7 @@ class Home:
         return self.felt[min(max(int(t) + self.begins_s, 0), len(self.felt) - 1)]
 
 
-def drawn(answers: Answers, seed: int = 20261127) -> list[Home]:
+def drawn(answers: Answers, seed: int = SEED) -> list[Home]:
     """Those in which an alarm rings at all; the same events however people answer."""
     rng, homes, number = random.Random(seed), [], 0
     for kind, count in EVENTS.items():
@@ -265,6 +277,7 @@ def follow(home: Home, device: str, event: SmokeAlarm, now: datetime) -> None:
 
 def main() -> int:
     print(f"nuisance_watched_s: {WATCHED_S}")
+    print(f"nuisance_seed: {SEED}")
     for answers in get_args(Answers):
         if answers in TRIED:
             of_people(answers)
@@ -279,8 +292,13 @@ def of_people(answers: Answers) -> None:
         installed(home, answers)
     with tempfile.TemporaryDirectory(prefix="vigil-bench-") as folder:
         cloud = Cloud(Path(folder), homes, answers)
+        began = monotonic()
         for t in range(WATCHED_S):
             cloud.second(t, homes)
+            if (t + 1) % PROGRESS_EVERY == 0:
+                left_s = (monotonic() - began) / (t + 1) * (WATCHED_S - t - 1)
+                said = f"{len(homes)} homes, second {t + 1} of {WATCHED_S}, {left_s:.0f} s left"
+                print(f"nuisance {answers}: {said}", file=sys.stderr)
         report(cloud, homes)
         cloud.city.close()
 

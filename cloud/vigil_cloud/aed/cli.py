@@ -85,4 +85,6 @@ def _moment(text: str) -> datetime:
         raise BadDispatchOption("--time", f"{text!r} is no time in ISO 8601") from error
     if moment.tzinfo is None:
         raise BadDispatchOption("--time", f"{text!r} has no zone: add +08:00 or Z")
+    if not 1970 < moment.year < 2999:
+        raise BadDispatchOption("--time", f"{text!r} is no time of this calendar, 1971 to 2998")
     return moment

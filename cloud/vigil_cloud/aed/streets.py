@@ -26,6 +26,8 @@ _SAME_PLACE: Final = 7
 """Decimals of a degree (about 1 cm) at which two ends are one crossing."""
 _SAMPLE_M: Final = 50.0
 """Streets are sampled this finely to find the nearest one."""
+_MOST_SAMPLES: Final = 2_000
+"""Of one segment: a vertex at (0, 0) makes it 13,000 km long."""
 _LEAST_M: Final = 1e-6
 """A sparse graph has no edge of length 0."""
 _FRAGMENT_M: Final = 300.0
@@ -96,7 +98,8 @@ def _joined(nodes: Metres, segments: Indices) -> Indices:
 
 def _samples(nodes: Metres, segments: Indices) -> tuple[Metres, Indices]:
     first, last = nodes[segments[:, 0]], nodes[segments[:, 1]]
-    counts = np.ceil(np.hypot(*(last - first).T) / _SAMPLE_M).astype(np.int64) + 1
+    along = np.ceil(np.hypot(*(last - first).T) / _SAMPLE_M)
+    counts = np.minimum(along, _MOST_SAMPLES).astype(np.int64) + 1
     sampled = np.repeat(np.arange(len(segments)), counts)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
     part = (np.arange(len(sampled)) - starts) / np.maximum(counts[sampled] - 1, 1)

@@ -398,6 +398,8 @@ def test_streets_that_lead_nowhere_are_no_streets(
         ("--at", "23.48,120.44"),
         ("--time", "noon"),
         ("--time", "2026-03-01T12:00"),
+        ("--time", "9999-12-31T23:59:59+08:00"),
+        ("--time", "0001-01-01T00:00:00+08:00"),
     ],
 )
 def test_a_wrong_option_is_refused_in_one_line(
@@ -415,3 +417,12 @@ def test_candidates_of_a_plan_can_be_chosen_otherwise() -> None:
     found = plan([volunteer("a", at(50)), volunteer("b", at(80))], [Aed("hall", at(70))])
     assert list(choose(found.candidates)) == list(found.phases)
     assert list(choose([replace(one, accepts=0.99) for one in found.candidates]))
+
+
+def test_a_vertex_at_the_equator_costs_no_memory() -> None:
+    """One wrong vertex in each of many streets: half a world each, sampled every 50 m."""
+    wrong = [[at(10.0 * n, 20.0), (0.0, 0.0)] for n in range(300)]
+    found = network([*STREET, *wrong], HERE)
+    assert len(found.sampled) < 700_000
+    (phase,) = plan([volunteer("v1", at(100))], lines=[*STREET, *wrong]).phases
+    assert [call.who for call in phase.calls] == ["v1"]
