@@ -48,7 +48,7 @@ _STDERR: Final = 2
 _REDUCED_ABOVE: Final = 9_000_000
 _LEAST: Final = (24, 12)
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-"""Pillow's names; of all others it is not asked, and OpenCV decodes none."""
+"""Pillow's names: what cameras write. Other parsers (AVIF, JPEG 2000) are not let at files."""
 _TRIED: Final = 4
 """Rows that are looked at closely, one after the other, until one is read."""
 _SMALL: Final = 2
