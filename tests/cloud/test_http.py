@@ -311,7 +311,20 @@ def test_files_of_the_page_are_compressed_and_answers_are_not(city: City) -> Non
     again = client.get("/atlas/names.json", headers={"If-None-Match": names.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     (script,) = re.findall(r'src="(/assets/index-[^"]+\.js)"', client.get("/").text)
-    loaded = client.get(script)
+    for taken, coding in (
+        ("gzip, deflate, br, zstd", "br"),
+        ("br;q=1.0, gzip;q=0.5", "br"),
+        ("br;q=0, gzip", "gzip"),
+        ("gzip;q=0.000, brotli", None),
+        ("identity", None),
+    ):
+        sent = client.stream("GET", script, headers={"Accept-Encoding": taken})
+        with sent as answer:
+            assert answer.headers.get("content-encoding") == coding, taken
+            length = int(answer.headers["content-length"])
+        ending = {"br": ".br", "gzip": ".gz", None: ""}[coding]
+        assert length == (pages.STATIC / f"{script.removeprefix('/')}{ending}").stat().st_size
+    loaded = client.get(script, headers={"Accept-Encoding": "gzip"})
     assert loaded.headers["content-encoding"] == "gzip"
     assert loaded.headers["content-type"].startswith("text/javascript")
     assert "immutable" in loaded.headers["cache-control"]

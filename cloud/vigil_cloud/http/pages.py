@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -21,6 +22,9 @@ from vigil_cloud.api_errors import NotFound
 
 _ASKED_ANEW: Final = {"Cache-Control": "no-cache"}
 _KEPT_FOR_GOOD: Final = "public, max-age=31536000, immutable"
+_CODINGS: Final = {"br": ".br", "gzip": ".gz"}
+"""How files of the build are compressed, the smallest first, and how their names end."""
+_REFUSED: Final = re.compile(r"q\s*=\s*0(\.0{0,3})?")
 _ATLAS_VERSION: Final = "version.txt"
 STATIC: Final = Path(__file__).parents[1] / "static"
 _NOT_PAGES: Final = (
@@ -59,7 +63,8 @@ def _atlas_version() -> str:
 
 
 class _BuiltFiles(StaticFiles):
-    """Files of the build, each sent as the build has compressed it: ``name.gz`` beside ``name``.
+    """Files of the build, each sent as the build has compressed it: ``name.br`` and ``name.gz``
+    beside ``name``.
 
     To compress them here would cost more than all else that a page asks for. Only these are
     compressed: an answer that mixes secrets with what a stranger chose must not be (BREACH).
@@ -76,19 +81,33 @@ class _BuiltFiles(StaticFiles):
         scope: Scope,
         status_code: int = 200,
     ) -> Response:
-        """The compressed file where there is one and the reader takes it."""
-        compressed = Path(f"{os.fspath(full_path)}.gz")
-        taken = "gzip" in Headers(scope=scope).get("accept-encoding", "")
-        found = compressed.is_file()
-        if found and taken:
-            full_path, stat_result = compressed, compressed.stat()
+        """The smallest of the compressed files that the reader takes."""
+        accepted = _accepted(Headers(scope=scope).get("accept-encoding", ""))
+        found = {
+            coding: file
+            for coding, ending in _CODINGS.items()
+            if (file := Path(f"{os.fspath(full_path)}{ending}")).is_file()
+        }
+        taken = next((coding for coding in found if coding in accepted), None)
+        if taken:
+            full_path, stat_result = found[taken], found[taken].stat()
         response = super().file_response(full_path, stat_result, scope, status_code)
         if found:
             response.headers["Vary"] = "Accept-Encoding"
             if taken and response.status_code != HTTPStatus.NOT_MODIFIED:
-                response.headers["Content-Encoding"] = "gzip"
+                response.headers["Content-Encoding"] = taken
         response.headers["Cache-Control"] = self._caching(scope)
         return response
+
+
+def _accepted(header: str) -> set[str]:
+    """Codings that a reader takes (RFC 9110 12.5.3); ``q=0`` is a refusal."""
+    found = set()
+    for part in header.lower().split(","):
+        name, _, weight = part.partition(";")
+        if not _REFUSED.fullmatch(weight.strip()):
+            found.add(name.strip())
+    return found
 
 
 def _top_files() -> set[str]:

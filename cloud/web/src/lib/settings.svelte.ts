@@ -13,6 +13,8 @@ class Settings {
   streets: Streets | null = $state.raw(null);
   /** Domains that the reader may see something of. */
   domains: readonly ScreenDomain[] = $state.raw([]);
+  /** They are here. */
+  known = $state(false);
   #asked: Promise<void> | null = null;
 
   /** Resolves when the settings are here, or cannot be had for now. */
@@ -24,6 +26,7 @@ class Settings {
   /** Another account comes. */
   forget(): void {
     this.domains = [];
+    this.known = false;
     this.#asked = null;
   }
 
@@ -37,6 +40,7 @@ class Settings {
         bounds: said.streets.bounds as Streets["bounds"],
       };
       this.domains = said.domains;
+      this.known = true;
     } catch {
       this.#asked = null; // The own base needs no setting; the next map asks again.
     }

@@ -18,6 +18,8 @@ export interface Mark {
   count?: number;
 }
 
+/** Marks that would lie nearer to each other are moved apart. */
+export const NEARER_PX = 22;
 const SVG = "http://www.w3.org/2000/svg";
 
 function icon(drawing: string): SVGSVGElement {

@@ -55,10 +55,10 @@ export function paletteOf(element: Element): Palette {
 export const NAMES = atlasAddress("names.json");
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 /** Seen on both grounds. */
-const AREA = "#2b7f74";
+export const AREA = "#2b7f74";
 const HOT = "#b3261e";
 const HEAT: ExpressionSpecification = ["coalesce", ["get", "heat"], 0];
-const FONT = [
+export const FONT = [
   "Noto Sans TC",
   "Noto Sans CJK TC",
   "PingFang TC",
