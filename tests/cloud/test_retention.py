@@ -415,6 +415,7 @@ REMOVED = {
     "looks": "retention",
     "newest_readings": "with the readings",
     "account_sessions": "job: ends of sessions",
+    "answered_requests": "job answered-requests-forgotten",
     "case_requests": "job case-requests-forgotten",
     "dead_letters": "job old-messages-forgotten",
     "dropped": "job old-messages-forgotten",

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.aed.models import AedPatrol, AedPatrolPhoto
 from vigil_cloud.api_errors import ApiError, NotFound
-from vigil_cloud.cases.errors import KeyReused
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
+from vigil_cloud.identity.errors import KeyReused
 
 PURPOSE: Final = "aed.patrol.photo"
 MOST: Final = 6

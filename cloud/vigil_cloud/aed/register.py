@@ -16,10 +16,10 @@ from vigil_cloud.aed.hours import PUBLIC_ACCESS, is_always_open, opener, parsed,
 from vigil_cloud.aed.models import AedPatrol, AedSite
 from vigil_cloud.aed.tester import TesterResult
 from vigil_cloud.api_errors import ApiError, NotFound
-from vigil_cloud.cases.errors import KeyReused
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.devices.models import Device
 from vigil_cloud.identity import audit
+from vigil_cloud.identity.errors import KeyReused
 from vigil_schemas.aed import DOMAIN
 
 PATROL_EVERY: Final = timedelta(days=90)

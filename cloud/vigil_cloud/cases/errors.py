@@ -164,14 +164,6 @@ class BadDeadline(ApiError):
     status: ClassVar[int] = 422
 
 
-class KeyReused(ApiError):
-    """The Idempotency-Key was sent before with another request."""
-
-    code: ClassVar[str] = "idempotency-key-reused"
-    remedy: ClassVar[str] = "Send a new request with a new key."
-    status: ClassVar[int] = 422
-
-
 class PhotographRefused(ApiError):
     """Not a picture that can be kept: its type, its size, or it cannot be read."""
 

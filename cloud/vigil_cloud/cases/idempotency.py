@@ -6,7 +6,6 @@ did arrive.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,19 +14,17 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import feed
-from vigil_cloud.cases.errors import CaseNeedsReason, KeyReused
+from vigil_cloud.cases.errors import CaseNeedsReason
 from vigil_cloud.cases.models import CaseEvent, CaseRequest, CaseRow
 from vigil_cloud.cases.service import Desk, find
+from vigil_cloud.identity import answered
+from vigil_cloud.identity.errors import KeyReused
 
+digest: Final = answered.digest
 KEPT: Final = timedelta(days=60)
 """Longer than anybody is without a network."""
 ANSWERED_AGAIN: Final = timedelta(minutes=10)
 """So long after it an act that ended its own account's access is answered as at first."""
-
-
-def digest(*parts: str) -> str:
-    """What was asked: the address and the body."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def once(desk: Desk, key: str | None, asked: str, act: Callable[[], CaseRow]) -> CaseRow:

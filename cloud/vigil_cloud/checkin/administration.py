@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
@@ -11,6 +12,7 @@ from vigil_cloud.checkin.family_schema import AddAmulets, NewAmulet, NewAmulets,
 from vigil_cloud.checkin.invitations import MAY_ENROL
 from vigil_cloud.checkin.schema import Enrolled, EnrolledList
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import PersonKey, ServicesDependency, require
 from vigil_cloud.identity.reader import Reader
@@ -62,20 +64,34 @@ def get_amulet_stock(_staff: Staff, services: ServicesDependency) -> Stock:
 
 
 @router.post("/amulets/reprint", status_code=201, operation_id="reprint_amulets")
-def reprint_amulets(staff: Staff, services: ServicesDependency) -> NewAmulets:
+def reprint_amulets(staff: Staff, once: OnceDependency) -> NewAmulets:
     """Another code for each free amulet whose printed one fits no more, 500 at a time."""
+    services = once.services
     with writing(services.sessions) as session:
-        cipher = Cipher(services.settings.secret)
-        codes = amulets.reprint(session, cipher, by=staff.username, now=services.now())
-    return NewAmulets(amulets=[NewAmulet(tag=tag, code=code) for tag, code in codes.items()])
+
+        def reprint() -> NewAmulets:
+            cipher = Cipher(services.settings.secret)
+            codes = amulets.reprint(session, cipher, by=staff.username, now=services.now())
+            return _printed(codes)
+
+        return once.answer(session, staff, None, NewAmulets, reprint)
 
 
 @router.post("/amulets", status_code=201, operation_id="add_amulets")
-def add_amulets(body: AddAmulets, staff: Staff, services: ServicesDependency) -> NewAmulets:
+def add_amulets(body: AddAmulets, staff: Staff, once: OnceDependency) -> NewAmulets:
     """Into the stock, each under a new code that is to be printed on it. All or none."""
-    codes = {tag: amulets.new_code() for tag in body.tags}
+    services = once.services
     with writing(services.sessions) as session:
-        cipher, now = Cipher(services.settings.secret), services.now()
-        for tag, code in codes.items():
-            amulets.add(session, cipher, tag, by=staff.username, now=now, code=code)
+
+        def add() -> NewAmulets:
+            codes = {tag: amulets.new_code() for tag in body.tags}
+            cipher, now = Cipher(services.settings.secret), services.now()
+            for tag, code in codes.items():
+                amulets.add(session, cipher, tag, by=staff.username, now=now, code=code)
+            return _printed(codes)
+
+        return once.answer(session, staff, body, NewAmulets, add)
+
+
+def _printed(codes: Mapping[str, str]) -> NewAmulets:
     return NewAmulets(amulets=[NewAmulet(tag=tag, code=code) for tag, code in codes.items()])

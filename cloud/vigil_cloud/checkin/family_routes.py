@@ -33,6 +33,7 @@ from vigil_cloud.checkin.invitations import Agreed, Enrolment, InvitationNotVali
 from vigil_cloud.checkin.models import Invitation
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import attempts, audit, consents, passwords, sessions
+from vigil_cloud.identity.answered import Done, OnceDependency
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import (
     CurrentAccount,
@@ -79,14 +80,19 @@ def invite_relative(
     key: PersonKey,
     body: InviteRelative,
     reader: CurrentAccount,
-    request: Request,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> InvitationEntry:
     """A link for a relative of the person; it opens nothing before a consent (guardian)."""
+    services = once.services
     cipher, now = Cipher(services.settings.secret), services.now()
     with writing(services.sessions) as session:
-        row = invitations.invite_relative(session, cipher, reader, key, body.note, now)
-        return _entry(session, services, request, row)
+        consents.require_guardian(session, reader, key)
+
+        def invite() -> InvitationEntry:
+            row = invitations.invite_relative(session, cipher, reader, key, body.note, now)
+            return _entry(session, services, once.request, row)
+
+        return once.answer(session, reader, body, InvitationEntry, invite, person=key)
 
 
 @router.get("/people/{key}/invitations", operation_id="list_person_invitations")
@@ -100,14 +106,17 @@ def list_person_invitations(
 
 
 @router.post("/invitations", status_code=201, operation_id="invite_family")
-def invite_family(
-    body: InviteFamily, staff: Staff, request: Request, services: ServicesDependency
-) -> InvitationEntry:
+def invite_family(body: InviteFamily, staff: Staff, once: OnceDependency) -> InvitationEntry:
     """A link with which a family enrols a person by itself, with a reason."""
+    services = once.services
     cipher, now = Cipher(services.settings.secret), services.now()
     with writing(services.sessions) as session:
-        row = invitations.invite_family(session, cipher, staff, body.reason, now)
-        return _entry(session, services, request, row)
+
+        def invite() -> InvitationEntry:
+            row = invitations.invite_family(session, cipher, staff, body.reason, now)
+            return _entry(session, services, once.request, row)
+
+        return once.answer(session, staff, body, InvitationEntry, invite)
 
 
 @router.get("/invitations", operation_id="list_invitations")
@@ -245,22 +254,27 @@ def register_amulet(
     key: PersonKey,
     body: RegisterAmulet,
     reader: CurrentAccount,
-    request: Request,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> None:
     """Give the person an amulet of the city's, also in place of a lost one (guardian)."""
+    services = once.services
     cipher, now = Cipher(services.settings.secret), services.now()
-    with registering(services, request, reader, key, body.code) as session:
-        amulets.register(
-            session,
-            cipher,
-            body.code,
-            key,
-            by=reader.username,
-            now=now,
-            replaces=body.replaces,
-        )
-        invitations.agree(session, key, _agreed(body), by=reader.username, now=now)
+    with registering(services, once.request, reader, key, body.code) as session:
+
+        def register() -> Done:
+            amulets.register(
+                session,
+                cipher,
+                body.code,
+                key,
+                by=reader.username,
+                now=now,
+                replaces=body.replaces,
+            )
+            invitations.agree(session, key, _agreed(body), by=reader.username, now=now)
+            return Done()
+
+        once.answer(session, reader, body, Done, register, person=key)
 
 
 @router.post("/people/{key}/amulets/{amulet}/end", status_code=204, operation_id="end_amulet")

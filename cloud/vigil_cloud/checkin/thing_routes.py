@@ -22,6 +22,7 @@ from vigil_cloud.checkin.models import Thing
 from vigil_cloud.checkin.schema import PositionEntry
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import consents, looks
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
 from vigil_cloud.identity.reader import Reader
@@ -176,16 +177,20 @@ def add_thing(
     key: PersonKey,
     body: NewThing,
     reader: CurrentAccount,
-    request: Request,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> ThingEntry:
     """Register one under the code on its sticker (guardian)."""
+    services = once.services
     cipher, now = Cipher(services.settings.secret), services.now()
-    with registering(services, request, reader, key, body.code) as session:
-        row = things.register(
-            session, cipher, key, body.kind, body.name, body.code, by=reader.username, now=now
-        )
-        return _entry(session, cipher, row)
+    with registering(services, once.request, reader, key, body.code) as session:
+
+        def register() -> ThingEntry:
+            row = things.register(
+                session, cipher, key, body.kind, body.name, body.code, by=reader.username, now=now
+            )
+            return _entry(session, cipher, row)
+
+        return once.answer(session, reader, body, ThingEntry, register, person=key)
 
 
 @router.delete("/people/{key}/things/{thing}", status_code=204, operation_id="remove_thing")

@@ -29,6 +29,7 @@ from vigil_cloud.devices.schema import (
     SettingsRequest,
     TokenEntry,
 )
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
@@ -157,22 +158,32 @@ def post_gateway_service(
 def post_gateway(
     body: NewGateway,
     operator: Annotated[Reader, Depends(operator_of_city)],
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> TokenEntry:
     """Let a new gateway in. 409 where it is there: `POST /gateways/{gateway}/token`."""
-    with writing(services.sessions) as session:
-        token = removal.add(session, body.gateway, by=operator.username, now=services.now())
-    return TokenEntry(gateway=body.gateway, token=token)
+    now = once.services.now()
+    with writing(once.services.sessions) as session:
+
+        def add() -> TokenEntry:
+            token = removal.add(session, body.gateway, by=operator.username, now=now)
+            return TokenEntry(gateway=body.gateway, token=token)
+
+        return once.answer(session, operator, body, TokenEntry, add)
 
 
 @router.post("/gateways/{gateway}/token", tags=["gateways"], status_code=201)
 def post_gateway_token(
-    gateway: GatewayName, operator: OfGateway, services: ServicesDependency
+    gateway: GatewayName, operator: OfGateway, once: OnceDependency
 ) -> TokenEntry:
     """Another token in place of the old one, which ends at once."""
-    with writing(services.sessions) as session:
-        token = removal.rotate_token(session, gateway, by=operator.username, now=services.now())
-    return TokenEntry(gateway=gateway, token=token)
+    now = once.services.now()
+    with writing(once.services.sessions) as session:
+
+        def rotate() -> TokenEntry:
+            token = removal.rotate_token(session, gateway, by=operator.username, now=now)
+            return TokenEntry(gateway=gateway, token=token)
+
+        return once.answer(session, operator, None, TokenEntry, rotate)
 
 
 @router.delete("/gateways/{gateway}", tags=["gateways"])

@@ -30,6 +30,7 @@ from vigil_cloud.enrolment.schema import (
     RenewalRequest,
 )
 from vigil_cloud.identity import attempts
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import AuthenticatedGateway, ServicesDependency
 from vigil_cloud.qr_code import address_of, inline
@@ -45,8 +46,7 @@ def post_code(
     gateway: GatewayName,
     body: CodeRequest,
     administrator: Administrator,
-    request: Request,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> CodeEntry:
     """A one-time code with which a box becomes this gateway. Shown once."""
     wanted = codes.Wanted(
@@ -57,19 +57,24 @@ def post_code(
         body.replaces,
         timedelta(seconds=body.lasts_s),
     )
+    services = once.services
     service.broker_url(services.settings)  # told now, and not to whoever stands before the box
     with writing(services.sessions) as session:
-        made = codes.new_code(
-            session, _cipher(services), wanted, by=administrator.username, now=services.now()
-        )
-    command = f"vigil-edge enrol {address_of(services.settings, request)} {made.code}"
-    return CodeEntry(
-        gateway=gateway,
-        code=made.code,
-        expires=made.expires,
-        command=command,
-        picture=inline(command),
-    )
+
+        def make() -> CodeEntry:
+            made = codes.new_code(
+                session, _cipher(services), wanted, by=administrator.username, now=services.now()
+            )
+            command = f"vigil-edge enrol {address_of(services.settings, once.request)} {made.code}"
+            return CodeEntry(
+                gateway=gateway,
+                code=made.code,
+                expires=made.expires,
+                command=command,
+                picture=inline(command),
+            )
+
+        return once.answer(session, administrator, body, CodeEntry, make)
 
 
 @router.delete("/gateways/{gateway}/enrolment", status_code=204, operation_id="withdraw_code")

@@ -26,6 +26,7 @@ from vigil_cloud.devices.schema import (
 from vigil_cloud.devices.shelves import Wanted
 from vigil_cloud.devices.visibility import visible_devices
 from vigil_cloud.domain.registry import lives_lost
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
@@ -69,16 +70,20 @@ def list_device_shelves(
 
 @router.post("/devices/{device}/shelves", status_code=201, operation_id="shelve_device")
 def shelve_device(
-    device: DeviceName, body: ShelfRequest, reader: CurrentAccount, services: ServicesDependency
+    device: DeviceName, body: ShelfRequest, reader: CurrentAccount, once: OnceDependency
 ) -> ShelfEntry:
     """Put a device, or one parameter of it, aside: what it raises is stored and shown, and calls
     nobody. At the end everybody is told what happened meanwhile."""
     wanted = Wanted(body.kind, body.reason, body.until, body.parameter)
-    with writing(services.sessions) as session:
+    with writing(once.services.sessions) as session:
         _require(session, reader, device)
-        by, now = reader.username, services.now()
-        entry = shelves.shown(shelving.begin(session, device, wanted, by=by, now=now))
-    services.changed.announce()
+        by, now = reader.username, once.services.now()
+
+        def begin() -> ShelfEntry:
+            return shelves.shown(shelving.begin(session, device, wanted, by=by, now=now))
+
+        entry = once.answer(session, reader, body, ShelfEntry, begin)
+    once.services.changed.announce()
     return entry
 
 

@@ -20,6 +20,7 @@ from vigil_cloud.database.engine import forget_deleted, writing
 from vigil_cloud.identity import audit, person_keys, persons
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
 from vigil_cloud.identity.models import (
+    AnsweredRequest,
     Consent,
     Disclosure,
     Guardian,
@@ -124,6 +125,7 @@ def _name(session: Session, cipher: Cipher, person_key: str) -> list[str]:
 
 def _erase_own(session: Session, person_key: str, done: Erasure) -> None:
     for model, column in (
+        (AnsweredRequest, AnsweredRequest.person_key),
         (Consent, Consent.person_key),
         (Disclosure, Disclosure.person_key),
         (Guardian, Guardian.person_key),

@@ -154,3 +154,11 @@ class AuditBroken(ApiError):
     def __init__(self, line: int, what: str) -> None:
         super().__init__(f"audit line {line} {what}")
         self.line = line
+
+
+class KeyReused(ApiError):
+    """The Idempotency-Key was sent before with another request."""
+
+    code: ClassVar[str] = "idempotency-key-reused"
+    remedy: ClassVar[str] = "Send a new request with a new key."
+    status: ClassVar[int] = 422

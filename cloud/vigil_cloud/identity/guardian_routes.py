@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import audit, consents, held, looks, persons, renewals
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, PersonKey, ServicesDependency
 from vigil_cloud.identity.models import Account, Consent
@@ -88,11 +89,12 @@ def list_consents(
 
 @router.post("/{key}/consents", status_code=201, operation_id="grant_consent")
 def grant_consent(
-    key: PersonKey, body: ConsentRequest, reader: CurrentAccount, services: ServicesDependency
+    key: PersonKey, body: ConsentRequest, reader: CurrentAccount, once: OnceDependency
 ) -> ConsentEntry:
     """Let one relative know where the person is, as far as the scopes say and until a moment
     (guardian). Whose own consent was taken back gets it from another guardian or an
     administrator."""
+    services = once.services
     now = services.now()
     wanted = consents.Wanted.of(body.scopes, body.footprint_from, now)
     try:
@@ -103,21 +105,26 @@ def grant_consent(
                 consents.require_not_taken_back(
                     session, person_key=key, reader=reader, wanted=wanted
                 )
-            consent = consents.grant(
-                session,
-                person_key=key,
-                account=account,
-                by=reader.username,
-                expires=body.expires,
-                now=now,
-                wanted=wanted,
-            )
+
+            def grant() -> ConsentEntry:
+                consent = consents.grant(
+                    session,
+                    person_key=key,
+                    account=account,
+                    by=reader.username,
+                    expires=body.expires,
+                    now=now,
+                    wanted=wanted,
+                )
+                return _consent(consent, body.account)
+
+            entry = once.answer(session, reader, body, ConsentEntry, grant, person=key)
     except consents.SecondGuardianNeeded:
         with writing(services.sessions) as session:
             consents.note_refused(session, person_key=key, reader=reader, now=now)
         raise
     services.changed.announce()
-    return _consent(consent, body.account)
+    return entry
 
 
 @router.put("/{key}/consents/{consent}/scopes", operation_id="narrow_consent")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from vigil_cloud.database.engine import forget_deleted, writing
 from vigil_cloud.identity import home_ends, households
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency, require
 from vigil_cloud.identity.erasure import COMPACT_UP_TO
@@ -129,22 +130,27 @@ def erase_household(
 
 @router.post("/{household}/members", status_code=201, operation_id="add_household_member")
 def add_member(
-    household: Key, body: NewMember, administrator: Administrator, services: ServicesDependency
+    household: Key, body: NewMember, administrator: Administrator, once: OnceDependency
 ) -> Added:
     """An account or a person belongs to it from now on."""
-    with writing(services.sessions) as session:
-        number = households.add_member(
-            session,
-            household,
-            by=administrator.username,
-            now=services.now(),
-            account=account_named(session, body.account) if body.account else None,
-            person=body.person,
-            relation=body.relation,
-            until=body.until,
-        )
-    services.changed.announce()
-    return Added(number=number)
+    with writing(once.services.sessions) as session:
+
+        def add() -> Added:
+            number = households.add_member(
+                session,
+                household,
+                by=administrator.username,
+                now=once.services.now(),
+                account=account_named(session, body.account) if body.account else None,
+                person=body.person,
+                relation=body.relation,
+                until=body.until,
+            )
+            return Added(number=number)
+
+        added = once.answer(session, administrator, body, Added, add, person=body.person)
+    once.services.changed.announce()
+    return added
 
 
 @router.delete(

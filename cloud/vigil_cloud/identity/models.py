@@ -327,3 +327,19 @@ class SetupCode(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     code_hash: Mapped[str] = mapped_column(String(64))
     made: Mapped[datetime]
+
+
+class AnsweredRequest(Base):
+    """An ``Idempotency-Key`` that was used, and what was answered; see ``answered``."""
+
+    __tablename__ = "answered_requests"
+
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    person_key: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Of whom the answer may tell."""
+    answer: Mapped[bytes] = mapped_column(Sealed("answered.request"))
+    at: Mapped[datetime] = mapped_column(index=True, info=SINCE)

@@ -18,6 +18,7 @@ from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import anybody_silent, sweep
 from vigil_cloud.emergency import service as emergency
+from vigil_cloud.identity import answered
 from vigil_cloud.identity.ends_soon import Source
 from vigil_cloud.ingest.dead_letters import clear_forgotten
 from vigil_cloud.ingest.models import TakenEvent
@@ -89,6 +90,7 @@ def platform_jobs(
             waiting=ended_rights.anything_ended,
         ),
         Job("case-requests-forgotten", HOUR, in_transaction(_unless_ahead(idempotency.prune))),
+        Job("answered-requests-forgotten", HOUR, in_transaction(_unless_ahead(answered.prune))),
         Job("outbox-marks-folded", timedelta(minutes=1), lambda turn: capacity.fold(turn.services)),
         Job(
             "policies-checked",

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Depends, Query, Response
 
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.dependencies import ServicesDependency, require
 from vigil_cloud.identity.errors import Forbidden
 from vigil_cloud.identity.reader import Reader
@@ -85,14 +86,16 @@ def get_noise_register(_reader: Reads, services: ServicesDependency) -> Register
 
 
 @router.post("/register", operation_id="add_to_noise_register")
-def add_to_noise_register(
-    body: RegisterBody, keeper: Keeps, services: ServicesDependency
-) -> Entered:
+def add_to_noise_register(body: RegisterBody, keeper: Keeps, once: OnceDependency) -> Entered:
     """Record entries, all or none. What stands there already in the same words is left; what is
     withdrawn or retired stays to be seen."""
-    with writing(services.sessions) as session:
-        count = recording.enter(session, body, keeper.username, services.now())
-    return Entered(entered=count)
+    now = once.services.now()
+    with writing(once.services.sessions) as session:
+
+        def enter() -> Entered:
+            return Entered(entered=recording.enter(session, body, keeper.username, now))
+
+        return once.answer(session, keeper, body, Entered, enter)
 
 
 @router.get("/register/versions", operation_id="list_noise_register_versions")

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import { Problem } from "../src/lib/api/client";
 import { SentFiles } from "../src/lib/sent";
 
 const photo = (name: string, lastModified = 1) => new File([name], name, { lastModified });
@@ -61,5 +62,27 @@ describe("files of a form that is sent again", () => {
     sent.forget();
     await sent.each([photo("a.jpg")], send);
     expect(told).toEqual(["a.jpg", "a.jpg"]);
+  });
+
+  it("takes a new key where the server knows the first from something else", async () => {
+    const sent = new SentFiles();
+    const keys: string[] = [];
+    let site = "box-1";
+    const taken = new Map<string, string>();
+    const send = (_file: File, key: string): Promise<void> => {
+      keys.push(key);
+      const of = taken.get(key) ?? site;
+      taken.set(key, of);
+      if (of !== site) {
+        return Promise.reject(new Problem(422, "idempotency-key-reused", "", ""));
+      }
+      return keys.length === 1 ? Promise.reject(new Error("no network")) : Promise.resolve();
+    };
+    await expect(sent.each([photo("a.jpg")], send)).rejects.toThrow("no network");
+    site = "box-2";
+    await sent.each([photo("a.jpg")], send);
+    expect(keys).toHaveLength(3);
+    expect(keys[1]).toBe(keys[0]);
+    expect(keys[2]).not.toBe(keys[0]);
   });
 });

@@ -13,11 +13,11 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.cases.errors import KeyReused
 from vigil_cloud.devices.models import Device
 from vigil_cloud.geodesy import distance_m
 from vigil_cloud.identity import districts, households, person_keys
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
+from vigil_cloud.identity.errors import KeyReused
 from vigil_cloud.identity.models import HouseholdDevice
 from vigil_cloud.identity.reader import Reader, device_at
 from vigil_cloud.smoke.programme import home_rows, progress

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity import audit
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
@@ -57,7 +58,7 @@ def list_homes(
 
 
 @router.post("/homes", status_code=201, operation_id="refer_programme_home")
-def refer(body: ReferralBody, referrer: Referrer, services: ServicesDependency) -> AppliedHome:
+def refer(body: ReferralBody, referrer: Referrer, once: OnceDependency) -> AppliedHome:
     """An application for somebody else, who agreed. Whether the home is eligible is answered; it
     is decided by the office all the same."""
     if not referrer.covers(body.district):
@@ -70,10 +71,14 @@ def refer(body: ReferralBody, referrer: Referrer, services: ServicesDependency) 
         village=body.village,
         agreed=body.agreed,
     )
-    cipher, now = Cipher(services.settings.secret), services.now()
-    with writing(services.sessions) as session:
-        row = applications.apply(session, cipher, wanted, by=referrer.username, now=now)
-        return presentation.applied(session, row, now)
+    cipher, now = Cipher(once.services.settings.secret), once.services.now()
+    with writing(once.services.sessions) as session:
+
+        def apply() -> AppliedHome:
+            row = applications.apply(session, cipher, wanted, by=referrer.username, now=now)
+            return presentation.applied(session, row, now)
+
+        return once.answer(session, referrer, body, AppliedHome, apply)
 
 
 @router.get("/homes/{home}", operation_id="get_programme_home")

@@ -1,5 +1,6 @@
 /** What was sent already of what somebody chose. */
 
+import { Problem } from "./api/client";
 import { newKey } from "./keys";
 
 /** Files of a form that sends several requests: where a later one fails and the form is sent again,
@@ -18,11 +19,25 @@ export class SentFiles {
     for (const file of files) {
       const name = `${file.name}\n${String(file.size)}\n${String(file.lastModified)}`;
       if (this.#sent.has(name)) continue;
-      const key = this.#keys.get(name) ?? newKey();
-      this.#keys.set(name, key);
-      await send(file, key);
+      try {
+        await this.#send(name, file, this.#keys.get(name) ?? newKey(), send);
+      } catch (error) {
+        if (!(error instanceof Problem && error.code === "idempotency-key-reused")) throw error;
+        // It was sent before for something else (another box, another home): this is a new request.
+        await this.#send(name, file, newKey(), send);
+      }
       this.#sent.add(name);
     }
+  }
+
+  async #send(
+    name: string,
+    file: File,
+    key: string,
+    send: (file: File, key: string) => Promise<unknown>,
+  ): Promise<void> {
+    this.#keys.set(name, key);
+    await send(file, key);
   }
 
   /** What they belong to has been sent: chosen again they belong to something else. */

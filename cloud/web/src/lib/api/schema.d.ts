@@ -18157,7 +18157,10 @@ export interface operations {
     add_amulets: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -18190,7 +18193,10 @@ export interface operations {
     reprint_amulets: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -19677,7 +19683,10 @@ export interface operations {
     shelve_device: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 device: string;
             };
@@ -20264,7 +20273,10 @@ export interface operations {
     post_gateway: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -20761,7 +20773,10 @@ export interface operations {
     post_enrolment_code: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 gateway: string;
             };
@@ -20966,7 +20981,10 @@ export interface operations {
     post_gateway_token: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 gateway: string;
             };
@@ -21211,7 +21229,10 @@ export interface operations {
     add_household_member: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 household: string;
             };
@@ -21305,7 +21326,10 @@ export interface operations {
     invite_family: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -21810,7 +21834,10 @@ export interface operations {
     add_to_noise_register: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -22166,7 +22193,10 @@ export interface operations {
     register_amulet: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 key: string;
             };
@@ -22298,7 +22328,10 @@ export interface operations {
     grant_consent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 key: string;
             };
@@ -22530,7 +22563,10 @@ export interface operations {
     invite_relative: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 key: string;
             };
@@ -22786,7 +22822,10 @@ export interface operations {
     add_thing: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 key: string;
             };
@@ -24608,7 +24647,10 @@ export interface operations {
     refer_programme_home: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
