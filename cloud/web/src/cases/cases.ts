@@ -57,8 +57,8 @@ export async function setDeadline(id: string, due: Date, text: string, key: stri
   return answer(api.POST("/api/v1/cases/{case_id}/deadlines", { params, body }));
 }
 
-export async function meetDeadline(id: string, deadline: number): Promise<Case> {
-  const params = { path: { case_id: id, deadline } };
+export async function meetDeadline(id: string, deadline: number, key: string): Promise<Case> {
+  const params = { path: { case_id: id, deadline }, header: { "Idempotency-Key": key } };
   return answer(api.POST("/api/v1/cases/{case_id}/deadlines/{deadline}/meet", { params }));
 }
 

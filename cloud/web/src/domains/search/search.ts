@@ -18,11 +18,15 @@ export type Entry = components["schemas"]["AddEntry"];
 /** Cases whose photograph could not be kept, and why: told on the case's page. */
 export const unkept = new Map<string, Problem>();
 
-export const makeLink = async (id: string): Promise<Case> =>
-  answer(api.POST("/api/v1/search/cases/{case_id}/link", { params: { path: { case_id: id } } }));
+export async function makeLink(id: string, key: string): Promise<Case> {
+  const params = { path: { case_id: id }, header: { "Idempotency-Key": key } };
+  return answer(api.POST("/api/v1/search/cases/{case_id}/link", { params }));
+}
 
-export const withdrawLink = async (id: string): Promise<Case> =>
-  answer(api.DELETE("/api/v1/search/cases/{case_id}/link", { params: { path: { case_id: id } } }));
+export async function withdrawLink(id: string, key: string): Promise<Case> {
+  const params = { path: { case_id: id }, header: { "Idempotency-Key": key } };
+  return answer(api.DELETE("/api/v1/search/cases/{case_id}/link", { params }));
+}
 
 /** Where the link's QR code is drawn; another link is another picture. */
 export const codeAddress = (id: string, link: string): string =>
