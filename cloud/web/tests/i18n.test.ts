@@ -14,6 +14,13 @@ const DICTIONARIES: [string, { en: Texts; zhTW: Texts }][] = [
   ...Object.entries(own),
 ];
 
+/** Those of parts of the pages: each has its keys for itself. */
+const PARTS = Object.entries(
+  import.meta.glob<{ en: Texts; zhTW: Texts }>(["../src/**/*texts.ts", "!../src/domains/**"], {
+    eager: true,
+  }),
+);
+
 const SOURCE = join(import.meta.dirname, "..", "src");
 const placeholders = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
 
@@ -24,7 +31,7 @@ function sources(folder = SOURCE): string[] {
     .filter((path) => !path.includes(join("lib", "i18n")) && !/texts\.ts$|\.d\.ts$/.test(path));
 }
 
-describe.each(DICTIONARIES)("the two languages of %s", (_, { en, zhTW }) => {
+describe.each([...DICTIONARIES, ...PARTS])("the two languages of %s", (_, { en, zhTW }) => {
   it("have the same keys", () => {
     expect(Object.keys(zhTW).sort()).toEqual(Object.keys(en).sort());
   });
