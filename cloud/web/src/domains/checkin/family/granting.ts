@@ -1,6 +1,7 @@
 /** A consent is given. */
 
 import { answer, api } from "../../../lib/api/client";
+import { ActKeys } from "../../../lib/keys";
 import { type Choice, bodyOf } from "./choice";
 
 const DAY_MS = 86_400_000;
@@ -8,6 +9,7 @@ const DAY_MS = 86_400_000;
 const CLOCKS_DIFFER_MS = 60_000;
 /** For how many days a guardian gives one to themselves. */
 export const OWN_DAYS = 365;
+const keys = new ActKeys();
 
 export async function give(
   person: string,
@@ -15,8 +17,12 @@ export async function give(
   days: number,
   choice: Choice,
 ): Promise<void> {
-  const expires = new Date(Date.now() + days * DAY_MS - CLOCKS_DIFFER_MS).toISOString();
-  const params = { path: { key: person } };
-  const body = { account, expires, ...bodyOf(choice) };
-  await answer(api.POST("/api/v1/people/{key}/consents", { params, body }));
+  const chosen = bodyOf(choice);
+  const act = JSON.stringify([person, account, days, chosen]);
+  await keys.send(act, (key, since) => {
+    const expires = new Date(since + days * DAY_MS - CLOCKS_DIFFER_MS).toISOString();
+    const params = { path: { key: person }, header: { "Idempotency-Key": key } };
+    const body = { account, expires, ...chosen };
+    return answer(api.POST("/api/v1/people/{key}/consents", { params, body }));
+  });
 }
