@@ -79,10 +79,11 @@ def retention_job() -> Job:
 
 def _run(turn: Turn) -> None:
     with turn.services.sessions() as session:
-        if not ages_hold(
-            session, turn.services.now()
-        ):  # what a wrong clock calls old is not removed for good
-            _log.warning("retention-waits", reason="the clock was set forward")
+        # What a wrong clock calls old is not removed for good.
+        if not ages_hold(session, turn.services.now()):
+            _log.warning(
+                "retention-waits", reason="the clock was set forward, or nobody has looked"
+            )
             return
     Retention(turn.services).keep(turn.stopping)
 

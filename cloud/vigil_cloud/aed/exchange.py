@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from vigil_cloud.aed.hours import BadOpeningHours, parsed
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.spreadsheets import harmless, is_blank, surplus, twice
+from vigil_cloud.spreadsheets import harmless, is_blank, plain, surplus, twice
 from vigil_schemas.types import DeviceId
 
 COLUMNS: Final = (
@@ -221,9 +221,7 @@ def _device(tags: Mapping[str, Any]) -> str | None:
 
 
 def _text(tags: Mapping[str, Any], key: str, most: int) -> str:
-    text = str(tags.get(key) or "").strip()
-    if text[:2] in ("'=", "'+", "'-", "'@"):
-        text = text[1:]  # as ``to_csv`` wrote it
+    text = plain(str(tags.get(key) or ""))  # as ``to_csv`` wrote it
     if len(text) > most or "\0" in text:
         raise ValueError(f"{key}: at most {most} characters")
     return text

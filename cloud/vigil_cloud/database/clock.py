@@ -77,11 +77,18 @@ def ahead_since(session: Session) -> datetime | None:
     return mark.stepped if mark is not None and mark.step_s > 0 else None
 
 
-def ages_hold(session: Session, now: datetime) -> bool:
+def unlooked(session: Session, now: datetime, within: timedelta = UNSEEN) -> bool:
+    """Whether nobody has looked yet if the clock has just been set forward by more than that."""
+    mark = session.get(ClockMark, 1)
+    return mark is not None and now - mark.latest > within
+
+
+def ages_hold(session: Session, now: datetime, within: timedelta = timedelta()) -> bool:
     """Whether anything may be removed for good because it is old by ``now``: not after a step
-    forward, nor before anybody has looked whether there was one."""
+    forward, nor before anybody has looked whether there was one. ``within``: a step of so much is
+    no matter."""
     mark = session.get(ClockMark, 1)
     if mark is None:
         return True
-    ahead = mark.stepped is not None and mark.step_s > 0
-    return not ahead and now - mark.latest <= UNSEEN
+    ahead = mark.stepped is not None and mark.step_s > within.total_seconds()
+    return not ahead and not unlooked(session, now, max(UNSEEN, within))

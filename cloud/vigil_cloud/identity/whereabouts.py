@@ -130,7 +130,7 @@ def _earlier(one: Opening, other: Opening) -> Opening:
 @lru_cache(maxsize=64)
 def read(written: str) -> frozenset[Scope]:
     """The scopes of a row; a word that is none opens nothing. Every request reads those of all
-    consents of its account, and there are fifteen to read."""
+    consents of its account."""
     known = {scope.value: scope for scope in Scope}
     return frozenset(known[word] for word in written.split(",") if word in known)
 

@@ -52,6 +52,8 @@ LAST_AGAIN_S: Final = 6 * 3600.0
 MOST_LINES: Final = 40
 """Rights that one message names; of more it tells the number."""
 _KEPT: Final = 2 * LATE
+_NO_MATTER: Final = timedelta(hours=1)
+"""Of a clock that was set forward."""
 """After the end: what was told is forgotten then."""
 
 
@@ -72,10 +74,11 @@ class _Message:
 
 def send_waiting(services: Services, stopping: threading.Event, sources: Sequence[Source]) -> int:
     """One round; returns how many accounts were told, or tried. By day alone, and not while the
-    clock may be wrong: who was told that a right ended is not told before it does."""
+    clock may be wrong by more than rights that end by days care for: who was told that a right
+    ended is not told before it does."""
     now = services.now()
     with services.sessions() as session:
-        if not ages_hold(session, now):
+        if not ages_hold(session, now, _NO_MATTER):
             return 0
     _forget(services, now)
     if not by_day(now):

@@ -17,7 +17,7 @@ from math import isfinite
 from typing import Any, ClassVar, Final, NamedTuple
 
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.spreadsheets import harmless, twice
+from vigil_cloud.spreadsheets import harmless, plain, twice
 from vigil_cloud.water.network import length_of
 
 MOST_MISTAKES: Final = 50
@@ -364,9 +364,7 @@ def _positions(given: Any, least: int) -> list[list[float]]:
 
 def _text(tags: Mapping[str, Any], key: str, most: int) -> str:
     given = tags.get(key)
-    text = "" if given is None else str(given).strip()
-    if text[:2] in ("'=", "'+", "'-", "'@"):
-        text = text[1:]  # as ``to_csv`` wrote it
+    text = "" if given is None else plain(str(given))  # as ``to_csv`` wrote it
     if len(text) > most or "\0" in text:
         raise ValueError(f"{key}: at most {most} characters")
     return text

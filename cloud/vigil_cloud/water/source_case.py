@@ -71,7 +71,7 @@ def calculate(case: Case, spare: Callable[[], bool] = lambda: True) -> TraceResu
         names = ", ".join(traced.apart)
         notes.append(
             Note(
-                f"no release comes past the others and {names}: looked at without",
+                f"no single release can have reached {names} and the other stations: left out",
                 f"沒有任何排放會同時流經其他測站與 {names}：推算時未納入",
             )
         )

@@ -105,7 +105,7 @@ def trace(options: argparse.Namespace) -> int:
         notes.append(f"the network is large: {traced.untried} possible sources were not tried")
     if traced.apart:
         names = ", ".join(traced.apart)
-        notes.append(f"no release comes past the others and {names}: looked at without")
+        notes.append(f"no single release can have reached {names} and the other stations: left out")
     suspects = traced.suspects
     first = min(float(one.times_s[0]) for one in observed.values())
     last = max(float(one.times_s[-1]) for one in observed.values())

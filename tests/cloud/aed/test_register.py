@@ -281,7 +281,7 @@ def test_what_goes_out_comes_in_again(fields: SiteFields) -> None:
     assert by_json.fields == {name: one for name, one in said.items() if one not in ("", None)}
 
 
-@pytest.mark.parametrize("start", ["=cmd()", "+1+cmd", "@sum", "-2+3+cmd"])
+@pytest.mark.parametrize("start", ["=cmd()", "+1+cmd", "@sum", "-2+3+cmd", "＋886-5-225"])
 def test_a_name_is_no_formula(start: str) -> None:
     row = AedSite(
         id="a", name=start, name_zh="", latitude=1.0, longitude=2.0, location="", level="",

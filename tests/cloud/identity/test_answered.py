@@ -159,6 +159,9 @@ def test_a_key_is_its_accounts_own_and_ends_with_the_right(office: City) -> None
     case = CASES["relative"]
     assert post(office, case).status_code == 201
     assert post(office, case._replace(who="police")).status_code in (403, 404)
+    office.guardian("police")
+    assert post(office, case._replace(who="police")).status_code == 201
+    assert count(office, Invitation) == 2
     with writing(office.services.sessions) as session:
         session.query(Guardian).delete()
     assert post(office, case).status_code in (403, 404)

@@ -206,12 +206,12 @@ def test_a_probe_on_an_island_clears_nobody(
     answer = json.loads(out)
     assert (code, answer["suspects"][0]["outfall"]) == (0, "mill")
     assert answer["suspects"][0]["explains"] == ["end"]
-    assert "no release comes past the others and weir: looked at without" in err
+    assert "no single release can have reached weir and the other stations: left out" in err
     quiet = [f"{at:g},end,0" for at in TIMES]
     alone = "\n".join([rows[0], *quiet, *bump]).encode()
     code, out, err = traced(tmp_path, canal(*island), alone, capsys)
     assert json.loads(out)["suspects"][0]["reach"] == "pond"
-    assert "looked at without" not in err
+    assert "no single release" not in err
 
 
 def test_station_names_say_which_encoding_it_is(

@@ -37,3 +37,8 @@ def test_check_tells_them(
     assert main(["check", "--config", str(file)]) == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("vigil-edge: VIGIL_LOG_LEVEL is not read")
+
+
+def test_secrets_that_cannot_be_read_are_told_and_stop_nothing(tmp_path: Path) -> None:
+    (told,) = unread({"VIGIL_SECRETS_DIR": str(tmp_path / "gone"), "VIGIL_LOG_LEVEL": "debug"})
+    assert "gone" in told

@@ -39,5 +39,5 @@ def heard(sound: NDArray[np.float64]) -> Verdict:
     low = [model.kinds.index(kind) for kind in LOW]
     sure = max(float(mean[low].max()), 1.0 - float(mean[[vehicle, *low]].sum()))
     likely = float(both[:, vehicle].max())
-    vetoed = likely < model.threshold and sure >= SURELY
+    vetoed = likely < model.threshold and sure >= SURELY and best != vehicle
     return Verdict(model.kinds[best], float(mean[best]), likely, vetoed)
