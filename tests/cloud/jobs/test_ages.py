@@ -176,6 +176,10 @@ def test_where_a_volunteer_is_outlives_the_jump_for_as_long_as_it_is_kept(city: 
     assert kept()
     clocks.set(timedelta(hours=3))
     assert kept()
+    before = city.time
+    city.time += FAR  # a second step, which no process has seen yet
+    assert kept()
+    city.time = before
     clocks.later(volunteers.FRESH.total_seconds() + 1)
     assert not kept()
 
@@ -192,3 +196,12 @@ def test_a_step_that_nobody_has_noticed_yet_counts_as_well(city: City) -> None:
     assert _count(city, "ends-told") == 1
     clocks.elapsed += 1
     assert clocks.watch.look() == FAR - timedelta(seconds=1)
+
+
+def test_what_goes_by_days_does_not_wait_for_a_step_of_minutes(city: City) -> None:
+    clocks = Clocks(city)
+    assert clocks.set(timedelta(minutes=5)) == timedelta(minutes=5)
+    with city.services.sessions() as session:
+        assert not ages_hold(session, city.time)
+        assert ages_hold(session, city.time, timedelta(hours=1))
+        assert not ages_hold(session, city.time + timedelta(hours=2), timedelta(hours=1))
