@@ -81,8 +81,8 @@ def american(rng: np.random.Generator) -> Made:
     if rng.random() < 0.35:
         flat, kind = _framed(flat, rng), f"{kind} framed"
     bare = "".join(each for each in shown if each.isalnum())
-    texts = (stacked + bare, bare) if stacked else (bare,)
-    return Made(flat, texts, f"{kind} {state}")
+    # Without the stacked letters it is another vehicle's.
+    return Made(flat, (stacked + bare,), f"{kind} {state}")
 
 
 def _ground(rng: np.random.Generator) -> Flat:

@@ -139,14 +139,7 @@ def numbered(
     bold, gap = int(rng.integers(2, 9)), float(rng.uniform(0.1, 0.2))
     if not face:
         bold += 6
-    pieces: list[tuple[str, float]] = []
-    for each in text:
-        if each in "*^- ":
-            pieces.append((each, 0.62 if each in "*^" else 0.34))
-        elif pieces and pieces[-1][0] not in "*^- ":
-            pieces[-1] = (pieces[-1][0] + each, 0)
-        else:
-            pieces.append((each, 0))
+    pieces = _grouped(text)
     squeeze = float(rng.uniform(0.62, 0.85))
     for _ in range(12):
         drawn = [
@@ -166,18 +159,28 @@ def numbered(
         if ink is not None:
             put(flat, ink, at, country.ink)
         elif part == "-":
-            cv2.rectangle(
-                flat,
-                (round(at[0] - 16), round(middle - 8)),
-                (round(at[0] + 16), round(middle + 8)),
-                country.ink,
-                -1,
-            )
-        elif part == "*":
-            _seals(flat, at, height, rng)
-        elif part == "^":
-            _crest(flat, at, height, rng)
+            _dash(flat, at, country.ink)
+        elif part in _MARKS:
+            _MARKS[part](flat, at, height, rng)
         x += wide
+
+
+def _grouped(text: str) -> list[tuple[str, float]]:
+    """Groups of characters, of width 0, and what stands between, as wide as told in heights."""
+    pieces: list[tuple[str, float]] = []
+    for each in text:
+        if each in "*^- ":
+            pieces.append((each, 0.62 if each in "*^" else 0.34))
+        elif pieces and pieces[-1][0] not in "*^- ":
+            pieces[-1] = (pieces[-1][0] + each, 0)
+        else:
+            pieces.append((each, 0))
+    return pieces
+
+
+def _dash(flat: Flat, at: tuple[float, float], ink: Colour) -> None:
+    low, high = (round(at[0] - 16), round(at[1] - 8)), (round(at[0] + 16), round(at[1] + 8))
+    cv2.rectangle(flat, low, high, ink, -1)
 
 
 def _seals(flat: Flat, at: tuple[float, float], height: int, rng: np.random.Generator) -> None:
@@ -211,6 +214,9 @@ def _crest(flat: Flat, at: tuple[float, float], height: int, rng: np.random.Gene
     else:
         cv2.circle(flat, (x, y), size, (110, 160, 90), -1, cv2.LINE_AA)
         cv2.circle(flat, (x, y), size // 2, (60, 60, 70), 4, cv2.LINE_AA)
+
+
+_MARKS: Final = {"*": _seals, "^": _crest}
 
 
 def worn(flat: Flat, rng: np.random.Generator) -> Flat:

@@ -1,11 +1,11 @@
-"""Characters as coverage, 0 to 1, from the typefaces that installed packages bring."""
+"""Characters as coverage, 0 to 1, from the typefaces that declared packages bring: a machine's own
+would make other pictures elsewhere."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Final
 
 import cv2
@@ -18,33 +18,21 @@ Coverage = npt.NDArray[np.float32]
 Colour = tuple[int, int, int]
 """Blue, green, red."""
 
-_SYSTEM: Final = Path("/usr/share/fonts/truetype/dejavu")
 _CAPITAL: Final = 200
 
 
-def _font_file(package: str, name: str) -> Path | None:
-    found = importlib.util.find_spec(package)
-    if found is None or found.origin is None:
-        return None
-    path = Path(found.origin).parent / name
-    return path if path.is_file() else None
-
-
 @lru_cache
+def _font_file(name: str) -> str:
+    return str(files("pylopdf_fonts_zh_tw") / name)
+
+
 def faces() -> tuple[str, ...]:
     """Files of typefaces, and "" for the one that Pillow brings."""
-    tried = [
-        _font_file("pylopdf_fonts_zh_tw", "NotoSansTC-Regular.otf"),
-        _SYSTEM / "DejaVuSansCondensed-Bold.ttf",
-        _SYSTEM / "DejaVuSansMono-Bold.ttf",
-        _SYSTEM / "DejaVuSans-Bold.ttf",
-    ]
-    return ("", *(str(path) for path in tried if path is not None and path.is_file()))
+    return ("", _font_file("NotoSansTC-Regular.otf"))
 
 
 def serif() -> str:
-    path = _font_file("pylopdf_fonts_zh_tw", "NotoSerifTC-Regular.otf")
-    return "" if path is None else str(path)
+    return _font_file("NotoSerifTC-Regular.otf")
 
 
 @lru_cache(maxsize=4096)

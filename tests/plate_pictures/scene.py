@@ -18,6 +18,8 @@ from plate_pictures.lettering import faces, fitted, put
 
 Picture = npt.NDArray[np.uint8]
 """Shape (height, width, 3), BGR."""
+Spot = Callable[[float, float], list[int]]
+"""A place on a car, -1 to 1 from left to right and 0 to 1 from above, in pixels."""
 
 _BADGES: Final = (
     "GOLF GTI",
@@ -167,36 +169,33 @@ def _car(canvas: Flat, plate: tuple[float, float], width: float, rng: np.random.
     def spot(u: float, v: float) -> list[int]:
         return [round(x + u * half), round(top + v * (bottom - top))]
 
-    cv2.ellipse(
-        canvas,
-        (round(x), round(bottom + 0.02 * tall)),
-        (round(1.05 * half), round(0.07 * tall)),
-        0,
-        0,
-        360,
-        (25, 25, 25),
-        -1,
-        cv2.LINE_AA,
-    )
+    under, reach = (round(x), round(bottom + 0.02 * tall)), (round(1.05 * half), round(0.07 * tall))
+    cv2.ellipse(canvas, under, reach, 0, 0, 360, (25, 25, 25), -1, cv2.LINE_AA)
     for side in (-1, 1):
         a, b = spot(side * 0.9, 0.86), spot(side * 0.62, 1.02)
         cv2.rectangle(canvas, (min(a[0], b[0]), a[1]), (max(a[0], b[0]), b[1]), (22, 22, 22), -1)
-    body = np.array(
-        [
-            spot(-0.7, 0),
-            spot(0.7, 0),
-            spot(0.96, 0.4),
-            spot(1, 0.9),
-            spot(-1, 0.9),
-            spot(-0.96, 0.4),
-        ]
-    )
+    _body(canvas, spot, width, paint, rng)
+    _glass(canvas, spot)
+    bumper = (spot(-1, 0.8)[0], spot(0, 0.8)[1]), (spot(1, 0)[0], spot(0, 0.92)[1])
+    cv2.rectangle(canvas, *bumper, (38, 38, 40), -1)
+    recess = paint * float(rng.uniform(0.4, 0.9))
+    a, b = spot(-0.5, 0.53), spot(0.5, 0.79)
+    cv2.rectangle(canvas, (a[0], a[1]), (b[0], b[1]), recess.tolist(), -1)
+    _written_upon(canvas, spot, width, paint, rng)
+
+
+def _body(
+    canvas: Flat,
+    spot: Spot,
+    width: float,
+    paint: npt.NDArray[np.float32],
+    rng: np.random.Generator,
+) -> None:
+    corners = ((-0.7, 0), (0.7, 0), (0.96, 0.4), (1, 0.9), (-1, 0.9), (-0.96, 0.4))
     mask = np.zeros(canvas.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [body], 255, cv2.LINE_AA)
-    cover = (
-        cv2.GaussianBlur(mask, (0, 0), max(1.0, 0.012 * width)).astype(np.float32)[..., np.newaxis]
-        / 255
-    )
+    cv2.fillPoly(mask, [np.array([spot(*each) for each in corners])], 255, cv2.LINE_AA)
+    soft = cv2.GaussianBlur(mask, (0, 0), max(1.0, 0.012 * width))
+    cover = soft.astype(np.float32)[..., np.newaxis] / 255
     rows = np.linspace(-1, 1, canvas.shape[0], dtype=np.float32)[:, np.newaxis, np.newaxis]
     shine = (
         1.0
@@ -204,42 +203,23 @@ def _car(canvas: Flat, plate: tuple[float, float], width: float, rng: np.random.
         + 0.05 * _clouded(canvas.shape[:2], 12, rng)[..., np.newaxis]
     )
     canvas[:] = canvas * (1 - cover) + np.clip(paint * shine, 0, 255) * cover
+
+
+def _glass(canvas: Flat, spot: Spot) -> None:
+    """The rear window with the sky in it, and the lamps."""
     window = np.array([spot(-0.58, 0.06), spot(0.58, 0.06), spot(0.74, 0.36), spot(-0.74, 0.36)])
     cv2.fillPoly(canvas, [window], (55, 50, 48), cv2.LINE_AA)
-    cv2.polylines(
-        canvas,
-        [np.array([spot(-0.5, 0.1), spot(0.1, 0.1), spot(-0.2, 0.33)])],
-        True,
-        (95, 92, 90),
-        2,
-        cv2.LINE_AA,
-    )
+    sky = np.array([spot(-0.5, 0.1), spot(0.1, 0.1), spot(-0.2, 0.33)])
+    cv2.polylines(canvas, [sky], True, (95, 92, 90), 2, cv2.LINE_AA)
     for side in (-1, 1):
-        lamp = np.array(
-            [
-                spot(side * 0.97, 0.42),
-                spot(side * 0.62, 0.45),
-                spot(side * 0.66, 0.6),
-                spot(side * 0.99, 0.6),
-            ]
-        )
+        corners = ((0.97, 0.42), (0.62, 0.45), (0.66, 0.6), (0.99, 0.6))
+        lamp = np.array([spot(side * u, v) for u, v in corners])
         cv2.fillPoly(canvas, [lamp], (40, 35, 170), cv2.LINE_AA)
-    cv2.rectangle(
-        canvas,
-        (spot(-1, 0.8)[0], spot(0, 0.8)[1]),
-        (spot(1, 0)[0], spot(0, 0.92)[1]),
-        (38, 38, 40),
-        -1,
-    )
-    recess = paint * float(rng.uniform(0.4, 0.9))
-    a, b = spot(-0.5, 0.53), spot(0.5, 0.79)
-    cv2.rectangle(canvas, (a[0], a[1]), (b[0], b[1]), recess.tolist(), -1)
-    _written_upon(canvas, spot, width, paint, rng)
 
 
 def _written_upon(
     canvas: Flat,
-    spot: Callable[[float, float], list[int]],
+    spot: Spot,
     width: float,
     paint: npt.NDArray[np.float32],
     rng: np.random.Generator,

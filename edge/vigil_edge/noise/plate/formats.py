@@ -77,16 +77,16 @@ FORMATS: Final = (
     ("00A000", -2.5),
 )
 NO_FORMAT: Final = -3.0
-_SELDOM: Final = -2.0
+SELDOM: Final = -2.0
 """Prior from which down a format is a rare one."""
 _SHORT_PART: Final = 5
 
 
 def _parts() -> frozenset[str]:
     """Rare formats that are what a usual one leaves when a character at an end is missed."""
-    usual = [form for form, prior in FORMATS if prior > _SELDOM]
+    usual = [form for form, prior in FORMATS if prior > SELDOM]
     left = {part for form in usual for part in (form[1:], form[:-1]) if len(part) > _SHORT_PART}
-    return frozenset(form for form, prior in FORMATS if prior <= _SELDOM and form in left)
+    return frozenset(form for form, prior in FORMATS if prior <= SELDOM and form in left)
 
 
 _PARTS: Final = _parts()

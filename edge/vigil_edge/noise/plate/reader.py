@@ -12,7 +12,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, cast
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from vigil_edge.noise.errors import PictureUnusable, PlateReaderMissing
 from vigil_edge.noise.plate.candidates import Picture, Plate
-from vigil_edge.noise.plate.formats import NO_FORMAT, Reading, is_word, likeliest
+from vigil_edge.noise.plate.formats import NO_FORMAT, SELDOM, Reading, is_word, likeliest
 from vigil_edge.noise.plate.lines import MARGINS, cut, level_height, rows_of, shared
 from vigil_edge.noise.plate.recogniser import Characters, recogniser
 from vigil_edge.noise.plate.surroundings import Around, around
@@ -55,17 +55,20 @@ _SMALL: Final = 2
 """Small letters in a row, from which on it is ordinary writing."""
 _ALONE: Final = 7
 """Characters of a known format, from which on a row is no line of two."""
+_USUAL: Final = -0.5
+"""Prior of a format, from which on such a row is not joined with what stands above or below."""
+_ADDED: Final = {True: 1, False: 2}
+"""Characters above (True) or below, at most, that may be something else than a plate's line."""
 _FRAGMENT: Final = 5
-_SELDOM: Final = -2.0
-"""Prior of a format, from which down it is a rare one."""
 _RARE: Final = 0.85
-"""Of the confidence is left for a text of such a format."""
+"""Share of the confidence that is left for a text of a rare format."""
 _RIVAL: Final = 0.6
 """Height of another text in heights of the one that is answered, from which on it counts."""
 _UNKNOWN: Final = 0.62
-"""Of the confidence is left for a text of no format: only what is quite sure is answered."""
-_WORD: Final = 0.4
-"""Of the confidence is left where a text is a word, or not the whole of a plate."""
+"""Share of the confidence that is left for a text of no format: only what is quite sure is
+answered."""
+DOUBT: Final = 0.4
+"""Share of the confidence that is left where a text is a word, or not the whole of a plate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class PlateRead:
     """Of each character of the likeliest text, 0 to 1."""
     seen: str | None = None
     """The likeliest text, also where it is not sure."""
+    doubted: bool = False
+    """That ``seen`` may be a part of a plate, or none: it speaks for no text."""
 
 
 def read_file(path: Path) -> tuple[PlateRead, float]:
@@ -89,9 +94,7 @@ def read_file(path: Path) -> tuple[PlateRead, float]:
     found = read_plate(picture)
     if found.box is not None and scale != 1:
         x, y, width, height = (scale * each for each in found.box)
-        found = PlateRead(
-            found.text, found.confidence, (x, y, width, height), found.characters, found.seen
-        )
+        found = replace(found, box=(x, y, width, height))
     return found, 1000 * (time.perf_counter() - began)
 
 
@@ -234,22 +237,42 @@ def _looked_at(picture: Picture, row: Plate, line: Characters) -> tuple[PlateRea
         return _doubted(_voted(votes, box)), True
     if seen.second is None:
         return _voted(votes, box), any(map(_whole, votes))
-    other = seen.second
+    return _two_lines(picture, row, lines, seen.second, seen.above, box)
+
+
+def _two_lines(
+    picture: Picture,
+    row: Plate,
+    lines: list[Characters],
+    other: Plate,
+    above: bool,
+    box: tuple[int, int, int, int],
+) -> tuple[PlateRead, bool]:
+    """``row``, read as ``lines``, with the ``other`` line ``above`` or below; as ``_looked_at``."""
+    votes = [likeliest(each.chances) for each in lines]
+    whole = [each for each in votes if each is not None and _whole(each)]
+    if any(len(each.text) >= _ALONE and each.prior >= _USUAL for each in whole):
+        return _voted(votes, box), True  # what stands above or below is something else
     more = recogniser().read([cut(picture, other, *margin) for margin in MARGINS])
     both = [
-        likeliest(np.concatenate([two.chances, one.chances][:: 1 if seen.above else -1]))
+        likeliest(np.concatenate([two.chances, one.chances][:: 1 if above else -1]))
         for one, two in zip(lines, more, strict=True)
     ]
-    if not any(len(each.chances) for each in more):
+    added = max(len(each.chances) for each in more)
+    if not added:
         return _voted(votes, box), True
+    if added <= _ADDED[above] and any(each.prior > SELDOM for each in whole):
+        # A plate by itself, and a reflector or a bolt beside it; or a district's single letter.
+        alone = _voted(votes, box)
+        return (alone if added == 1 and not above else _doubted(alone)), True
     left, top = min(row.x, other.x), min(row.y, other.y)
     right = max(row.x + row.width, other.x + other.width)
     bottom = max(row.y + row.height, other.y + other.height)
     joined = _voted(both, (left, top, right - left, bottom - top))
     if any(each is not None and each.prior > NO_FORMAT for each in both):
         return joined, True
-    if any(each is not None and _whole(each) and len(each.text) >= _ALONE for each in votes):
-        return _voted(votes, box), True  # what stands above or below is something else
+    if any(len(each.text) >= _ALONE for each in whole):
+        return _voted(votes, box), True
     # Two lines that are no plate together: neither is one alone.
     return _doubted(joined), False
 
@@ -271,8 +294,7 @@ def _whole(reading: Reading | None) -> bool:
 
 def _doubted(read: PlateRead) -> PlateRead:
     """What was seen, without an answer."""
-    confidence = round(_WORD * read.confidence, 3)
-    return PlateRead(None, confidence, read.box, read.characters, read.seen)
+    return replace(read, text=None, confidence=round(DOUBT * read.confidence, 3), doubted=True)
 
 
 def _worth(line: Characters, row: Plate) -> float:
@@ -299,8 +321,8 @@ def _voted(votes: list[Reading | None], box: tuple[int, int, int, int]) -> Plate
     agreement = len(said) / len(votes)
     confidence = round(most.confidence * (0.4 + 0.6 * agreement), 3)
     if is_word(most):
-        confidence = round(_WORD * confidence, 3)
-    elif NO_FORMAT < most.prior <= _SELDOM:
+        confidence = round(DOUBT * confidence, 3)
+    elif NO_FORMAT < most.prior <= SELDOM:
         confidence = round(_RARE * confidence, 3)
     elif most.prior <= NO_FORMAT:
         # Nothing but the recogniser speaks for it; a part of a plate looks like that as well.

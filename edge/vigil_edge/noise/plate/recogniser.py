@@ -134,7 +134,9 @@ def _merging(words: list[str], classes: int) -> list[npt.NDArray[np.int64]]:
     target[0] = _BLANK
     for index, word in enumerate([*words, " "][: classes - 1], start=1):
         # Ä, Ö and Ü of German plates count as A, O and U: registers and labels differ in them.
-        letter = unicodedata.normalize("NFD", word.upper())[:1] if len(word) == 1 else word
+        # What is two letters as a capital (ß) is none of them.
+        capital = word.upper()
+        letter = unicodedata.normalize("NFD", capital)[:1] if len(capital) == 1 else word
         if len(letter) == 1 and letter in ALPHABET:
             target[index] = ALPHABET.index(letter)
         elif word and word in _SEPARATORS:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from vigil_edge.noise.errors import PlateReaderMissing
 from vigil_edge.noise.plate.candidates import Picture, Plate
-from vigil_edge.noise.plate.reader import LEAST_CONFIDENCE, PlateRead, read_plate
+from vigil_edge.noise.plate.reader import DOUBT, LEAST_CONFIDENCE, PlateRead, read_plate
 
 MOST_PICTURES: Final = 5
 """That are read: the clearest."""
@@ -100,17 +100,24 @@ def _voted(votes: Sequence[tuple[Clear, PlateRead]], fallback: Clear) -> Voted:
         for row, read in votes
     )
     behind: dict[str, list[tuple[Clear, PlateRead]]] = defaultdict(list)
+    # Seen, but perhaps a part of a plate: they speak against what others say, and for nothing.
+    doubted = sum(
+        read.doubted and read.seen is not None and read.confidence >= DOUBT * _HEARD
+        for _, read in votes
+    )
     for row, read in votes:
-        if read.seen is not None and read.confidence >= _HEARD:
+        if read.seen is not None and not read.doubted and read.confidence >= _HEARD:
             behind[read.seen].append((row, read))
     if not behind:
         return Voted(None, 0.0, len(votes), 0, (), "unsure", each, fallback)
     text, said = max(behind.items(), key=lambda one: sum(read.confidence for _, read in one[1]))
     row, most = max(said, key=lambda vote: vote[1].confidence)
-    told = sum(map(len, behind.values()))
+    told = doubted + sum(map(len, behind.values()))
     confidence = round(most.confidence * (0.4 + 0.6 * len(said) / told), 3)
     abstained: Abstained | None = None
-    if told >= _ENOUGH and len(said) < 2:
+    if 2 * doubted >= told:
+        abstained = "unsure"
+    elif told >= _ENOUGH and len(said) < 2:
         abstained = "disagreement"
     elif confidence < LEAST_CONFIDENCE:
         abstained = "unsure"
