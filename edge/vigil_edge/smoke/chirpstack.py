@@ -49,30 +49,58 @@ class Uplink:
     """``deduplicationId``: the same wherever this uplink is delivered again."""
     time: datetime | None = None
     rssi: float | None = None
+    malformed: bool = False
+    """Whether its frame is none of this model, and may say a fire all the same."""
+
+    @property
+    def may_be_alarm(self) -> bool:
+        """What it says is of a fire, also of a device that nobody configured."""
+        return self.report.has_fire_key or self.malformed
 
 
 def read(payload: bytes | str) -> AlarmReport:
     """An uplink or a status event, as one alarm's report. Raises ``PayloadMalformed``."""
-    return read_event(payload).report
+    event = _event(payload)
+    return replace(_report(event), last_seen=event.time())
 
 
 def read_event(payload: bytes | str) -> Uplink:
-    """The same with who sent it, and as which of its messages. Raises ``PayloadMalformed``."""
-    value = payloads.value_of(payloads.text_of(payload))
-    if not isinstance(value, Pairs):
-        raise PayloadMalformed(
-            f"the payload is a JSON {type(value).__name__}; ChirpStack sends an object"
-        )
-    event = _Event(value)
+    """The same with who sent it, and as which of its messages; a frame that is none of its model
+    and may say fire is one too. Raises ``PayloadMalformed``."""
+    event = _event(payload)
+    malformed = False
+    try:
+        report = _report(event)
+    except FrameMalformed as error:
+        if not error.may_be_fire:
+            raise
+        malformed, report = True, _of_fire(error)
     return Uplink(
-        report=replace(_report(event), last_seen=event.time()),
+        report=replace(report, last_seen=event.time()),
         eui=event.eui(),
         name=event.text("deviceInfo", "deviceName"),
         counter=event.whole("fCnt"),
         address=event.text("devAddr"),
         identity=event.text("deduplicationId"),
         time=event.time(),
+        malformed=malformed,
     )
+
+
+def _event(payload: bytes | str) -> _Event:
+    value = payloads.value_of(payloads.text_of(payload))
+    if not isinstance(value, Pairs):
+        raise PayloadMalformed(
+            f"the payload is a JSON {type(value).__name__}; ChirpStack sends an object"
+        )
+    return _Event(value)
+
+
+def _of_fire(error: FrameMalformed) -> AlarmReport:
+    """Of a frame that is none of this model and says fire: with its counter and time, as any."""
+    said = str(error)
+    doubt = AlarmReport(doubtful=("smoke",), raw=said[:200], unreadable=("smoke",))
+    return replace(error.whole or doubt, misread=said)
 
 
 class _Event:

@@ -107,20 +107,20 @@ def judge(
         return Finding("degraded", "fire-unreadable", said[:400])
     if not configured:
         return UNCONFIGURED
-    if (unread := _unread(known, moment)) is not None:
-        return unread
-    if not known.heard:
-        return NOT_HEARD_YET
-    if not known.fire_said:
-        return FIRE_UNSAID if known.spoke else NOT_HEARD_YET
-    found = next((found for name, found in _CONDITIONS if name in known.active), OK)
-    return TEST_STUCK if found == OK and self_test.is_stuck(known, moment) else found
-
-
-def _unread(known: Known, moment: float) -> Finding | None:
-    """Of messages that said nothing, or not all."""
     if known.garbled:
         return GARBLED
+    misread = _misread(known, moment)
+    if not (known.heard and known.fire_said):
+        unsaid = FIRE_UNSAID if known.heard and known.spoke else NOT_HEARD_YET
+        return misread or unsaid
+    found = next((found for name, found in _CONDITIONS if name in known.active), OK)
+    if found == OK and self_test.is_stuck(known, moment):
+        return TEST_STUCK
+    return misread or OK if found == OK else found
+
+
+def _misread(known: Known, moment: float) -> Finding | None:
+    """Of a frame that is none of this model: after all that the alarm says of itself."""
     if known.misread is not None and moment - known.misread[1] < _MISREAD_S:
         return Finding("degraded", FrameMalformed.code, known.misread[0][:400])
     return None
@@ -133,7 +133,8 @@ def beside(finding: Finding, siren: str | None, *, only_sounds: bool) -> Finding
         return SIREN_UNCONFIRMED
     if only_sounds and finding == FIRE_UNSAID:
         return OK
-    return FIRE_STUCK if siren == FIRE_STUCK.code and finding == OK else finding
+    well = finding == OK or finding.code == FrameMalformed.code
+    return FIRE_STUCK if siren == FIRE_STUCK.code and well else finding
 
 
 class _Told(NamedTuple):

@@ -17,11 +17,15 @@ from vigil_edge.text import well_formed
 
 _BLANK: Final = "\ufeff\x00 \t\r\n"
 _SAID: Final = re.compile(
-    r"""["']?([A-Za-z][A-Za-z0-9_ -]{0,40})["']?\s*[:=]\s*"""
+    r"""["']?([A-Za-z\u3400-\u9fff][A-Za-z0-9_ \u3400-\u9fff-]{0,40})["']?\s*[:=]\s*"""
     r"""(?:"([^"]{0,60})"|'([^']{0,60})'|([A-Za-z0-9_.+-]{1,40}))"""
 )
-_CUT_OFF: Final = re.compile(r"""["']([A-Za-z][A-Za-z0-9_ -]{0,40})["']\s*:\s*["'][^"']{0,60}$""")
-_OPENED: Final = re.compile(r"""["']([A-Za-z][A-Za-z0-9_ -]{0,40})["']\s*:\s*[\[{]""")
+_CUT_OFF: Final = re.compile(
+    r"""["']([A-Za-z\u3400-\u9fff][A-Za-z0-9_ \u3400-\u9fff-]{0,40})["']\s*:\s*["'][^"']{0,60}$"""
+)
+_OPENED: Final = re.compile(
+    r"""["']([A-Za-z\u3400-\u9fff][A-Za-z0-9_ \u3400-\u9fff-]{0,40})["']\s*:\s*[\[{]"""
+)
 _ILLEGIBLE: Final = "…"
 _LONGEST: Final = 65_536
 """Characters of a broken message that are searched."""

@@ -114,12 +114,19 @@ def read(text: str) -> Meaning:
 
 
 def _clause(clause: str) -> Meaning:
-    parts = clause.split("_")
-    if (label := chinese.read(parts)) is not None:
+    parts = [piece for part in clause.split("_") for piece in chinese.parted(part)]
+    labels = [chinese.read([part]) for part in parts]
+    label = chinese.read(parts)
+    if label is not None and not (label == "clear" and _are_two(parts, labels)):
         return _LABELS[label]
-    parts = [_ENGLISH.get(chinese.read([part]), part) for part in parts]
+    if any(labels) and (found := _several(parts, labels)) is not None:
+        return found
+    return _in_english([_word_of(part, label) for part, label in zip(parts, labels, strict=True)])
+
+
+def _in_english(parts: Sequence[str]) -> Meaning:
     known = set(parts)
-    if known <= UNKNOWN:
+    if known and known <= UNKNOWN:
         return NOT_SAID
     said, denied = _denied(parts)
     if said & TEST:
@@ -137,6 +144,70 @@ def _clause(clause: str) -> Meaning:
     if said & CLEAR and known <= CLEAR | NEGATIVE | _FILLERS:
         return Meaning(False)
     return UNREADABLE
+
+
+def _word_of(part: str, label: chinese.Said | None) -> str:
+    kind = label == "fire" and chinese.kind_in(part)
+    return "smoke" if kind else _ENGLISH.get(label, part)
+
+
+def _are_two(parts: Sequence[str], labels: Sequence[chinese.Said | None]) -> bool:
+    """Whether a whole denial and a fire behind it (無煙霧 警報) only look like one label."""
+    if "clear" not in labels:
+        return False
+    at = labels.index("clear")
+    if "fire" not in labels[at:]:
+        return False
+    return chinese.kind_in(parts[at]) is not None or labels.count("fire") > 1
+
+
+def _several(parts: Sequence[str], labels: Sequence[chinese.Said | None]) -> Meaning | None:
+    """Of more than one thing, one of which is well or under test ("電池:正常 煙霧:警報"): never
+    clear, as nobody knows what the "normal" is said of. ``None`` where it is of one thing."""
+    words = [
+        (part, _unit(part, label))
+        for part, label in zip(parts, labels, strict=True)
+        if part not in _FILLERS
+    ]
+    units = [unit for _, unit in words]
+    if not {"clear", "test"} & set(labels) and not (
+        "fire" in labels and {"clear", "not"} & {*units}
+    ):
+        return None
+    if "fire" not in units:
+        reset = labels.count("clear") == 2 and any(map(chinese.denies, parts))  # 復歸:無
+        unclear = reset or units[-1] == "not" or "test" in labels
+        return UNREADABLE if unclear or len(parts) > 2 else None
+    if len(words) == 2 and _is_of_one(*words[0], *words[1]):
+        return None
+    return Meaning(True) if _is_loud(units) else UNREADABLE
+
+
+def _unit(part: str, label: chinese.Said | None) -> str | None:
+    if label is not None:
+        return label
+    if part in FIRE:
+        return "fire"
+    return "not" if part in NEGATIVE else "clear" if part in _ENDS else None
+
+
+def _is_of_one(first: str, said: str | None, last: str, then: str | None) -> bool:
+    """Of two words, whether one denies the other: "無 CO", "CO: 正常", "警報 off"."""
+    if said == "fire":
+        of_kind = first in KIND_WORDS and chinese.kind_in(last) is None
+        return then in ("clear", "not") and (of_kind or last.isascii())
+    return said == "not" or (last in KIND_WORDS and chinese.denies(first))
+
+
+def _is_loud(units: Sequence[str | None]) -> bool:
+    """Whether there is a fire that nothing beside it denies."""
+    ended = False
+    for unit, before in zip(reversed(units), [*reversed(units[:-1]), None], strict=True):
+        if unit != "fire":
+            ended = unit in ("clear", "not")
+        elif not ended and before != "not":
+            return True
+    return False
 
 
 def _denied(parts: Sequence[str]) -> tuple[set[str], set[str]]:

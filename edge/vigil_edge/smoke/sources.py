@@ -81,20 +81,12 @@ class _Source(BrokerPipeline):
         self,
         name: str | None,
         error: PayloadMalformed,
-        message: MqttPublish,
         now: datetime,
         moment: float,
     ) -> None:
-        """A message that cannot be read: counted, shown at its alarm, and told where it may be a
-        fire."""
+        """A message that cannot be read: counted, and shown at its alarm."""
         self._context.count(error.code)
         if name is None:
-            return
-        if isinstance(error, FrameMalformed) and error.may_be_fire:  # a stranger's as well
-            said = str(error)
-            doubt = AlarmReport(doubtful=("smoke",), raw=said[:200], unreadable=("smoke",))
-            report = replace(error.whole or doubt, misread=said)
-            await self._taken(name, report, message, now, moment)
             return
         device = self._roster.configured.get(name)
         if isinstance(error, FrameMalformed):  # by its profile it is an alarm
@@ -135,13 +127,15 @@ class ChirpStackPipeline(_Source):
         try:
             uplink = chirpstack.read_event(message.payload)
         except PayloadMalformed as error:
-            await self._broken(named, error, message, now, moment)
+            await self._broken(named, error, now, moment)
             return
+        if uplink.malformed:
+            self._context.count(FrameMalformed.code)
         name = uplink.eui or named
         if name is None:
             self._context.count(PayloadMalformed.code)
             return
-        if name not in self._roster.configured and not uplink.report.has_fire_key:
+        if name not in self._roster.configured and not uplink.may_be_alarm:
             return
         replayed = kind == "up" and self._is_replayed(name, uplink, moment)
         if replayed:
@@ -184,7 +178,7 @@ class MatterPipeline(_Source):
         try:
             value = payloads.value_of(payloads.text_of(message.payload))
         except PayloadMalformed as error:
-            await self._broken(by_topic, error, message, now, moment)
+            await self._broken(by_topic, error, now, moment)
             return
         for node in matter.nodes(value):
             await self._node(matter.node_of(node) or by_topic, node, message, now, moment)
@@ -195,7 +189,7 @@ class MatterPipeline(_Source):
         try:
             report = matter.read_value(node)
         except PayloadMalformed as error:
-            await self._broken(name, error, message, now, moment)
+            await self._broken(name, error, now, moment)
             return
         if name is None:
             if report.has_fire_key or report.doubtful:

@@ -57,15 +57,17 @@ _KEYS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
 )
 _AMBIGUOUS: Final = re.compile(
     r"(?:alarm(?:_?(?:state|status|active|triggered|event))*|linkage.*|heat|co|gas|methane|ch4|lpg)"
-    r"(?:_?(?:l|ep)?\d+)?"
+    rf"(?:_?(?:l|ep)?\d+)?|{chinese.AMBIGUOUS.pattern}"
 )
 """Sirens, thermostats and gas meters use these words too."""
-_MEASURED: Final = re.compile(r"(?:co|gas|methane|ch4|lpg)(?:_.*)?")
+_MEASURED: Final = re.compile(rf"(?:co|gas|methane|ch4|lpg)(?:_.*)?|{chinese.MEASURED.pattern}")
 
 _FAILED: Final = word_set("failure failed fail fails error err fault faulty bad broken ng nok")
 _PASSED: Final = word_set("success successful succeeded ok okay pass passed good normal")
 _LOUD: Final = word_set("alarm alarming detected fire smoke triggered")
-_GENERAL: Final = word_set("state status action event alarm_type siren_state device_status")
+_GENERAL: Final = chinese.GENERAL | word_set(
+    "state status action event alarm_type siren_state device_status"
+)
 _SETTINGS: Final = word_set(
     "sensitivity density concentration value level threshold unit dbm ppm led indicator light sound"
     " volume ringtone melody time duration enable enabled silence silenced mute muted hush test"
@@ -160,6 +162,17 @@ def is_plainly_fire(key: str) -> bool:
 def may_be_measured(key: str) -> bool:
     """``co`` and ``gas`` are a truth on some devices and a concentration on others."""
     return _MEASURED.fullmatch(key) is not None and kind_of(key) is not None
+
+
+def is_any_alarm(key: str) -> bool:
+    """Of a fire key of smoke: whether its value may say another kind."""
+    return key.startswith("alarm") or chinese.AMBIGUOUS.fullmatch(key) is not None
+
+
+def is_temperature(key: str, value: Any) -> bool:
+    """``{"高溫": 31.5}``: so many degrees."""
+    number = as_number(value)
+    return number not in (None, 0, 1) and chinese.TEMPERATURES.fullmatch(key) is not None
 
 
 def meaning(value: Any, depth: int = 0) -> Meaning:

@@ -130,11 +130,15 @@ class _Fires:
         self.doubtful: list[Kind] = []
         self.raw = ""
         self.test = self.muted = self.plainly = False
-        keyed = [(k, key, v) for key, v in fields.pairs if (k := words.kind_of(key)) is not None]
+        keyed = [
+            (k, key, v)
+            for key, v in fields.pairs
+            if (k := words.kind_of(key)) is not None and not words.is_temperature(key, v)
+        ]
         self.stated: set[Kind] = {k for k, key, v in keyed if not _is_bare_number(key, v)}
         doubts: dict[Kind, str] = {}
         for kind, key, value in keyed:
-            if key.startswith("alarm") and kind == "smoke":
+            if kind == "smoke" and words.is_any_alarm(key):
                 kind = words.kind_in(value) or kind  # "alarm": "co_alarm"
             if _is_bare_number(key, value) and kind in {*self.stated, *measured}:
                 self._take_concentration(kind, value)

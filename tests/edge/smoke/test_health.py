@@ -18,7 +18,7 @@ from edge.smoke.home import Home, ago, alarms, listening, section
 from edge.smoke.night import Night
 from vigil_edge.smoke import pipeline, sources
 from vigil_edge.smoke.condition import Active, Known
-from vigil_edge.smoke.health import OK, Finding, ToldHealth, judge
+from vigil_edge.smoke.health import OK, Finding, ToldHealth, beside, judge
 from vigil_schemas.gateway import DeviceHealth
 from vigil_schemas.smoke import SmokeCondition
 from vigil_schemas.types import Lane
@@ -73,6 +73,26 @@ def test_an_alarm_that_was_renamed_or_cannot_be_read_is_shown() -> None:
     assert (gone.state, gone.code) == ("failed", "not-on-bridge")
     garbled = judge(known(garbled=True), 0, bridge_online=True)
     assert (garbled.state, garbled.code) == ("degraded", "payload-malformed")
+
+
+def test_a_misread_frame_hides_nothing_that_the_alarm_says_of_itself() -> None:
+    misread = ("a GS524N sends 6 bytes, not 8", 0.0)
+    hidden: tuple[tuple[SmokeCondition, str], ...] = (
+        ("tamper", "tampered"),
+        ("hardware_fault", "hardware-fault"),
+        ("end_of_service", "end-of-service"),
+        ("battery_alert", "battery-low"),
+    )
+    for condition, code in hidden:
+        found = judge(known(condition, misread=misread), 1, bridge_online=True)
+        assert found.code == code
+    assert judge(known("test", misread=misread), 700, bridge_online=None).code == "test-stuck"
+    alone = judge(known(misread=misread), 1, bridge_online=True)
+    assert alone.code == "smoke-frame-malformed"
+    assert beside(alone, "fire-stuck", only_sounds=False).code == "fire-stuck"
+    unsaid = known(misread=misread, fire_said=False, spoke=True)
+    assert judge(unsaid, 1, bridge_online=True).code == "smoke-frame-malformed"
+    assert judge(known(misread=misread), 86_400, bridge_online=True) == OK
 
 
 def test_an_alarm_that_nobody_configured_is_degraded() -> None:

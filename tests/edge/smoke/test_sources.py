@@ -262,6 +262,8 @@ async def test_frames_of_another_length_are_shown_once_and_end_nothing(
         assert shown.count("smoke-frame-malformed") == 1
         assert context.counters["smoke-frame-malformed"] == 4
         lora.say(uplink(idle + b"\1\2", 9))
+        await context.until(lambda: context.counters["smoke-frame-malformed"] == 5, task)
+        assert ("home-1", "smoke", False) not in alarms(context)
         lora.say(uplink(idle, 10))
         await context.until(lambda: ("home-1", "smoke", False) in alarms(context), task)
         said = [
@@ -270,6 +272,26 @@ async def test_frames_of_another_length_are_shown_once_and_end_nothing(
             if isinstance(out.data, DeviceHealth) and out.data.code == "smoke-frame-malformed"
         ]
         assert said == [f"a GS524N sends 6 bytes, not 8 ({(idle + bytes([1, 2])).hex()})"]
+
+
+async def test_a_replayed_fire_in_a_frame_of_another_length_is_unconfirmed(
+    home: Home, tmp_path: Path
+) -> None:
+    context = MemoryContext(tmp_path, gateway=home.base)
+    lora = LoRa(home)
+    burning = gs524n(1, 80, 40) + b"\1\2"
+    async with listening(lorawan(home), context) as task, asyncio.timeout(60):
+        await context.until(lambda: bool(context.reports), task)
+        lora.say(uplink(gs524n(7), 9))
+        lora.say(uplink(burning, 8))
+        await context.until(lambda: bool(fires(context, "home-1")), task)
+        assert fires(context, "home-1")[0].unconfirmed_since is not None
+        assert context.counters["smoke-frame-replayed"] == 1
+        lora.say(uplink(burning, 10))
+        await context.until(lambda: len(fires(context, "home-1")) == 2, task)
+        assert fires(context, "home-1")[1].unconfirmed_since is None
+        lora.say(uplink(burning, 1, eui=STRANGER), STRANGER)
+        await context.until(lambda: context.reports[-1][1] == "alarms-unconfigured", task)
 
 
 async def test_a_frame_beside_an_object_is_shown_and_so_is_a_stranger(

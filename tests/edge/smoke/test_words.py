@@ -236,3 +236,66 @@ def test_keys_and_kinds_in_chinese(payload: dict[str, Any], kind: str) -> None:
 
 def test_a_measure_in_chinese_is_no_fire() -> None:
     assert read({"煙霧濃度": 12, "smoke": "正常", "state": "觸發"}) == {"smoke": False}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("電池:正常 煙霧:警報", "溫度: 正常 煙霧: 警報", "Battery: 正常 Smoke: 警報", "正常 警報"),
+        *("故障 無 火警 有", "煙霧:無 高溫:是", "無煙霧 高溫", "測試:無 火警:有"),
+        *("電池：正常 煙霧：警報", "無煙霧：警報", "無煙霧 警報", "無 煙霧 高溫"),
+        *("自檢:正常 火警:是", "無煙霧 CO", "no CO 煙霧", "normal 高溫", "battery off 煙霧"),
+        *("正常 alarm", "測試 alarm", "測試 警報", "煙感報警", "烟感報警", "火警動作", "有火"),
+    ],
+)  # fmt: skip
+def test_what_is_well_or_under_test_hides_no_fire_beside_it(label: str) -> None:
+    assert read({"smoke": label}) == {"smoke": True}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("CO 無煙霧", "煙霧:無 高溫:無", "警報 正常", "自檢 正常", "狀態 電池 正常"),
+        *("啟動", "启动", "高溫 off 故障", "電池 高溫 normal", "no 高溫 故障"),
+        *("復歸:無", "無 復歸", "復歸 no", "未 復歸"),
+        *("住警器", "偵煙", "感溫", "無偵煙", "未復歸", "！"),
+    ],
+)  # fmt: skip
+def test_what_nobody_knows_of_which_it_is_said_may_be_a_fire(label: str) -> None:
+    assert read({"smoke": label}) == {"smoke": True, "unreadable": ["smoke"]}
+
+
+def test_an_alarm_that_was_reset_is_over_and_one_that_starts_says_nothing() -> None:
+    for label in ("復歸", "已復歸", "火警復歸", "复归", "Smoke: 正常", "煙霧 off", "no 煙霧"):
+        assert read({"smoke": label}) == {"smoke": False}
+    assert read({"smoke": "啟動中"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"高溫": 31.5}, {}),
+        ({"高溫": 1}, {"heat": True}),
+        ({"一氧化碳": 3, "一氧化碳警報": 0}, {"co": False}),
+        ({"一氧化碳": 3, "一氧化碳警報": 1}, {"co": True}),
+        ({"一氧化碳": 400, "一氧化碳警報": 0}, {"co": True}),
+        ({"警報": True}, {"smoke": True}),
+        ({"警報狀態": "一氧化碳警報"}, {"co": True}),
+        ({"狀態": "煙霧警報"}, {"smoke": True}),
+        ({"事件": "觸發"}, {}),
+    ],
+)
+def test_keys_in_chinese_that_meters_and_sirens_use_too(
+    payload: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert read(payload) == expected
+
+
+def test_a_measure_in_chinese_of_a_stranger_is_no_fire() -> None:
+    for payload in ('{"天然氣": 1234.5}', '{"高溫": 31.5}', '{"一氧化碳": 3}', '{"警報": 1}'):
+        assert not zigbee2mqtt.read(payload).plainly_fire
+
+
+@pytest.mark.parametrize("text", ['{"煙霧": true, "x', '{"煙霧": "警', '{"煙霧": {"狀'])
+def test_a_broken_message_with_keys_in_chinese_hides_no_fire(text: str) -> None:
+    assert zigbee2mqtt.read(text).as_json()["smoke"] is True
