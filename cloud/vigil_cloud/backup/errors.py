@@ -33,6 +33,6 @@ class RestoreNotEmpty(VigilError):
 
     code: ClassVar[str] = "restore-not-empty"
     remedy: ClassVar[str] = (
-        "Restore into an empty `data_dir`, or an empty database, bucket and store of readings; move"
-        " what is in use away first."
+        "Stop the city's processes and wait half a minute. Restore into an empty `data_dir`, or an"
+        " empty database, bucket and store of readings; move what is in use away first."
     )

@@ -1,8 +1,8 @@
 """Files beside the stores: which of the data folder belong to the city, and the way back.
 
-Only what a domain or a setting names is copied. A folder holds more: databases, which are copied
-as tables and readings, room laid by for alarms, and whatever an operator left there. An earlier
-backup under any name would bring back people who were erased.
+Only what a domain or a setting names is copied and put back. A folder holds more: databases, which
+are copied as tables and readings, room laid by for alarms, and whatever an operator left there. An
+earlier backup under any name would bring back people who were erased.
 """
 
 from __future__ import annotations
@@ -35,15 +35,21 @@ _ENDINGS: Final = (
 )
 
 
-def kept(settings: Settings) -> dict[str, Path]:
-    """What a backup holds, by name."""
+def _named(settings: Settings) -> set[str]:
+    """The city's files in the data folder, whether they are there or not."""
     folder = settings.data_dir
     named = {name for domain in domains() for name in domain.files}
     for setting in _OF_SETTINGS:
         path: Path | None = getattr(settings, setting)
         if path is not None and path.absolute().parent == folder.absolute():
             named.add(path.name)
-    return {name: folder / name for name in sorted(named) if (folder / name).is_file()}
+    return named
+
+
+def kept(settings: Settings) -> dict[str, Path]:
+    """What a backup holds, by name."""
+    paths = {name: settings.data_dir / name for name in sorted(_named(settings))}
+    return {name: path for name, path in paths.items() if path.is_file()}
 
 
 def left_out(settings: Settings) -> list[str]:
@@ -67,7 +73,7 @@ def chunks(path: Path) -> Iterator[bytes]:
 
 def require_same(settings: Settings, reader: Reader) -> None:
     """Nothing of another city is written over. Raises ``BackupDamaged``, ``RestoreNotEmpty``."""
-    for name in _wanted(reader):
+    for name in _wanted(settings, reader):
         path = settings.data_dir / name
         if not path.is_symlink() and not path.exists():
             continue
@@ -77,7 +83,7 @@ def require_same(settings: Settings, reader: Reader) -> None:
 
 def put(settings: Settings, reader: Reader, workplace: Path) -> list[str]:
     """Each whole or not at all; what was left out. Raises ``BackupDamaged``, ``OSError``."""
-    wanted = _wanted(reader)
+    wanted = _wanted(settings, reader)
     for name in wanted:
         path = settings.data_dir / name
         if path.exists():  # the same, as was required
@@ -99,12 +105,11 @@ def workplace(folder: Path) -> Iterator[Path]:
     """
     place = folder / "restoring"
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    number = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RestoreNotEmpty(f"another restore fills {folder}") from error
+        number = _locked(place)
+    except (BlockingIOError, FileNotFoundError) as error:
+        raise RestoreNotEmpty(f"another restore fills {folder}") from error
+    try:
         for left in place.iterdir():
             left.unlink()
         try:
@@ -115,13 +120,27 @@ def workplace(folder: Path) -> Iterator[Path]:
         os.close(number)
 
 
-def _wanted(reader: Reader) -> list[str]:
-    """Names of a backup's files that may be put back; earlier versions copied every file."""
-    names = reader.names(FILES)
+def _locked(place: Path) -> int:
+    """The folder, held by this process alone. Raises ``BlockingIOError`` where another holds it,
+    or has just ended and taken it away: a third may have made and locked the next of its name."""
+    number = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(number), place.lstat()):
+            raise BlockingIOError(f"{place} is another folder by now")
+    except BaseException:
+        os.close(number)
+        raise
+    return number
+
+
+def _wanted(settings: Settings, reader: Reader) -> list[str]:
+    """Names of a backup's files that are put back: earlier versions copied every file."""
+    names, named = reader.names(FILES), _named(settings)
     for name in names:
         if Path(name).name != name:
             raise BackupDamaged(f"{FILES}/{name}: a name that leaves its folder")
-    return [name for name in names if not name.startswith(".") and not _is_the_services(name)]
+    return [name for name in names if name in named]
 
 
 def _is_the_services(name: str) -> bool:

@@ -1,8 +1,9 @@
 """Put a backup back into empty stores.
 
-Readings and objects first, which are idempotent, and the tables last in one transaction: a
-restore that was interrupted has left an empty database and is begun anew: what the stores of
-readings and objects hold already must be of the same backup, or cities would be mixed.
+Readings and objects first, which are idempotent, then the tables in one transaction. A restore
+that was interrupted before has left an empty database and is begun anew: what the stores of
+readings and objects hold already must be of the same backup, or cities would be mixed. One that was
+interrupted after it has left a note (``unfinished``): given again, it does what is left.
 
 What must not come back with the rest: sessions that were ended since, and what was noted of
 another machine's clock. What cannot be known here is said by the command that calls this:
@@ -35,7 +36,7 @@ from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts.history import RESTORED
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
-from vigil_cloud.backup import archive, files, tables
+from vigil_cloud.backup import archive, files, tables, unfinished
 from vigil_cloud.backup.archive import Manifest, Reader
 from vigil_cloud.backup.errors import BackupDamaged, BackupNewer, RestoreNotEmpty
 from vigil_cloud.backup.making import OBJECTS, READINGS, TABLES, Told
@@ -67,38 +68,58 @@ def verify(path: Path) -> Manifest:
 
 
 def restore(services: Services, path: Path, *, by: str, told: Told = lambda _: None) -> Manifest:
-    """Fill the empty stores from the file; what it held.
+    """Fill the empty stores from the file; what it held. Given again it goes on.
 
     Raises ``BackupDamaged``, ``BackupNewer``, ``RestoreNotEmpty``, ``WrongSecretKey``, ``OSError``
-    and what the stores raise; the database is empty then.
+    and what the stores raise.
     """
     with _checked(path) as reader:
-        _require_empty(services, reader)
+        filled = unfinished.since(services.engine, reader.manifest)
+        if filled is None:
+            _require_empty(services, reader)
+        else:
+            with services.engine.connect() as connection:
+                _require_nobody(connection, services.now(), filled)
         _require_key(services, reader)
-        _require_same_objects(services, reader)
-        _require_same_readings(services, reader)
-        files.require_same(services.settings, reader)
+        if filled is None:
+            _require_same_objects(services, reader)
+            _require_same_readings(services, reader)
+            files.require_same(services.settings, reader)
         with files.workplace(services.settings.data_dir) as workplace:
-            _put_readings(services, reader, told)
-            _put_objects(services, reader, workplace, told)
-            if left_out := files.put(services.settings, reader, workplace):
-                _log.warning("restore-leaves-out", files=left_out)
-        if current(services.engine) is None:
-            upgrade(services.engine, reader.manifest.revision)
-        _put_tables(services, reader, told)
+            if filled is None:
+                _fill(services, reader, workplace, told)
+            _finish(services, path, reader.manifest, by, told)
+    return reader.manifest
+
+
+def _fill(services: Services, reader: Reader, workplace: Path, told: Told) -> None:
+    _put_readings(services, reader, told)
+    _put_objects(services, reader, workplace, told)
+    if left_out := files.put(services.settings, reader, workplace):
+        _log.warning("restore-leaves-out", files=left_out)
+    if current(services.engine) is None:
+        upgrade(services.engine, reader.manifest.revision)
+    _put_tables(services, reader, told)
+
+
+def _finish(services: Services, path: Path, manifest: Manifest, by: str, told: Told) -> None:
+    """What follows the tables. Each step may have been done by a restore that was interrupted;
+    the last takes the note of that away."""
+    told("tables are brought up to this version")
     upgrade(services.engine)
     persons.give_own_keys(services)
+    told("what stands is noted")
     with writing(services.sessions) as session:
-        _note_what_stands(session, reader.manifest, services.now())
+        unfinished.end(session.connection())
+        _note_what_stands(session, manifest, services.now())
         audit.append(
             session,
             at=services.now(),
             account=by,
             action="backup.restored",
             subject=path.name,
-            detail={"made": reader.manifest.made},
+            detail={"made": manifest.made},
         )
-    return reader.manifest
 
 
 def _note_what_stands(session: Session, manifest: Manifest, now: datetime) -> None:
@@ -155,22 +176,26 @@ def _require_no_rows(connection: Connection) -> None:
             raise RestoreNotEmpty(f"the database is in use: table {table.name} has rows")
 
 
-def _require_nobody(connection: Connection, now: datetime) -> None:
-    """No process of the city works on it, one in which nobody has an account yet: what it knows by
-    heart would be another city's."""
+def _require_nobody(connection: Connection, now: datetime, filled: datetime | None = None) -> None:
+    """No process of the city runs on this database, not even of a city without an account: it
+    would go on with what it read before the restore. Jobs that ended before the tables were
+    ``filled`` came with them."""
     found, table = inspect(connection), JobRow.__tablename__
     columns = found.get_columns(table) if found.has_table(table) else []
     if JobRow.finished.key not in {one["name"] for one in columns}:  # an older version's
         return
     last = connection.execute(
         select(JobRow.name, JobRow.finished)
-        .where(JobRow.finished > now - _WORKED)
+        .where(
+            JobRow.finished > max(now - _WORKED, filled or now - _WORKED),
+            JobRow.finished < now + _WORKED,  # later: of before this clock was set back
+        )
         .order_by(JobRow.finished.desc())
     ).first()
     if last is not None:
         raise RestoreNotEmpty(
-            f"a process of the city works on this database (its job {last.name} ended at"
-            f" {last.finished:%H:%M:%S} UTC): stop it, and try again {_WORKED.seconds} s later"
+            f"a process of the city works on this database: its job {last.name} ended at"
+            f" {last.finished:%H:%M:%S} UTC"
         )
 
 
@@ -266,6 +291,7 @@ def _put_tables(services: Services, reader: Reader, told: Told) -> None:
             if AuthorityRow.__tablename__ in reader.manifest.rows:
                 issued.advance_list(connection, services.now())
             _require_references(connection)
+            unfinished.begin(connection, reader.manifest, services.now())
 
 
 def _lock(connection: Connection) -> None:

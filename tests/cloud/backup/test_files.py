@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 import servers
 from cloud_city import SECRET
@@ -100,6 +101,7 @@ def test_an_earlier_versions_backup_with_any_file_in_it_comes_back(
 ) -> None:
     """They copied every file of the folder: one with a hidden file could not be restored."""
     old = {".DS_Store": b"x", "reserve": b"\0" * 100, "vigil.sqlite3-journal": b"x"}
+    old |= {"monday.zip.bak": b"who was erased since", "broker-key.pem": b"a key"}
     path = backup(opened("one"), tmp_path / "old.zip", old | {"streets.geojson": STREETS})
 
     empty = opened("two")
@@ -113,6 +115,26 @@ def test_an_earlier_versions_backup_with_any_file_in_it_comes_back(
     assert (folder / "streets.geojson").stat().st_mode & 0o777 == 0o600
     assert not [name for name in old if (folder / name).exists()]
     assert not (folder / "restoring").exists()
+
+
+def test_what_a_setting_names_comes_back_under_any_name(opened: Opened, tmp_path: Path) -> None:
+    register = tmp_path / "one" / ".owners.json"
+    services = opened("one", vehicle_register_file=register)
+    bring_up(services.engine)
+    register.write_bytes(b"{}")
+    making.make(services, tmp_path / "city.zip", by="operator")
+    assert names(tmp_path / "city.zip") == [".owners.json"]
+
+    again = opened("two", vehicle_register_file=tmp_path / "two" / ".owners.json")
+    restoring.restore(again, tmp_path / "city.zip", by="operator")
+    assert (tmp_path / "two" / ".owners.json").read_bytes() == b"{}"
+
+    other = opened("three")  # whose settings name none
+    with structlog.testing.capture_logs() as said:
+        restoring.restore(other, tmp_path / "city.zip", by="operator")
+    (line,) = [one for one in said if one["event"] == "restore-leaves-out"]
+    assert line["files"] == [".owners.json"]
+    assert not (tmp_path / "three" / ".owners.json").exists()
 
 
 @pytest.mark.parametrize("link", [False, True])
@@ -159,6 +181,44 @@ def test_two_restores_do_not_fill_one_folder(opened: Opened, tmp_path: Path) -> 
     (folder / "restoring" / "tmp1").write_bytes(b"what a killed one left")
     restoring.restore(empty, path, by="operator")
     assert not (folder / "restoring").exists()
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_a_folder_that_was_taken_away_meanwhile_holds_nobody_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool
+) -> None:
+    """One restore ends between another's opening and locking, and a third makes the folder anew."""
+    place, lock = tmp_path / "restoring", fcntl.flock
+
+    def late(number: int, kind: int) -> None:
+        place.rename(tmp_path / "ended")
+        if anew:
+            place.mkdir()
+        lock(number, kind)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", late)
+        with pytest.raises(RestoreNotEmpty, match="another restore"), files.workplace(tmp_path):
+            pass
+    with files.workplace(tmp_path) as free:
+        assert free.is_dir()
+
+
+def test_a_job_that_ended_tomorrow_says_nothing(opened: Opened, tmp_path: Path) -> None:
+    """The clock was set back: no wait would ever be long enough."""
+    path = backup(opened("one"), tmp_path / "city.zip", {})
+    empty = opened("two")
+    bring_up(empty.engine)
+    now = datetime.now(UTC)
+    with empty.engine.begin() as connection:
+        row = {"name": "a-job", "period_s": 10, "due": now, "finished": now}
+        connection.execute(insert(JobRow), row)
+    with pytest.raises(RestoreNotEmpty, match="a process of the city works") as refused:
+        restoring.restore(empty, path, by="operator")
+    assert "Stop the city's processes" in refused.value.remedy
+    with empty.engine.begin() as connection:
+        connection.execute(update(JobRow).values(finished=now + timedelta(days=1)))
+    restoring.restore(empty, path, by="operator")
 
 
 def test_a_city_that_runs_is_not_filled_behind_its_back(

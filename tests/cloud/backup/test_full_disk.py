@@ -102,7 +102,7 @@ def test_a_restore_to_a_full_disk_is_begun_anew_on_a_larger_one(
     disk.mount(kilobytes)
     capsys.readouterr()
     assert cli.main(["restore", file]) == 2
-    print(sentence := said(capsys))
+    sentence = said(capsys)
     assert "full" in sentence or "No space left" in sentence or "are free under" in sentence
     assert not list((disk.folder / "data").glob("restoring/*"))
 

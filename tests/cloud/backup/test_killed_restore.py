@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, insert, select
 
-from cloud_city import NOON, SECRET, City, exceedance, sealed, visit
+from cloud_city import NOON, SECRET, City, exceedance, excursion, sealed, visit
+from revisions import bring_up
+from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.backup import making, restoring, tables
+from vigil_cloud.backup.errors import RestoreNotEmpty
 from vigil_cloud.config import load
+from vigil_cloud.identity import persons
+from vigil_cloud.identity.models import AuditEntry
+from vigil_cloud.jobs.models import JobRow
 from vigil_cloud.stores import build_services
 from vigil_cloud.timeseries.port import Point, Series
 
@@ -46,6 +56,7 @@ def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
         city.birth()
         city.send(exceedance(NOON), "mic-1")
         city.send(visit(NOON), "station-1")
+        city.send(excursion(NOON), "sonde-1")  # its device ends it: it stands after a restore
         for number in range(3):
             (folder / "package").write_bytes(sealed({"plate.png": b"a picture"})[1])
             city.services.objects.put(f"evidence/gw-a/{number}.zip", folder / "package")
@@ -65,7 +76,9 @@ def contents(folder: Path) -> dict[str, Any]:
     try:
         with services.engine.connect() as connection:
             rows = {
-                table.name: sorted(str(json.loads(one)) for one in tables.lines(connection, table))
+                table.name: sorted(
+                    str(_without_moment(json.loads(one))) for one in tables.lines(connection, table)
+                )
                 for table in tables.ordered()
                 if table.name not in ("audit_log", "audit_head", "certificate_authority")
             }
@@ -73,6 +86,25 @@ def contents(folder: Path) -> dict[str, Any]:
         readings = [point for some in services.timeseries.everything() for point in some]
         others = sorted(path.name for path in folder.iterdir() if "sqlite3" not in path.name)
         return {"rows": rows, "objects": objects, "readings": readings, "files": others}
+    finally:
+        services.close()
+
+
+def _without_moment(row: dict[str, Any]) -> dict[str, Any]:
+    """As it is whenever the restore notes it."""
+    return row | {"at": None} if row.get("action") == "restored" else row
+
+
+def noted(folder: Path) -> tuple[list[str], int]:
+    """Which alerts have a restore in their history, and how often the audit log speaks of one."""
+    services = build_services(load(None, data_dir=folder, secret_key=SECRET))
+    try:
+        with services.sessions() as session:
+            histories = (
+                select(AlertRow.kind).join(AlertHistory).where(AlertHistory.action == "restored")
+            )
+            lines = select(AuditEntry).where(AuditEntry.action == "backup.restored")
+            return list(session.scalars(histories)), len(session.scalars(lines).all())
     finally:
         services.close()
 
@@ -87,7 +119,10 @@ def restored(folder: Path, backup: Path) -> None:
 
 @pytest.mark.parametrize(
     ("word", "count"),
-    [("readings", 1), ("readings", 2), ("objects", 2), ("table ", 1), ("table ", 60)],
+    [
+        *(("readings", 1), ("readings", 2), ("objects", 2), ("table ", 1), ("table ", 60)),
+        *(("tables are brought up", 1), ("what stands is noted", 1)),
+    ],
 )
 def test_given_again_it_fills_the_same_city(
     backup: Path, tmp_path: Path, word: str, count: int
@@ -105,3 +140,42 @@ def test_given_again_it_fills_the_same_city(
     restored(killed, backup)
 
     assert contents(killed) == contents(whole)
+    assert noted(killed) == noted(whole)
+    assert [len(noted(whole)[0]), noted(whole)[1]] == [1, 1]
+    services = build_services(load(None, data_dir=killed, secret_key=SECRET))
+    with closing(services), pytest.raises(RestoreNotEmpty, match="the database is in use"):
+        restoring.restore(services, backup, by="operator")
+
+
+def test_another_backup_is_not_taken_for_the_one_that_was_interrupted(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full as the tables were to be brought up. A copy under another name is it."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    other = tmp_path / "other.zip"
+    source = build_services(load(None, data_dir=tmp_path / "source", secret_key=SECRET))
+    services = build_services(load(None, data_dir=tmp_path / "new", secret_key=SECRET))
+    with closing(source), closing(services):
+        bring_up(source.engine)
+        making.make(source, other, by="operator")
+        with monkeypatch.context() as patch:
+            patch.setattr(persons, "give_own_keys", full)
+            with pytest.raises(OSError, match="No space left"):
+                restoring.restore(services, backup, by="operator")
+
+        with pytest.raises(RestoreNotEmpty, match="was interrupted: give that one again"):
+            restoring.restore(services, other, by="operator")
+        with services.engine.begin() as connection:
+            now = services.now()
+            job = {"name": "a-job", "period_s": 10, "due": now, "finished": now}
+            connection.execute(insert(JobRow), job)
+        with pytest.raises(RestoreNotEmpty, match="a process of the city works"):
+            restoring.restore(services, backup, by="operator")
+        with services.engine.begin() as connection:
+            connection.execute(delete(JobRow))
+        copy = shutil.copy(backup, tmp_path / "copy.zip")
+        restoring.restore(services, copy, by="operator")
+    assert noted(tmp_path / "new")[1] == 1
