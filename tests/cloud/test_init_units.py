@@ -107,6 +107,41 @@ def test_a_path_that_systemd_reads_otherwise_is_refused_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_of_data_that_no_flag_names_is_looked_at_as_well(
+    tmp_path: Path,
+    there: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From the environment, or from settings that are there."""
+    file = tmp_path / "etc/cloud.toml"
+    if there:
+        file.parent.mkdir()
+        file.write_text(
+            f'data_dir = "{tmp_path}/my data"\nsecret_key = "{"0123456789abcdef" * 4}"\n'
+        )
+    else:
+        monkeypatch.setenv("VIGIL_DATA_DIR", str(tmp_path / "my data"))
+    before = sorted(tmp_path.rglob("*"))
+    words = ["--config", str(file), "--units", str(tmp_path / "units"), "--broker", "embedded"]
+    assert cli.main(["init", *words, "--no-questions"]) == 2
+    assert "a unit takes letters" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_secrets_is_made_readable_for_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    monkeypatch.setenv("VIGIL_SECRETS_DIR", str(secrets))
+    assert init(tmp_path) == 0
+    said = capsys.readouterr().err
+    assert f"chgrp -R vigil-cloud {secrets} && chmod -R u=rwX,g=rX,o= {secrets}" in said
+    assert f"Environment=VIGIL_SECRETS_DIR={secrets}" in lines(tmp_path)
+
+
 def test_a_file_is_no_folder_of_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "units").write_text("")
     assert init(tmp_path) == 2
@@ -118,6 +153,11 @@ def test_homes_can_be_read_where_something_of_it_lies_there() -> None:
     at_home = units.texts(Place(data=Path("/home/li/vigil")))["vigil-cloud.service"]
     assert "ProtectHome=read-only" in at_home
     assert "ReadWritePaths=/home/li/vigil" in at_home
+    for place in (
+        Place(secrets=Path("/home/li/secrets")),
+        Place(Path("/opt/v/bin/vigil-cloud"), interpreter=Path("/root/python/bin/python3")),
+    ):
+        assert "ProtectHome=read-only" in units.texts(place)["vigil-cloud.service"]
     elsewhere = units.texts(Place(Path("/opt/vigil/bin/vigil-cloud")))["vigil-cloud.service"]
     assert "ProtectHome=yes" in elsewhere
     assert "StateDirectory=vigil-cloud" in elsewhere

@@ -67,13 +67,15 @@ def _init(options: argparse.Namespace) -> int:
             f"{PACKAGED} has this machine's cloud and its key, and this would make a second:"
             " use `vigil-cloud-admin init`, or name the file with --config"
         )
-    if options.units is not None:
-        init_units.require(options.units, file.absolute(), options.data_dir)
     made = not file.exists()
+    _require_units(options, options.data_dir)
     if made:
-        _write(file, _answers(options, ask))
+        answers = _answers(options, ask)
+        _require_units(options, Path(os.environ.get("VIGIL_DATA_DIR") or answers["data_dir"]))
+        _write(file, answers)
     try:
         settings = config.load(file)
+        _require_units(options, settings.data_dir)
         _tell_unused(options, settings, made=made)
         _make_folder(settings.data_dir)
     except (VigilError, OSError):
@@ -99,6 +101,12 @@ def _init(options: argparse.Namespace) -> int:
         f" vigil-cloud gateway enrol NAME --config {shlex.quote(str(file))}"
     )
     return 0
+
+
+def _require_units(options: argparse.Namespace, data: Path | None) -> None:
+    """Raises ``ConfigurationError`` where no unit could be written for this folder of data."""
+    if options.units is not None:
+        init_units.require(options.units, options.config.absolute(), data)
 
 
 def _answers(options: argparse.Namespace, ask: Callable[[str, str], str]) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def _place(file: Path, data: Path) -> Place:
     program = Path(sys.argv[0]).absolute()
     if program.name != "vigil-cloud":  # `python -m vigil_cloud`
         program = Path(sys.executable).with_name("vigil-cloud")
-    return Place(program, file, data, Path(secrets).absolute() if secrets else None)
+    folder = Path(secrets).absolute() if secrets else None
+    return Place(program, file, data, folder, interpreter=Path(sys.executable))
 
 
 def _texts(place: Place) -> dict[str, str]:
@@ -68,10 +69,13 @@ def _texts(place: Place) -> dict[str, str]:
 def _next(folder: Path, place: Place) -> list[str]:
     data, file = shlex.quote(str(place.data)), shlex.quote(str(place.config))
     copied = [f"cp {shlex.quote(str(folder.absolute()))}/{_SERVICE}*.service {_SYSTEM}/"]
+    secrets = shlex.quote(str(place.secrets))
+    readable = f"chgrp -R {_SERVICE} {secrets} && chmod -R u=rwX,g=rX,o= {secrets}"
     return [
         f"id -u {_SERVICE} >/dev/null 2>&1 || useradd --system --user-group --no-create-home"
         f" --home-dir {data} --shell /usr/sbin/nologin {_SERVICE}",
         f"chown -R {_SERVICE}: {data} {file}",
+        *([readable] if place.secrets else []),
         *([] if folder.absolute() == _SYSTEM else copied),
         f"systemctl daemon-reload && systemctl enable --now {_SERVICE}.service",
     ]

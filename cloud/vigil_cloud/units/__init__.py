@@ -6,7 +6,7 @@ They are files beside this one, as the package has them; what they share stands 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,8 @@ class Place:
     data: Path = Path("/var/lib/vigil-cloud")
     secrets: Path | None = Path("/etc/vigil-cloud/secrets")
     """A folder of secrets as files, where there is one."""
+    interpreter: Path | None = field(default=None, compare=False)
+    """What the program is run by: an environment's leads to one that may lie elsewhere."""
 
     @property
     def environment(self) -> Path:
@@ -81,5 +83,7 @@ def _moved(text: str, place: Place) -> str:
 
 
 def _in_homes(place: Place) -> bool:
-    paths = (place.program.resolve(), place.config, place.data)
+    """Also through a link."""
+    named = (place.program, place.config, place.data, place.secrets, place.interpreter)
+    paths = {one for path in named if path is not None for one in (path, path.resolve())}
     return any(path.is_relative_to(home) for path in paths for home in _HOMES)
