@@ -73,15 +73,7 @@ def _init(options: argparse.Namespace) -> int:
         answers = _answers(options, ask)
         _require_units(options, Path(os.environ.get("VIGIL_DATA_DIR") or answers["data_dir"]))
         _write(file, answers)
-    try:
-        settings = config.load(file)
-        _require_units(options, settings.data_dir)
-        _tell_unused(options, settings, made=made)
-        _make_folder(settings.data_dir)
-    except (VigilError, OSError):
-        if made:
-            file.unlink()
-        raise
+    settings = _settings(options, made=made)
     try:
         administrator = _set_up(options, settings, ask)
     except VigilError as error:
@@ -101,6 +93,20 @@ def _init(options: argparse.Namespace) -> int:
         f" vigil-cloud gateway enrol NAME --config {shlex.quote(str(file))}"
     )
     return 0
+
+
+def _settings(options: argparse.Namespace, *, made: bool) -> Settings:
+    """With their folder made; a file of settings that was just written goes where that fails."""
+    try:
+        settings = config.load(options.config)
+        _require_units(options, settings.data_dir)
+        _tell_unused(options, settings, made=made)
+        _make_folder(settings.data_dir)
+    except (VigilError, OSError):
+        if made:
+            options.config.unlink()
+        raise
+    return settings
 
 
 def _require_units(options: argparse.Namespace, data: Path | None) -> None:
