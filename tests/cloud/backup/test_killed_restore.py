@@ -176,6 +176,6 @@ def test_another_backup_is_not_taken_for_the_one_that_was_interrupted(
             restoring.restore(services, backup, by="operator")
         with services.engine.begin() as connection:
             connection.execute(delete(JobRow))
-        copy = shutil.copy(backup, tmp_path / "copy.zip")
+        copy = Path(shutil.copy(backup, tmp_path / "copy.zip"))
         restoring.restore(services, copy, by="operator")
     assert noted(tmp_path / "new")[1] == 1
