@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
@@ -15,8 +16,9 @@ from browser.test_layout import _is_accessible
 from browser.test_map import DAY, NIGHT, _is_read, _with_streets
 from browser.town import Town
 from browser.town_seed import GRANDMOTHER, MARKET, PARK
+from vigil_schemas.checkin import StationPosition
 
-LIBRARY = "**/assets/maplibre-gl-*.js"
+LIBRARY = "**/assets/maplibre-gl-*.js*"  # also as it is asked for once more
 COLOURS = {"light": DAY, "dark": NIGHT}
 CROSSING = "Zhongshan Road crossing"
 
@@ -125,7 +127,11 @@ def test_who_is_on_a_mark_stays_on_it_and_opens_it_before_the_library(
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name=CROSSING)).to_be_visible()
     page.keyboard.press("Escape")
-    marker.focus()
+    expect(page.get_by_role("region", name=CROSSING)).to_have_count(0)
+    expect(marker).to_be_focused()
+    # The window turns: what was drawn for the former one gives way, who was on a mark does not.
+    page.set_viewport_size({"width": DESKTOP[0] - 200, "height": DESKTOP[1]})
+    expect(marker).to_be_focused()
     held.let_through()
     page.locator(".city-map .canvas[data-drawn=yes]").wait_for()
     expect(page.locator(".picture")).to_have_count(0)
@@ -153,3 +159,45 @@ def test_without_the_streets_the_library_is_not_kept_waiting(
     expect(page.get_by_role("img", name="Chiayi Park gate")).to_be_visible()
     page.close()
     opened.complaints.clear()  # the browser says that the streets did not come
+
+
+@pytest.mark.parametrize("language", ["zh-TW", "en"])
+def test_without_the_streets_and_without_the_library_it_is_said(
+    window: OpenWindow, streets_town: Town, language: str
+) -> None:
+    opened = window("mei", maps=True, at=streets_town, size=PHONE, language=language)
+    opened.page.route(LIBRARY, lambda route: route.abort())
+    opened.page.route("**/api/v1/maps/**", lambda route: route.abort())
+    page = opened.go("/family")
+    text = "the map's files did not come" if language == "en" else "地圖檔案未能載入"
+    expect(page.locator(".unavailable")).to_contain_text(text)
+    expect(page.locator(".picture")).to_have_count(0)
+    expect(page.locator(".city-map .controls")).to_have_count(0)
+    page.close()
+    opened.complaints.clear()  # the browser says that neither came
+
+
+@pytest.mark.parametrize("streets", [True, False])
+def test_without_the_library_the_picture_follows_what_is_to_be_seen(
+    window: OpenWindow, streets_town: Town, streets: bool
+) -> None:
+    """Last here: the town's way leads farther from now on."""
+    opened = window("mei", maps=True, at=streets_town, size=PHONE)
+    opened.page.route(LIBRARY, lambda route: route.abort())
+    page = opened.go("/family")
+    picture = _shown(page)
+    _is_read(page, "This map cannot be moved.")
+    if not streets:
+        opened.page.route("**/api/v1/maps/**", lambda route: route.abort())
+    latitude, longitude = (23.52, 120.52) if streets else (23.45, 120.40)
+    fix = {"latitude": latitude, "longitude": longitude, "at": datetime.now(UTC)}
+    here = StationPosition.model_validate({"state": "fixed", **fix})
+    marks = page.locator(".picture .mark")
+    known = marks.count()
+    streets_town.met_on_the_move(GRANDMOTHER, PARK, here)
+    expect(marks).to_have_count(known + 1)
+    for i in range(known + 1):
+        expect(marks.nth(i)).to_be_in_viewport()
+    expect(picture).to_be_visible()
+    page.close()
+    opened.complaints.clear()  # the browser says what did not come

@@ -1,5 +1,6 @@
 /** The map's first picture: where it looks, which tiles it takes, and what it draws of them. */
 
+import { expression, latest } from "@maplibre/maplibre-gl-style-spec";
 import { PbfWriter } from "pbf";
 import { expect, test, vi } from "vitest";
 import type { Box } from "../src/lib/geo";
@@ -7,6 +8,7 @@ import { cameraOf, inWindow, onSheet, tilesIn } from "../src/lib/map/camera";
 
 vi.stubGlobal("location", { origin: "https://city.example" });
 const { readTile, valueOf } = await import("../src/lib/map/sheet");
+const { areaColour, areaWidth, baseStyle } = await import("../src/lib/map/style");
 const { streetLayers, streetName, streetNames } = await import("../src/lib/map/streets");
 
 const PADDING = { top: 72, right: 88, bottom: 48, left: 48 };
@@ -123,4 +125,22 @@ test("names are in the reader's language; what no layer is written in is refused
 
 test("an empty tile has nothing", () => {
   expect(readTile(PLACED, new Uint8Array(0)).layers).toEqual({});
+});
+
+test.each([0, 0.3, 0.5, 1])("an area of heat %f is as the map's library has it", (heat) => {
+  const layer = baseStyle(null, null).layers.find((one) => one.id === "area-borders");
+  if (layer?.type !== "line") throw new Error("no such layer");
+  const by = (property: "line-color" | "line-width") => {
+    const read = expression.createExpression(
+      layer.paint?.[property],
+      property,
+      latest.paint_line[property] as never,
+    );
+    if (read.result === "error") throw new Error(property, { cause: read.value });
+    return read.value.evaluate({ zoom: 14 }, { type: 2, properties: { heat } }) as unknown;
+  };
+  expect(areaWidth(heat)).toBeCloseTo(by("line-width") as number, 9);
+  const { r, g, b } = by("line-color") as Record<"r" | "g" | "b", number>;
+  const mixed = [r, g, b].map((part) => Math.round(part * 255));
+  expect(areaColour(heat)).toBe(`rgb(${mixed.join(", ")})`);
 });

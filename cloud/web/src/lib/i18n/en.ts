@@ -589,7 +589,9 @@ export const en = {
   "map.zoomOut": "Zoom out",
   "map.fit": "Show everything",
   "map.unavailable": "The map cannot be drawn in this browser.",
-  "map.unavailableHint": "WebGL is switched off or missing. The lists show the same alerts.",
+  "map.unavailableHint":
+    "WebGL is switched off or missing, or the map's files did not come. The lists show the same alerts.",
+  "map.still": "This map cannot be moved.",
   "map.canvas": "Map",
   "map.twoFingers": "Use two fingers to move the map",
   "map.ctrlScroll": "Hold Ctrl and scroll to zoom the map",

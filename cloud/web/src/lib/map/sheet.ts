@@ -8,7 +8,7 @@ import type { Area } from "./areas";
 import { type Camera, type Placed, type Size, inWindow } from "./camera";
 import type { Position } from "../geo";
 import { streetLayers, streetName, streetNames } from "./streets";
-import { AREA, FONT, type Palette, paints } from "./style";
+import { FONT, type Palette, areaColour, areaWidth, paints } from "./style";
 import type { Language } from "../format";
 
 /** A tile where it lies in the window. */
@@ -191,12 +191,13 @@ function drawNames(
 /** The page's own: outlined parts and the way, as the map shows them. */
 function drawOwn(pen: CanvasRenderingContext2D, { camera, areas, path }: Sheet): void {
   const placed = (line: readonly Position[]) => line.map((one) => inWindow(camera, one));
-  for (const { corners, colour = AREA, open, holes = [] } of areas) {
+  for (const { corners, colour, open, heat = 0, holes = [] } of areas) {
     pen.beginPath();
     trace(pen, [corners, ...holes].map(placed));
     if (!open) pen.closePath();
-    pen.fillStyle = pen.strokeStyle = colour;
-    pen.lineWidth = 2.5;
+    pen.fillStyle = colour ?? areaColour(0);
+    pen.strokeStyle = colour ?? areaColour(heat);
+    pen.lineWidth = areaWidth(heat);
     pen.globalAlpha = 0.14;
     if (!open) pen.fill("evenodd");
     pen.globalAlpha = 1;

@@ -21,7 +21,9 @@ export function readStreetTiles(library: Library): void {
     const kept = read.get(asked.url);
     if (asked.type !== "json" && kept) {
       read.delete(asked.url);
-      return { data: await kept };
+      // A copy: the library hands the buffer on to its worker, and the picture may still read it.
+      const tile = await kept.catch(() => null);
+      if (tile) return { data: tile.slice() };
     }
     const { data } = await files.tilev4(asked, abort);
     return { data: data as Uint8Array<ArrayBuffer> };

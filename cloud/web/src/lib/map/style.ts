@@ -55,9 +55,19 @@ export function paletteOf(element: Element): Palette {
 export const NAMES = atlasAddress("names.json");
 const NOTHING: FeatureCollection = { type: "FeatureCollection", features: [] };
 /** Seen on both grounds. */
-export const AREA = "#2b7f74";
+const AREA = "#2b7f74";
 const HOT = "#b3261e";
 const HEAT: ExpressionSpecification = ["coalesce", ["get", "heat"], 0];
+/** An area's outline by its heat, as the layer `area-borders` has it. */
+export const areaWidth = (heat: number): number => 2.5 + 6 * heat;
+export function areaColour(heat: number): string {
+  const share = Math.min(1, Math.max(0, heat));
+  const part = (colour: string, at: number) => parseInt(colour.slice(at, at + 2), 16);
+  const mixed = [1, 3, 5].map((at) =>
+    Math.round(part(AREA, at) * (1 - share) + part(HOT, at) * share),
+  );
+  return `rgb(${mixed.join(", ")})`;
+}
 export const FONT = [
   "Noto Sans TC",
   "Noto Sans CJK TC",
