@@ -16,7 +16,7 @@ from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.upsert import insert
@@ -82,9 +82,11 @@ class Once:
             "at": self.services.now(),
         }
         found = session.scalar(made.values(values).returning(AnsweredRequest.key))
-        row = session.get_one(
-            AnsweredRequest, (reader.account_id, self.idempotency_key), populate_existing=True
+        query = select(AnsweredRequest).where(
+            AnsweredRequest.account_id == reader.account_id,
+            AnsweredRequest.key == self.idempotency_key,
         )
+        row = session.scalars(query.execution_options(populate_existing=True)).one()
         if row.digest != asked:
             raise KeyReused("This Idempotency-Key was used for another request; make a new one.")
         return found is not None, row

@@ -333,11 +333,11 @@ class AnsweredRequest(Base):
     """An ``Idempotency-Key`` that was used, and what was answered; see ``answered``."""
 
     __tablename__ = "answered_requests"
+    __table_args__ = (UniqueConstraint("account_id", "key"),)
 
-    account_id: Mapped[int] = mapped_column(
-        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
-    )
-    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    key: Mapped[str] = mapped_column(String(64))
     digest: Mapped[str] = mapped_column(String(64))
     person_key: Mapped[str | None] = mapped_column(String(64), index=True)
     """Of whom the answer may tell."""

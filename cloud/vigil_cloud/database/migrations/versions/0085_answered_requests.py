@@ -19,6 +19,7 @@ UtcDateTime = vigil_cloud.database.base.UtcDateTime(timezone=True)
 def upgrade() -> None:
     op.create_table(
         'answered_requests',
+        sa.Column('id', sa.Integer(), nullable=False),
         sa.Column('account_id', sa.Integer(), nullable=False),
         sa.Column('key', sa.String(length=64), nullable=False),
         sa.Column('digest', sa.String(length=64), nullable=False),
@@ -31,7 +32,9 @@ def upgrade() -> None:
             name=op.f('fk_answered_requests_account_id_accounts'),
             ondelete='CASCADE',
         ),
-        sa.PrimaryKeyConstraint('account_id', 'key', name=op.f('pk_answered_requests')),
+        sa.PrimaryKeyConstraint('id', name=op.f('pk_answered_requests')),
+        sa.UniqueConstraint('account_id', 'key', name=op.f('uq_answered_requests_account_id')),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f('ix_answered_requests_at'), 'answered_requests', ['at'])
     op.create_index(op.f('ix_answered_requests_person_key'), 'answered_requests', ['person_key'])
