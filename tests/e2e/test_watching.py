@@ -196,7 +196,7 @@ def test_no_secret_stands_in_an_environment() -> None:
 def test_nothing_but_what_people_and_gateways_need_is_published() -> None:
     published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
     assert published == {
-        "api": ["8400:8400"],
+        "api": ["127.0.0.1:8400:8400"],
         "mosquitto": ["8883:8883"],
         "grafana": ["127.0.0.1:3000:3000"],
     }
