@@ -36,7 +36,6 @@ SENSED = (
     "carbon_monoxide",
 )
 ALLOWED = {
-    ("schemas/vigil_schemas/environment.py", "plate"): "names of the benches' variables",
     ("cloud/vigil_cloud/shipped.py", "*"): "the one list of the cloud's domains",
     ("edge/vigil_edge/registry.py", "*"): "the one list of the edge's domains",
     ("firmware-sim/vigil_sim/registry.py", "*"): "the one list of simulated domains",

@@ -1,6 +1,6 @@
 """Plates rendered by the simulators' own program: exact, wrong and unread ones, and the time.
 
-``VIGIL_PLATES``: how many (100; a bound of 0.5 % on wrong ones needs 600 and more).
+``VIGIL_PICTURES``: how many (100; a bound of 0.5 % on wrong ones needs 600 and more).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy import stats
 from vigil_edge.noise.plate.reader import load, read_plate
 from vigil_sim.noise.plate import plate
 
-SAMPLE = int(os.environ.get("VIGIL_PLATES", "100"))
+SAMPLE = int(os.environ.get("VIGIL_PICTURES", "100"))
 PHOTOGRAPHS = Path(__file__).resolve().parents[3] / "shared" / "data" / "plates"
 SERIES = ("LLL-DDDD", "LLL-DDDD", "LL-DDDD", "DDDD-LL", "LLL-DDD", "DDD-LLL", "ELL-DDDD")
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"

@@ -1,8 +1,8 @@
 """Drawn pictures of cars of Europe, the USA and Brazil: exact, unread, wrong ones, and the time.
 
 No photographs: the figures compare one version of the reader with another.
-``VIGIL_PLATES``: how many of each region (60). ``VIGIL_PLATES_SEED``: which (1).
-``VIGIL_PLATES_REGIONS``: ``EU,US,BR`` or some of them; each takes a minute.
+``VIGIL_PICTURES``: how many of each region (60). ``VIGIL_PICTURES_SEED``: which (1).
+``VIGIL_PICTURES_REGIONS``: ``EU,US,BR`` or some of them; each takes a minute.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from scipy import stats
 from plate_pictures.scene import REGIONS, shown
 from vigil_edge.noise.plate.reader import read_plate
 
-SAMPLE = int(os.environ.get("VIGIL_PLATES", "60"))
-SEED = int(os.environ.get("VIGIL_PLATES_SEED", "1"))
-CHOSEN = os.environ.get("VIGIL_PLATES_REGIONS", ",".join(REGIONS)).split(",")
+SAMPLE = int(os.environ.get("VIGIL_PICTURES", "60"))
+SEED = int(os.environ.get("VIGIL_PICTURES_SEED", "1"))
+CHOSEN = os.environ.get("VIGIL_PICTURES_REGIONS", ",".join(REGIONS)).split(",")
 
 
 def _folded(text: str) -> str:

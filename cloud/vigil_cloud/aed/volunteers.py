@@ -25,7 +25,7 @@ from vigil_cloud.aed.models import AedCohort, AedVolunteer
 from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.city_time import CITY_ZONE
-from vigil_cloud.database.clock import ahead_since, unlooked
+from vigil_cloud.database.clock import ahead_since, step_unnoticed
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.identity import audit
 from vigil_cloud.identity.cipher import Cipher, Undecipherable
@@ -334,7 +334,7 @@ def forget_stale(session: Session, now: datetime) -> None:
 def _just_jumped(session: Session, now: datetime) -> bool:
     """A position is kept for no longer than this: by then each phone has told another."""
     since = ahead_since(session)
-    return unlooked(session, now) or (since is not None and now - since < FRESH)
+    return step_unnoticed(session, now) or (since is not None and now - since < FRESH)
 
 
 def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunteer]:

@@ -77,8 +77,8 @@ def ahead_since(session: Session) -> datetime | None:
     return mark.stepped if mark is not None and mark.step_s > 0 else None
 
 
-def unlooked(session: Session, now: datetime, within: timedelta = UNSEEN) -> bool:
-    """Whether nobody has looked yet if the clock has just been set forward by more than that."""
+def step_unnoticed(session: Session, now: datetime, within: timedelta = UNSEEN) -> bool:
+    """Whether the clock may have been set forward by more than that, and no process has looked."""
     mark = session.get(ClockMark, 1)
     return mark is not None and now - mark.latest > within
 
@@ -91,4 +91,4 @@ def ages_hold(session: Session, now: datetime, within: timedelta = timedelta()) 
     if mark is None:
         return True
     ahead = mark.stepped is not None and mark.step_s > within.total_seconds()
-    return not ahead and not unlooked(session, now, max(UNSEEN, within))
+    return not ahead and not step_unnoticed(session, now, max(UNSEEN, within))

@@ -1,4 +1,4 @@
-"""Variables of the environment that look like settings: the agent's stand in its file alone."""
+"""Variables of the environment that look like settings of the agent, which stand in its file."""
 
 from __future__ import annotations
 

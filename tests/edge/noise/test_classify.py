@@ -17,7 +17,7 @@ from vigil_edge.cli import main
 from vigil_edge.noise.classify import live, reading
 from vigil_edge.noise.classify.command import classify
 from vigil_edge.noise.classify.features import RATE_HZ, features
-from vigil_edge.noise.classify.hearing import heard
+from vigil_edge.noise.classify.hearing import heard, judged
 from vigil_edge.noise.classify.model import shipped
 from vigil_edge.noise.errors import AudioDecoderMissing, AudioTruncated, AudioUnsupported
 from vigil_edge.noise.sound.wav import write_wav
@@ -208,3 +208,35 @@ def test_without_the_decoder_its_extra_is_named(
     assert main(["noise", "classify", str(tmp_path / "sound.ogg")]) == 2
     assert "audio-decoder-missing" in capsys.readouterr().err
     assert "vigil-city[noise]" in AudioDecoderMissing.remedy
+
+
+KINDS = ("vehicle", "thunder", "helicopter", "dog", "music")
+
+
+@pytest.mark.parametrize(
+    ("as_it_is", "without_rumble", "kind", "vetoed"),
+    [
+        ((0.05, 0.01, 0.01, 0.83, 0.10), (0.05, 0.01, 0.01, 0.83, 0.10), "dog", True),
+        ((0.01, 0.95, 0.02, 0.01, 0.01), (0.15, 0.50, 0.15, 0.10, 0.10), "thunder", True),
+        # Thunder as it is, and nothing sure without its rumble: its reviewers hear it.
+        ((0.01, 0.95, 0.02, 0.01, 0.01), (0.15, 0.30, 0.25, 0.15, 0.15), "thunder", False),
+        # Two classes of a street's own octaves are not sure together.
+        ((0.05, 0.50, 0.45, 0.00, 0.00), (0.05, 0.50, 0.45, 0.00, 0.00), "thunder", False),
+        # One hearing that takes it for a vehicle is enough to let it go on.
+        ((0.01, 0.00, 0.00, 0.99, 0.00), (0.20, 0.00, 0.00, 0.80, 0.00), "dog", False),
+        ((0.19, 0.69, 0.02, 0.05, 0.05), (0.19, 0.69, 0.02, 0.05, 0.05), "thunder", False),
+    ],
+)
+def test_only_what_is_surely_something_else_is_vetoed(
+    as_it_is: tuple[float, ...], without_rumble: tuple[float, ...], kind: str, vetoed: bool
+) -> None:
+    found = judged(np.array([as_it_is, without_rumble]), KINDS, 0.2)
+    assert (found.kind, found.vetoed) == (kind, vetoed)
+    assert found.vehicle == max(as_it_is[0], without_rumble[0])
+
+
+def test_what_is_likeliest_a_vehicle_is_never_vetoed() -> None:
+    kinds = ("vehicle", "thunder", "helicopter", *(f"other {number}" for number in range(9)))
+    chances = np.array([[0.19, 0.04, 0.04, *[0.73 / 9] * 9]] * 2)
+    found = judged(chances, kinds, 0.2)
+    assert (found.kind, found.vetoed) == ("vehicle", False)
