@@ -215,8 +215,9 @@ class Agent:
         """Read ``gateway.toml`` again, soon."""
         self._configurations.put_nowait(self.configuration.reload)
 
-    def _take_configuration(self, configuration: AnyConfiguration) -> None:
-        self._configurations.put_nowait(partial(self.configuration.take, configuration))
+    def _take_configuration(self, configuration: AnyConfiguration, retained: bool) -> None:
+        take = partial(self.configuration.take, configuration, retained=retained)
+        self._configurations.put_nowait(take)
 
     async def _let_in(self, by_the_broker: bool) -> None:
         """Or not. With a connection it is told what is in force: the cloud may have been put back

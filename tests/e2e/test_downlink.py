@@ -15,6 +15,7 @@ import servers
 from e2e.two_ends import Box, Cloud, switched_on, until
 from gateways import Gateway, new_name
 from vigil_edge.delivery.control import Asked
+from vigil_edge.delivery.outbox_store import OutboxFull
 from vigil_schemas.control import Command
 from vigil_schemas.envelope import CLOUD_SOURCE, encode
 
@@ -77,6 +78,39 @@ async def test_a_command_waits_and_settings_are_taken_or_refused(
         assert (values["signal.pH.high"], values["interval_s"]) == (9.0, 60.0)
     finally:
         await box.off()
+
+
+async def test_an_answer_that_found_no_room_is_given_when_the_gateway_is_there_again(
+    tmp_path: Path, cloud: Cloud
+) -> None:
+    name = new_name()
+    await asyncio.to_thread(cloud.admit, name)
+    box = Box(name, tmp_path / "box", cloud)
+    client = await asyncio.to_thread(cloud.maintainer)
+
+    def settings() -> Any:
+        return client.get(f"{DEVICE}/settings").json()
+
+    refused = asyncio.Event()
+
+    async def full(_: object) -> None:
+        refused.set()
+        raise OutboxFull("no room")
+
+    await box.open()
+    box.agent.configuration.answer = full
+    await box.run()
+    try:
+        await until(lambda: settings().get("settings"), "its settings are known")
+        body = {"revision": 0, "settings": {"signal.pH.high": 9.0}}
+        await asyncio.to_thread(client.patch, f"{DEVICE}/settings", json=body)
+        await asyncio.wait_for(refused.wait(), 60)
+        await until(lambda: settings()["in_force"], "the settings are in force")
+        assert settings()["accepted"] is None
+    finally:
+        await box.off()
+    async with switched_on(box):
+        await until(lambda: settings()["accepted"], "the answer is there")
 
 
 async def test_a_box_that_was_replaced_gets_what_was_set_before_though_no_broker_kept_it(

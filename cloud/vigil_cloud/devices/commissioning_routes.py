@@ -17,6 +17,7 @@ from vigil_cloud.devices.commissioning_schema import (
 )
 from vigil_cloud.devices.routes import DeviceName, GatewayName, OfGateway
 from vigil_cloud.devices.schema import DownlinkEntry
+from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.dependencies import ServicesDependency
 from vigil_cloud.parameters import Whole
 from vigil_schemas.types import LARGEST_INTEGER
@@ -48,11 +49,17 @@ def post_device(
     gateway: GatewayName,
     body: AddDeviceRequest,
     operator: OfGateway,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> DownlinkEntry:
     """Make a found device one of the gateway's; the gateway says whether it takes it."""
+    services = once.services
     with writing(services.sessions) as session:
-        sent = configurations.add_device(session, gateway, body, operator.username, services.now())
+
+        def add() -> DownlinkEntry:
+            by, now = operator.username, services.now()
+            return configurations.add_device(session, gateway, body, by, now)
+
+        sent = once.answer(session, operator, body, DownlinkEntry, add)
     services.changed.announce()
     return sent
 
@@ -67,13 +74,17 @@ def post_removal(
     device: DeviceName,
     body: RevisionRequest,
     operator: OfGateway,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> DownlinkEntry:
     """Have the gateway read an added device no more. Its readings and alerts stay."""
+    services = once.services
     with writing(services.sessions) as session:
-        sent = configurations.remove_device(
-            session, gateway, device, body.revision, operator.username, services.now()
-        )
+
+        def remove() -> DownlinkEntry:
+            by, now = operator.username, services.now()
+            return configurations.remove_device(session, gateway, device, body.revision, by, now)
+
+        sent = once.answer(session, operator, body, DownlinkEntry, remove)
     services.changed.announce()
     return sent
 
@@ -97,12 +108,16 @@ def post_restoration(
     revision: Annotated[Whole, Path(ge=0, le=LARGEST_INTEGER)],
     body: RevisionRequest,
     operator: OfGateway,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> DownlinkEntry:
     """Want again what an older revision wanted (0: nothing otherwise than the file)."""
+    services = once.services
     with writing(services.sessions) as session:
-        sent = configurations.restore(
-            session, gateway, revision, body.revision, operator.username, services.now()
-        )
+
+        def restore() -> DownlinkEntry:
+            by, now = operator.username, services.now()
+            return configurations.restore(session, gateway, revision, body.revision, by, now)
+
+        sent = once.answer(session, operator, body, DownlinkEntry, restore)
     services.changed.announce()
     return sent

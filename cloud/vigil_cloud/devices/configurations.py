@@ -28,7 +28,14 @@ from vigil_cloud.devices.downlink_errors import (
     UnknownGateway,
     UnknownRevision,
 )
-from vigil_cloud.devices.downlinks import enqueue, lock_gateway, newest_configuration, shown
+from vigil_cloud.devices.downlinks import (
+    SUPERSEDED,
+    enqueue,
+    give_up,
+    lock_gateway,
+    newest_configuration,
+    shown,
+)
 from vigil_cloud.devices.models import Device, Downlink, Gateway
 from vigil_cloud.devices.schema import (
     ConfigurationEntry,
@@ -322,16 +329,24 @@ def _write(
         settings=wanted.settings,
         devices={name: AddedDevice.model_validate(one) for name, one in wanted.devices.items()},
     )
-    # Of the older ones, none is to be sent any more.
-    session.execute(
-        update(Downlink)
-        .where(Downlink.gateway == gateway, Downlink.channel == CONFIG)
-        .values(again=None)
-        .execution_options(synchronize_session=False)
-    )
+    _supersede_older(session, gateway, now)
     name = f"config-{revision.revision}-{uuid.uuid5(uuid.NAMESPACE_OID, gateway).hex[:8]}"
     row = Downlink(id=name, channel=CONFIG, payload=revision.model_dump(mode="json"))
     return shown(enqueue(session, row, gateway, account, now, gateway))
+
+
+def _supersede_older(session: Session, gateway: str, now: datetime) -> None:
+    """None of them is to be sent any more. An answer that is on its way is still taken."""
+    older = Downlink.gateway == gateway, Downlink.channel == CONFIG
+    waiting = select(Downlink).where(*older, Downlink.answered.is_(None)).with_for_update()
+    for row in session.scalars(waiting.order_by(Downlink.id)).all():
+        give_up(session, row, SUPERSEDED, "a newer revision took its place", now)
+    session.execute(
+        update(Downlink)
+        .where(*older)
+        .values(again=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _payload(row: Downlink | None) -> Mapping[str, Any]:

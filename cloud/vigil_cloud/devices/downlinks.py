@@ -127,7 +127,8 @@ def send_again(session: Session, gateway: str, now: datetime) -> None:
 def reconcile(session: Session, gateway: str, report: ConfigurationReport, now: datetime) -> None:
     """What a gateway says is in force, against what is wanted of it. One that knows of an older
     revision alone (another box under its name, a disk that was replaced, a broker that lost what
-    it had retained) gets the newest again; it takes each once."""
+    it had retained) gets the newest again; it takes each once. One that knows it and whose answer
+    was lost is asked for that; ``sending`` says how often."""
     newest = newest_configuration(session, gateway)
     if newest is None or newest.sent is None:
         return
@@ -135,6 +136,9 @@ def reconcile(session: Session, gateway: str, report: ConfigurationReport, now: 
     if report.revision == revision and report.in_force and newest.accepted is False:
         # Refused at first, for a device that the gateway found meanwhile.
         newest.accepted, newest.code, newest.message = True, "ok", ""
+    if report.revision == revision and newest.answered is None and not report.dropped:
+        newest.tries = 0
+        return
     if report.revision >= revision:
         newest.again = None  # there it is, whatever became of an answer
         return

@@ -217,13 +217,19 @@ def list_downlinks(
 
 @router.post("/gateways/{gateway}/commands", tags=["gateways"], status_code=202)
 def post_command(
-    gateway: GatewayName, body: CommandRequest, operator: OfGateway, services: ServicesDependency
+    gateway: GatewayName, body: CommandRequest, operator: OfGateway, once: OnceDependency
 ) -> DownlinkEntry:
     """Have a gateway do something once; the answer appears among its downlinks."""
+    services = once.services
     with writing(services.sessions) as session:
         if body.device is not None:
             service.require_device(session, operator, body.device)
-        sent = downlinks.send_command(session, gateway, body, operator.username, services.now())
+
+        def send() -> DownlinkEntry:
+            by, now = operator.username, services.now()
+            return downlinks.send_command(session, gateway, body, by, now)
+
+        sent = once.answer(session, operator, body, DownlinkEntry, send)
     services.changed.announce()
     return sent
 
@@ -233,16 +239,20 @@ def post_configuration(
     gateway: GatewayName,
     body: ConfigurationRequest,
     operator: OfGateway,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> DownlinkEntry:
     """Change a gateway's remote settings; they are retained for when it connects."""
+    services = once.services
     with writing(services.sessions) as session:
         added = configurations.added(session, gateway)
         for device in sorted({*body.paused_devices, *body.settings} - added):
             service.require_device(session, operator, device)
-        sent = configurations.send_configuration(
-            session, gateway, body, operator.username, services.now()
-        )
+
+        def send() -> DownlinkEntry:
+            by, now = operator.username, services.now()
+            return configurations.send_configuration(session, gateway, body, by, now)
+
+        sent = once.answer(session, operator, body, DownlinkEntry, send)
     services.changed.announce()
     return sent
 
@@ -267,26 +277,36 @@ def get_settings(
 
 @router.patch("/devices/{device}/settings", tags=["devices"], status_code=202)
 def patch_settings(
-    device: DeviceName, body: SettingsRequest, operator: OfDevice, services: ServicesDependency
+    device: DeviceName, body: SettingsRequest, operator: OfDevice, once: OnceDependency
 ) -> DownlinkEntry:
     """Change thresholds, intervals, names or the position; the gateway says whether it takes it."""
+    services = once.services
     with writing(services.sessions) as session:
         row = service.device_row(session, operator, device)
-        sent = configurations.change_settings(session, row, body, operator.username, services.now())
+
+        def change() -> DownlinkEntry:
+            by, now = operator.username, services.now()
+            return configurations.change_settings(session, row, body, by, now)
+
+        sent = once.answer(session, operator, body, DownlinkEntry, change)
     services.changed.announce()
     return sent
 
 
 @router.post("/devices/{device}/commands", tags=["devices"], status_code=202)
 def post_device_command(
-    device: DeviceName, body: CommandRequest, operator: OfDevice, services: ServicesDependency
+    device: DeviceName, body: CommandRequest, operator: OfDevice, once: OnceDependency
 ) -> DownlinkEntry:
     """Ask a device for something, over its gateway; the answer appears among its downlinks."""
+    services = once.services
     with writing(services.sessions) as session:
         row = service.device_row(session, operator, device)
         asked = body.model_copy(update={"device": device})
-        sent = downlinks.send_command(
-            session, row.gateway, asked, operator.username, services.now()
-        )
+
+        def send() -> DownlinkEntry:
+            by, now = operator.username, services.now()
+            return downlinks.send_command(session, row.gateway, asked, by, now)
+
+        sent = once.answer(session, operator, asked, DownlinkEntry, send)
     services.changed.announce()
     return sent

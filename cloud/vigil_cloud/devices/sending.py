@@ -2,9 +2,9 @@
 
 A command goes when its gateway is there, and again until it is answered or expires. A
 configuration is retained by the broker; to a gateway that is there it goes again until that has
-answered or says that it knows the revision (which it takes once), since what a client was handed
-may not have left it; to one that is away again at its next birth. Each in the version that the
-gateway's birth accepts.
+answered (it takes each revision once, and answers again), since what a client was handed may not
+have left it; to one that says that it knows the revision a few times more, for the answer alone;
+to one that is away again at its next birth. Each in the version that the gateway's birth accepts.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from vigil_schemas.topics import CONFIG, topic
 AT_ONCE: Final = 100
 FIRST_AGAIN_S: Final = 30.0
 LAST_AGAIN_S: Final = 600.0
+ASKED_FOR_THE_ANSWER: Final = 8
+"""So often, over some 40 minutes: the software of before answers no configuration twice."""
 
 Publish = Callable[[str, bytes, bool], bool]
 """Topic, payload, retained → whether the broker took it."""
@@ -90,12 +92,20 @@ def send_waiting(session: Session, publish: Publish, now: datetime) -> int:
             break
         row.sent = row.sent or now
         pause = min(FIRST_AGAIN_S * 2**row.tries, LAST_AGAIN_S)
-        there = gateway is not None and gateway.connected and not gateway.offline
-        goes_on = there or row.channel != CONFIG
+        goes_on = row.channel != CONFIG or _goes_on(row, gateway)
         row.again = now + timedelta(seconds=pause) if goes_on else None
         row.tries = min(row.tries + 1, 30)
         sent += 1
     return sent
+
+
+def _goes_on(row: Downlink, gateway: Gateway | None) -> bool:
+    """Whether a configuration is sent again: to whoever is there, and not endlessly for the sake
+    of an answer alone."""
+    if gateway is None or not gateway.connected or gateway.offline:
+        return False
+    known = (gateway.configuration or {}).get("revision", 0) >= row.payload["revision"]
+    return not known or row.tries + 1 < ASKED_FOR_THE_ANSWER
 
 
 def _expire(session: Session, row: Downlink, now: datetime) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from vigil_cloud.database.engine import writing
+from vigil_cloud.identity.answered import Done, OnceDependency
 from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.dependencies import CurrentAccount, ServicesDependency
 from vigil_cloud.identity.errors import Forbidden
@@ -107,14 +108,21 @@ def ask_alarm(
     device: Annotated[DeviceId, Path()],
     act: home_alarms.Act,
     reader: CurrentAccount,
-    services: ServicesDependency,
+    once: OnceDependency,
 ) -> HomeAlarms:
     """A self test, or a hush of what sounds: for residents; a guardian may test."""
     allowed = _LIVE_THERE if act == "test" else frozenset({Relation.RESIDENT})
     if not any(one.household == household and one.relation in allowed for one in homes_of(reader)):
         raise _refused(reader, household)
+    services = once.services
     with writing(services.sessions) as session:
-        home_alarms.ask(session, household, device, act, by=reader.username, now=services.now())
+
+        def ask() -> Done:
+            by, now = reader.username, services.now()
+            home_alarms.ask(session, household, device, act, by=by, now=now)
+            return Done()
+
+        once.answer(session, reader, None, Done, ask)
     services.changed.announce()
     return list_alarms(household, reader, services)
 

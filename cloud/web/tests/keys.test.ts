@@ -28,6 +28,24 @@ test("what got no answer goes under the same key until there is one", async () =
   expect(await keyOf(keys, "meet 1")).not.toBe(first);
 });
 
+test("what is sent again looks at the revision that was looked at first", async () => {
+  const keys = new ActKeys();
+  const seen: number[] = [];
+  const send = (revision: number, problem: Problem | null) =>
+    keys.send(
+      "pause",
+      (_key, _since, looked) => {
+        seen.push(looked);
+        return problem ? Promise.reject(problem) : Promise.resolve(null);
+      },
+      revision,
+    );
+  await expect(send(4, lost)).rejects.toBe(lost);
+  await expect(send(5, refused)).rejects.toBe(refused);
+  await send(5, null);
+  expect(seen).toEqual([4, 4, 5]);
+});
+
 test("another act, and one that was refused, has a key of its own", async () => {
   const keys = new ActKeys();
   const first = await keyOf(keys, "meet 1", lost);

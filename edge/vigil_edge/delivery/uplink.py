@@ -58,8 +58,8 @@ class UplinkCallbacks:
     """Given the session's number."""
     command: Callable[[AnyCommand, bool], None]
     """And whether it was retained by the broker. Must not wait."""
-    configuration: Callable[[AnyConfiguration], None]
-    """Must not wait."""
+    configuration: Callable[[AnyConfiguration, bool], None]
+    """And whether it was retained by the broker. Must not wait."""
     count: Callable[[str], None]
     now: Callable[[], datetime]
     monotonic: Callable[[], float]
@@ -245,7 +245,7 @@ class Uplink:
             elif isinstance(data, Command | CommandV1):
                 self.callbacks.command(data, retained)
             elif isinstance(data, ConfigurationV2 | ConfigurationV1):
-                self.callbacks.configuration(data)
+                self.callbacks.configuration(data, retained)
         except Exception:  # noqa: BLE001 - logged, counted, and costs no connection
             self.callbacks.count("received-crashed")
             _log.exception("a message from the cloud could not be followed", type=type(data))

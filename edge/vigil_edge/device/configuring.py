@@ -95,11 +95,15 @@ class ActiveConfiguration:
         self._read_file()
         self._use()
 
-    async def take(self, configuration: AnyConfiguration) -> None:
-        """A newer revision; a known one changes nothing, and an older one is refused."""
+    async def take(self, configuration: AnyConfiguration, *, retained: bool = False) -> None:
+        """A newer revision; a known one changes nothing, and an older one is refused.
+        ``retained``: the broker had kept it; nobody asks for it just now."""
         wanted = _newest_form(configuration)
         if wanted.revision <= self._desired.revision:
-            await self._older(wanted)
+            if not self._is_known(wanted):
+                await self._older(wanted)
+            elif not retained:
+                await self._answer_again()
             return
         mistakes = self._mistakes(wanted)
         if mistakes:
@@ -109,8 +113,7 @@ class ActiveConfiguration:
                 "waiting": wanted,
             }
             self._keep(self._desired.model_copy(update=refused))
-            code, message = "bad-configuration", "; ".join(_said(each) for each in mistakes)
-            await self._tell(wanted.revision, accepted=False, code=code, message=message)
+            await self._tell_refused(wanted.revision, mistakes)
             return
         await self._take_right(wanted)
 
@@ -268,19 +271,40 @@ class ActiveConfiguration:
         await self.answer(result)
         await self.report(self._state())
 
+    async def _tell_refused(
+        self, revision: int, mistakes: Sequence[Mistake | SettingMistake]
+    ) -> None:
+        message = "; ".join(_said(each) for each in mistakes)
+        await self._tell(revision, accepted=False, code="bad-configuration", message=message)
+
+    async def _answer_again(self) -> None:
+        """The cloud sends again what is known here: the answer to it was lost, with an outbox that
+        was full or damaged, or as the agent ended."""
+        desired = self._desired
+        if desired.dropped:
+            message = "dropped at the gateway; a newer revision counts again"
+            code = "configuration-dropped"
+            await self._tell(desired.revision, accepted=False, code=code, message=message)
+        elif desired.refused is not None:
+            await self._tell_refused(desired.revision, desired.refused.mistakes)
+        elif desired.configuration is not None:
+            code, message = self.changed()
+            await self._tell(desired.revision, accepted=True, code=code, message=message)
+
     async def _older(self, wanted: Configuration) -> None:
         """Once each: a retained configuration comes with every connection. One of a number that is
         known and with other contents is another: a cloud that was put back from an old copy gives
         its numbers a second time. What is in force is told with the refusal, so that the cloud's
         next one is above all that is known here."""
         revision = wanted.revision
-        if self._is_known(wanted) or revision in self._told_old:
+        if revision in self._told_old:
             return
-        self._told_old = {*self._told_old, revision} if len(self._told_old) < 64 else {revision}
         known = self._desired.revision
         other = " with other contents" if revision == known else ""
         message = f"this gateway already has revision {known}{other}"
         await self._tell(revision, accepted=False, code="older-revision", message=message)
+        # Only now: a refusal that found no room in the outbox is told when it comes again.
+        self._told_old = {*self._told_old, revision} if len(self._told_old) < 64 else {revision}
 
     def _is_known(self, wanted: Configuration) -> bool:
         """Whether it is the newest one that came, as far as that can be told."""
@@ -311,5 +335,5 @@ def _refusal(revision: int, mistakes: Sequence[Mistake]) -> RefusedConfiguration
     )
 
 
-def _said(mistake: Mistake) -> str:
+def _said(mistake: Mistake | SettingMistake) -> str:
     return f"{mistake.key}: {mistake.message}" if mistake.key else mistake.message

@@ -9,7 +9,7 @@ import pytest
 
 from cloud_city import GATEWAY, City
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.sending import anything_waiting, send_waiting
+from vigil_cloud.devices.sending import ASKED_FOR_THE_ANSWER, anything_waiting, send_waiting
 from vigil_cloud.identity import districts
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.identity.roles import Role
@@ -334,15 +334,48 @@ def test_a_configuration_that_never_left_ingest_goes_again(city: City, broker: B
     assert broker.run() == []
 
 
-def test_a_configuration_that_its_gateway_knows_goes_no_more(city: City, broker: Broker) -> None:
-    """Its answer may be lost with its outbox."""
+def test_whoever_knows_a_configuration_is_asked_for_its_answer_and_not_for_ever(
+    city: City, broker: Broker
+) -> None:
+    """It may be lost with an outbox; the software of before answers no configuration twice."""
     connect(city, 2)
     city.send(report(), GATEWAY)
     change(city, 0, interval_s=30)
     broker.run()
     city.send(report(1), GATEWAY)
-    city.later(minutes=10)
+    asked = 0
+    for _ in range(300):
+        city.later(minutes=1)
+        asked += len(broker.run())
+    assert asked == ASKED_FOR_THE_ANSWER
+
+    connect(city, 3)
+    assert len(broker.run()) == 1, "a new connection is asked again"
+    city.send(CommandResult(command_id="config-1", accepted=True, message="read"), GATEWAY)
+    assert (settings_of(city)["accepted"], settings_of(city)["message"]) == (True, "read")
+    city.later(hours=2)
     assert broker.run() == []
+
+
+def test_a_revision_that_was_never_answered_says_that_a_newer_one_took_its_place(
+    city: City, broker: Broker
+) -> None:
+    connect(city, 2)
+    city.send(report(), GATEWAY)
+    change(city, 0, interval_s=30)
+    broker.run()
+    change(city, 1, interval_s=40)
+    path = f"/api/v1/gateways/{GATEWAY}/configurations"
+
+    def codes() -> list[str | None]:
+        found = city.client("maintainer").get(path).json()["revisions"]
+        return [one["code"] for one in found]
+
+    assert codes() == [None, "superseded"]
+    city.send(CommandResult(command_id="config-1", accepted=True), GATEWAY)
+    assert codes() == [None, "ok"], "it was on its way"
+    (newest,) = broker.run()
+    assert newest.revision == 2
 
 
 def test_a_configuration_is_retained_for_a_gateway_that_is_away(city: City, broker: Broker) -> None:

@@ -17,7 +17,7 @@ from vigil_cloud.app import jobs
 from vigil_cloud.checkin import amulets
 from vigil_cloud.checkin.models import Amulet, Invitation, Thing
 from vigil_cloud.database.engine import writing
-from vigil_cloud.devices.models import DeviceShelf
+from vigil_cloud.devices.models import DeviceShelf, Downlink
 from vigil_cloud.enrolment.models import EnrolmentCode
 from vigil_cloud.identity.erasure import erase
 from vigil_cloud.identity.models import (
@@ -28,6 +28,7 @@ from vigil_cloud.identity.models import (
     HouseholdMember,
 )
 from vigil_cloud.jobs.port import Turn
+from vigil_schemas.gateway import ConfigurationReport
 
 STICKER = "epc:30340789000c0e42dfdc1c35"
 CODE = "A7K3M-92MDT"
@@ -44,6 +45,7 @@ class Case(NamedTuple):
     model: type[Any]
     other: Any = None
     """Another body, to the same address."""
+    status: int = 201
 
 
 CASES = {
@@ -77,6 +79,46 @@ CASES = {
         "administrator", "gateways", {"gateway": "gw-west"}, GatewayToken, {"gateway": "gw-x"}
     ),
     "token": Case("administrator", "gateways/gw-east/token", None, GatewayToken),
+    "command": Case(
+        "maintainer",
+        "gateways/gw-east/commands",
+        {"action": "report_health"},
+        Downlink,
+        {"action": "resend_birth"},
+        202,
+    ),
+    "device": Case(
+        "maintainer",
+        "devices/sonde-1/commands",
+        {"action": "sample_now"},
+        Downlink,
+        {"action": "sample_now", "expires_in_s": 60},
+        202,
+    ),
+    "configuration": Case(
+        "maintainer",
+        "gateways/gw-east/configurations",
+        {"revision": 0, "paused_devices": ["sonde-1"]},
+        Downlink,
+        {"revision": 0, "paused_devices": []},
+        202,
+    ),
+    "restoration": Case(
+        "maintainer",
+        "gateways/gw-east/configurations/0/restoration",
+        {"revision": 0},
+        Downlink,
+        {"revision": 1},
+        202,
+    ),
+    "found": Case(
+        "maintainer",
+        "gateways/gw-east/devices",
+        {"revision": 0, "found": "0123456789abcdef", "device": "probe-9"},
+        Downlink,
+        {"revision": 0, "found": "0123456789abcdef", "device": "probe-8"},
+        202,
+    ),
     "shelf": Case(
         "maintainer",
         "devices/sonde-1/shelves",
@@ -111,19 +153,37 @@ def count(city: City, model: type[Any]) -> int:
 def test_the_same_request_again_makes_nothing_more(office: City, name: str) -> None:
     case = CASES[name]
     first = post(office, case)
-    assert first.status_code == 201, first.text
+    assert first.status_code == case.status, first.text
     made = count(office, case.model)
 
     again = post(office, case)
 
-    assert (again.status_code, again.json()) == (201, first.json())
+    assert (again.status_code, again.json()) == (case.status, first.json())
     assert count(office, case.model) == made
+
+
+def test_a_setting_whose_answer_was_lost_is_no_conflict_when_it_is_sent_again(city: City) -> None:
+    offered = ConfigurationReport(
+        revision=0, in_force=False, settings={"sonde-1": {"interval_s": 60.0}}
+    )
+    city.send(offered, "gw-east")
+    client, path = city.client("maintainer"), "/api/v1/devices/sonde-1/settings"
+    body = {"revision": 0, "settings": {"interval_s": 30}}
+    key = {"Idempotency-Key": KEY}
+    first = client.patch(path, json=body, headers=key)
+    assert first.status_code == 202, first.text
+
+    again = client.patch(path, json=body, headers=key)
+
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert count(city, Downlink) == 1
+    assert client.patch(path, json=body).json()["code"] == "configuration-moved"
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.other])
 def test_the_key_of_another_request_is_refused(office: City, name: str) -> None:
     case = CASES[name]
-    assert post(office, case).status_code == 201
+    assert post(office, case).status_code == case.status
     made = count(office, case.model)
     answer = post(office, case, body=case.other)
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")

@@ -13,7 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 import servers
 from edge.agent_process import PROGRAM, Agent, agent_on
 from edge.ingest_stand_in import until
-from vigil_schemas.control import CommandV1, ConfigurationV1
+from vigil_schemas.control import CommandV1, Configuration, ConfigurationV1
 from vigil_schemas.gateway import (
     CommandResult,
     ConfigurationReport,
@@ -109,6 +109,40 @@ async def test_a_number_that_is_given_a_second_time_is_refused_aloud(agent: Agen
     assert (await sent(agent, 4, "bridge-1")).accepted
     await until(lambda: state(agent) == ("stopped", "paused"))
     assert len(refused(agent)) == 1
+
+
+async def test_what_the_cloud_sends_again_is_answered_again(agent: Agent) -> None:
+    """Its answer was lost with the outbox: a damaged file that was put aside, another disk."""
+    first = await sent(agent, 1, "alarm-1")
+    wrong = Configuration(revision=2, settings={"bridge-1": {"interval_s": "often"}})
+    agent.cloud.send(CONFIG, wrong)
+    refusal = await until(lambda: answer(agent, 2))
+    assert (first.code, refusal.code) == ("shares-its-source", "bad-configuration")
+    agent.processes[-1].kill()
+    agent.processes[-1].wait(60)
+    for file in (agent.folder / "data").glob("outbox*"):
+        file.unlink()
+    births = len(agent.cloud.status(GatewayBirth))
+    agent.start()
+    await until(lambda: len(agent.cloud.status(GatewayBirth)) > births)
+    assert answers(agent) == ["config-1", "config-2"], "nobody asked for it"
+
+    agent.cloud.send(CONFIG, wrong)
+
+    await until(lambda: answers(agent) == ["config-1", "config-2", "config-2"])
+    again = [each for each in agent.cloud.all(CommandResult) if each.command_id == "config-2"]
+    assert again[0] == again[1]
+    third = await sent(agent, 3, "alarm-1")
+    agent.cloud.send(
+        CONFIG,
+        ConfigurationV1(revision=3, health_interval_s=3600, paused_devices=["alarm-1"]),
+    )
+    await until(lambda: answers(agent).count("config-3") == 2)
+    assert agent.cloud.all(CommandResult)[-1] == third
+
+
+def answers(agent: Agent) -> list[str]:
+    return [each.command_id for each in agent.cloud.all(CommandResult)]
 
 
 def refused(agent: Agent) -> list[CommandResult]:

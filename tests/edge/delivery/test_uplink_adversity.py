@@ -131,7 +131,7 @@ async def test_a_message_that_cannot_be_followed_costs_no_connection(
     gateway = await make(mosquitto.url)
     asked: list[ConfigurationV1] = []
 
-    def crashes(configuration: ConfigurationV1) -> None:
+    def crashes(configuration: ConfigurationV1, _retained: bool) -> None:
         asked.append(configuration)
         raise KeyError("a mistake in the program")
 

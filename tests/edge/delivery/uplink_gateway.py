@@ -110,7 +110,7 @@ async def gateways(folder: Path) -> AsyncIterator[Make]:
                 devices=[],
             ),
             command=lambda each, _: commands.append(each),
-            configuration=configurations.append,
+            configuration=lambda data, _retained: configurations.append(data),
             count=lambda name: counts.update([name]),
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,

@@ -9,16 +9,22 @@ export function newKey(): string {
 /** Keys of the acts of a form or a button. While it is not known what became of an act, the same one
  * goes under the same key: what did arrive is not done twice. */
 export class ActKeys {
-  #open: { act: string; key: string; since: number } | null = null;
+  #open: { act: string; key: string; since: number; seen: number } | null = null;
 
   /** `act`: what is asked for, as text; another one has a key of its own. `send` is given the key
    * and when the act was first asked for, in milliseconds: what is reckoned from now would differ the
-   * second time. Throws what `send` does. */
-  async send<T>(act: string, send: (key: string, since: number) => Promise<T>): Promise<T> {
-    const open = this.#open?.act === act ? this.#open : { act, key: newKey(), since: Date.now() };
+   * second time. `seen`: the revision that was looked at, which is given as it was at first: what
+   * did arrive made another one. Throws what `send` does. */
+  async send<T>(
+    act: string,
+    send: (key: string, since: number, seen: number) => Promise<T>,
+    seen = 0,
+  ): Promise<T> {
+    const before = this.#open?.act === act ? this.#open : null;
+    const open = before ?? { act, key: newKey(), since: Date.now(), seen };
     this.#open = open;
     try {
-      const answered = await send(open.key, open.since);
+      const answered = await send(open.key, open.since, open.seen);
       this.#open = null;
       return answered;
     } catch (error) {

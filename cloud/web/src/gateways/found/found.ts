@@ -2,6 +2,7 @@
 
 import { answer, api } from "../../lib/api/client";
 import type { components } from "../../lib/api/schema";
+import { ActKeys } from "../../lib/keys";
 
 type Schema = components["schemas"];
 export type Search = Schema["SearchEntry"];
@@ -11,6 +12,7 @@ export type Revision = Schema["RevisionEntry"];
 export type Mistake = Schema["SettingMistake"];
 
 const EXPIRES_S = 600;
+const keys = new ActKeys();
 
 /** The command's id: what it found or read is asked for by it. */
 export async function ask(
@@ -18,17 +20,20 @@ export async function ask(
   action: "discover" | "look",
   said: Record<string, unknown>,
 ): Promise<string> {
-  const sent = await answer(
-    api.POST("/api/v1/gateways/{gateway}/commands", {
-      params: { path: { gateway } },
-      body: {
-        action,
-        device: null,
-        arguments: said as Record<string, never>,
-        expires_in_s: EXPIRES_S,
-      },
-    }),
-  );
+  const sent = await keys.send(JSON.stringify([gateway, action, said]), (key) => {
+    const header = { "Idempotency-Key": key };
+    return answer(
+      api.POST("/api/v1/gateways/{gateway}/commands", {
+        params: { path: { gateway }, header },
+        body: {
+          action,
+          device: null,
+          arguments: said as Record<string, never>,
+          expires_in_s: EXPIRES_S,
+        },
+      }),
+    );
+  });
   return sent.id;
 }
 
@@ -59,7 +64,8 @@ export function proposal(gateway: string, found: Found): string {
 }
 
 /** Waits for nothing: a revision that is not answered yet is neither. */
-export function standing(one: Revision): "waiting" | "taken" | "refused" {
+export function standing(one: Revision): "waiting" | "taken" | "refused" | "superseded" {
   if (one.accepted === null) return "waiting";
+  if (one.code === "superseded") return "superseded";
   return one.accepted ? "taken" : "refused";
 }

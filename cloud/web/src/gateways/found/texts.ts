@@ -83,6 +83,7 @@ export const en = {
   "wanted.state.waiting": "waits for the gateway",
   "wanted.state.taken": "in force since",
   "wanted.state.refused": "refused",
+  "wanted.state.superseded": "replaced by a newer one",
   "wanted.restore": "Go back to this",
   "wanted.restoreTitle": "Go back to revision {number}?",
   "wanted.restoreExplain":
@@ -180,6 +181,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "wanted.state.waiting": "等待閘道器",
   "wanted.state.taken": "生效時間",
   "wanted.state.refused": "未被接受",
+  "wanted.state.superseded": "已由較新的設定取代",
   "wanted.restore": "回復到此版",
   "wanted.restoreTitle": "要回復到第 {number} 版嗎？",
   "wanted.restoreExplain":

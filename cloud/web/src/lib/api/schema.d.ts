@@ -282,9 +282,10 @@ export interface paths {
         put?: never;
         /**
          * Import Sites
-         * @description CSV in UTF-8 or Big5, or GeoJSON. A file with a mistake is not taken at all. AEDs are known
-         *     by their ``ref``; what the file does not say of one, and those that are not in it, stay as they
-         *     are. Columns and keys that nothing is taken from are named.
+         * @description CSV in UTF-8 or Big5 (also the national register's own table), or GeoJSON. A file with a
+         *     mistake is not taken at all. AEDs are known by their ``ref``; what the file does not say of one,
+         *     and those that are not in it, stay as they are. Columns and keys that nothing is taken from are
+         *     named.
          */
         post: operations["import_aed_sites"];
         delete?: never;
@@ -19385,7 +19386,10 @@ export interface operations {
     post_device_command: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 device: string;
             };
@@ -19617,7 +19621,10 @@ export interface operations {
     patch_settings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 device: string;
             };
@@ -20468,7 +20475,10 @@ export interface operations {
     post_command: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 gateway: string;
             };
@@ -20565,7 +20575,10 @@ export interface operations {
     post_configuration: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 gateway: string;
             };
@@ -20600,7 +20613,10 @@ export interface operations {
     restore_gateway_configuration: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 gateway: string;
                 revision: number;
@@ -20636,7 +20652,10 @@ export interface operations {
     add_found_device: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 gateway: string;
             };
@@ -20671,7 +20690,10 @@ export interface operations {
     remove_added_device: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 gateway: string;
                 device: string;
@@ -24489,7 +24511,10 @@ export interface operations {
     ask_home_alarm: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description made up by the client; the same request with it does nothing more */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 household: string;
                 device: string;
