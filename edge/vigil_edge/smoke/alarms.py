@@ -13,35 +13,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from vigil_edge.smoke import battery, rising, self_test, upkeep
+from vigil_edge.smoke import battery, self_test, upkeep
 from vigil_edge.smoke.age import AHEAD, OLD_AFTER, BridgeClock
+from vigil_edge.smoke.changes import Changes, Told
 from vigil_edge.smoke.condition import (
     URGENT,
     Active,
     Known,
-    ended,
     kept,
     of_first_release,
     restored,
-    told,
     told_last,
 )
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.words import KINDS
 from vigil_schemas.senml import instant, microseconds
-from vigil_schemas.smoke import SmokeAlarm, SmokeCondition
+from vigil_schemas.smoke import SmokeCondition
 
 _ZIGBEE2MQTT: Final = datetime(2018, 1, 1, tzinfo=UTC)
 """Nothing was ever ``last_seen`` before there was Zigbee2MQTT."""
 _STANDS: Final = URGENT - {"test"}
-_CLEAR_FADES: Final = 0.95
 _AWAY_S: Final = 900.0
 """Longer than what was kept is ever old: so long nobody was here to hear an alarm."""
 _CLOCK_STEP_US: Final = 1_000_000
 """The wall clock moved this much more, or less, than time passed: it was set, or we slept."""
-
-Told = tuple[str, SmokeAlarm]
-"""A device, and what to tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +74,7 @@ class Alarms:
                 device: restored(entry, moment - away) for device, entry in found["devices"].items()
             }
             self._forgive(round(away * 1e6) if away > _AWAY_S else 0, microseconds(now))
+        self._changes = Changes(self._known)
 
     def _forgive(self, away_us: int, now_us: int) -> None:
         """That nobody was here is no alarm's silence: after a power cut of hours each of them would
@@ -153,7 +149,7 @@ class Alarms:
         if live:
             found = list(self._live(device, known, report, receipt))
             if _is_life(known, report, receipt, live):
-                found += self._turn(device, known, "link_lost", False, now, receipt.moment)
+                found += self._changes.turn(device, known, "link_lost", False, now, receipt.moment)
             return found
         return list(self._old(device, known, report, receipt)) if is_news else []
 
@@ -168,12 +164,12 @@ class Alarms:
         self._follow_clock(now, moment)
         if not online:
             known.lost_by_silence = False
-            return list(self._turn(device, known, "link_lost", True, now, moment))
+            return list(self._changes.turn(device, known, "link_lost", True, now, moment))
         if retained and known.lost_by_silence and "link_lost" in known.active:
             return []
         known.heard = True
         known.heard_us = max(known.heard_us, microseconds(now))
-        return list(self._turn(device, known, "link_lost", False, now, moment))
+        return list(self._changes.turn(device, known, "link_lost", False, now, moment))
 
     def asked_to_test(self, device: str, moment: float) -> None:
         """Smoke that it says now is its self test's, until it outlasts it."""
@@ -202,7 +198,7 @@ class Alarms:
             before_us = now_us - round(known.rhythm.patience_s(most_s) * 1e6)
             if 0 < known.heard_us <= before_us and "link_lost" not in known.active:
                 known.lost_by_silence = True
-                found += self._turn(device, known, "link_lost", True, now, moment)
+                found += self._changes.turn(device, known, "link_lost", True, now, moment)
         return found
 
     def _follow_clock(self, now: datetime, moment: float) -> None:
@@ -222,7 +218,7 @@ class Alarms:
             event
             for device, known in self._known.items()
             if self_test.is_outlasted(known, moment)
-            for event in self._no_test(device, known)
+            for event in self._changes.no_test(device, known)
         ]
 
     # -- one message
@@ -282,26 +278,28 @@ class Alarms:
         if report.test is not None:
             if not report.test and "test" in known.active:
                 known.test_over = moment
-            yield from self._turn(device, known, "test", report.test, time, moment)
+            yield from self._changes.turn(device, known, "test", report.test, time, moment)
         during_test = self_test.is_running(known, moment)
         for kind in KINDS:
             said = report.fire(kind)
             if said:
                 tested = during_test and kind != "heat"
-                yield from self._fire(
+                yield from self._changes.fire(
                     device, known, kind, Active(microseconds(time), moment, during_test=tested)
                 )
             elif said is False and not _precedes(known, kind, report, receipt):
-                yield from self._turn(device, known, kind, False, time, moment)
-        yield from self._smoke_rises(device, known, report.smoke_density)
-        yield from self._gets_hot(device, known, report.temperature, moment)
+                yield from self._changes.turn(device, known, kind, False, time, moment)
+        yield from self._changes.smoke_rises(device, known, report.smoke_density)
+        yield from self._changes.gets_hot(device, known, report.temperature, moment)
         if report.doubtful:
-            yield from self._doubt(device, known, report, Active(microseconds(time), moment))
+            yield from self._changes.doubt(
+                device, known, report, Active(microseconds(time), moment)
+            )
         elif report.has_fire_key and not _precedes(known, "unreadable", report, receipt):
-            yield from self._turn(device, known, "unreadable", False, time, moment)
+            yield from self._changes.turn(device, known, "unreadable", False, time, moment)
         for condition, active in upkeep.conditions(report, _battery_days(known, report, receipt)):
             if active is not None:
-                yield from self._turn(device, known, condition, active, time, moment)
+                yield from self._changes.turn(device, known, condition, active, time, moment)
 
     def _old(
         self, device: str, known: Known, report: AlarmReport, receipt: Receipt
@@ -314,121 +312,14 @@ class Alarms:
             if report.fire(kind) and kind not in known.active:
                 tested = bool(report.test) and kind != "heat"
                 active = Active(at_us, receipt.moment, at_us, during_test=tested)
-                yield from self._fire(device, known, kind, active)
+                yield from self._changes.fire(device, known, kind, active)
         if report.doubtful:
-            yield from self._doubt(device, known, report, Active(at_us, receipt.moment, at_us))
+            yield from self._changes.doubt(
+                device, known, report, Active(at_us, receipt.moment, at_us)
+            )
         for condition, is_active in upkeep.conditions(report):
             if is_active:
-                yield from self._turn(device, known, condition, True, time, receipt.moment)
-
-    # -- conditions
-
-    def _fire(self, device: str, known: Known, kind: SmokeCondition, now: Active) -> Iterator[Told]:
-        """A fire begins, or what was unconfirmed is confirmed."""
-        before = known.active.get(kind)
-        if before is None:
-            known.begin(kind, now)
-        elif before.unconfirmed_us is not None and now.unconfirmed_us is None:
-            before.unconfirmed_us = None
-            before.during_test = now.during_test
-            before.moment = now.moment
-        else:
-            return
-        active = known.active[kind]
-        if active.during_test and active.unconfirmed_us is None:
-            active.during_test = not self._burns(device, known)
-        if active.density is None and known.density is not None:
-            rising.begin(active, max(known.density, known.clear_density))
-        yield device, told(device, kind, known, active)
-        if active.told_as_fire and kind in ("smoke", "heat"):
-            yield from self._spreads(device, kind)
-
-    def _burns(self, device: str, known: Known) -> bool:
-        """Whether there is a fire besides the smoke of this alarm."""
-        return "heat" in known.active or any(
-            active.told_as_fire
-            for other, theirs in self._known.items()
-            if other != device
-            for kind in ("smoke", "heat")
-            if (active := theirs.active.get(kind)) is not None
-        )
-
-    def _spreads(self, device: str, kind: SmokeCondition) -> Iterator[Told]:
-        """What a new fire at one alarm means for fires that were told before."""
-        for other, known in self._known.items():
-            if other != device:
-                yield from self._sign(other, known, "second_alarm")
-            elif kind == "heat":
-                yield from self._sign(other, known, "heat")
-
-    def _sign(self, device: str, known: Known, sign: str) -> Iterator[Told]:
-        """A further sign of a fire that rings; with a test it was none, then."""
-        active = known.active.get("smoke")
-        if active is None or active.unconfirmed_us is not None or sign in active.signs:
-            return
-        active.signs.append(sign)
-        active.during_test = False
-        # With the density of the last rise, by which it is known (``event_id``): told once more
-        # on a new connection, it is the same message.
-        yield device, told_last(device, "smoke", known, active)
-
-    def _smoke_rises(self, device: str, known: Known, density: float | None) -> Iterator[Told]:
-        active = known.active.get("smoke")
-        if density is None:
-            return
-        if active is None:
-            known.clear_density = max(density, known.clear_density * _CLEAR_FADES)
-        elif active.density is None:
-            rising.begin(active, max(density, known.clear_density))
-        elif active.told_as_fire and rising.rises(active, density, known.clear_density):
-            if "density" not in active.signs:
-                active.signs.append("density")
-            yield device, told(device, "smoke", known, active)
-
-    def _gets_hot(
-        self, device: str, known: Known, celsius: float | None, moment: float
-    ) -> Iterator[Told]:
-        """Heat beside smoke, from an alarm that tells a temperature and no heat of its own."""
-        if celsius is not None and known.warming.is_hot(celsius, moment):
-            yield from self._sign(device, known, "heat")
-
-    def _no_test(self, device: str, known: Known) -> Iterator[Told]:
-        for condition, active in known.active.items():
-            if active.during_test and active.unconfirmed_us is None:
-                active.during_test = False
-                yield device, told(device, condition, known, active)
-        if "smoke" in known.active:
-            yield from self._spreads(device, "smoke")
-
-    def _doubt(self, device: str, known: Known, report: AlarmReport, now: Active) -> Iterator[Told]:
-        before = known.active.get("unreadable")
-        if before is None:
-            known.begin("unreadable", now)
-        elif before.unconfirmed_us is not None and now.unconfirmed_us is None:
-            before.unconfirmed_us = None
-        else:
-            return
-        active = known.active["unreadable"]
-        active.raw = report.raw
-        yield device, told(device, "unreadable", known, active)
-
-    def _turn(
-        self,
-        device: str,
-        known: Known,
-        condition: SmokeCondition,
-        active: bool,
-        time: datetime,
-        moment: float,
-    ) -> Iterator[Told]:
-        before = known.active.get(condition)
-        if active and before is None:
-            begun = Active(microseconds(time), moment)
-            known.begin(condition, begun)
-            yield device, told(device, condition, known, begun)
-        elif not active and before is not None:
-            del known.active[condition]
-            yield device, ended(device, condition, known, before, time)
+                yield from self._changes.turn(device, known, condition, True, time, receipt.moment)
 
 
 def _battery_days(known: Known, report: AlarmReport, receipt: Receipt) -> float | None:

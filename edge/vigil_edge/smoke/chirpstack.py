@@ -136,6 +136,18 @@ class _Event:
             return None
         return time if time.tzinfo is not None else None
 
+    def decoded(self) -> Any:
+        """``object``, also as a text with JSON in it, as ChirpStack 3 has it in ``objectJSON``."""
+        found = self.at("object")
+        text = self.text("objectJSON") if found is None else found
+        if not isinstance(text, str):
+            return found
+        try:
+            return payloads.value_of(text)
+        except PayloadMalformed:
+            cut = payloads.salvaged(text)
+            return cut if cut.pairs else found
+
     def frame(self) -> bytes | None:
         """``data``; ``None`` where there is none. Raises ``FrameMalformed``."""
         data = self.at("data")
@@ -159,7 +171,7 @@ def _report(event: _Event) -> AlarmReport:
     """By the frame where the device's codec is known, else by what ChirpStack decoded of it."""
     profile = event.text("deviceInfo", "deviceProfileName")
     codec = codec_of(profile)
-    decoded = event.at("object")
+    decoded = event.decoded()
     if codec is not None:
         try:
             frame = event.frame()

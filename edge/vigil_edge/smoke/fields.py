@@ -44,7 +44,8 @@ _BATTERY_LOW: Final = word_set("low critical empty replace depleted flat warning
 _BATTERY_GOOD: Final = word_set("middle medium high normal full good ok")
 _BATTERY_UNKNOWN: Final = 255
 _END: Final = re.compile(
-    r"lifecycle|(?:.*_)?(?:end_?of_?(?:life|service)|eol|expired|replacement_(?:required|needed))"
+    r"lifecycle|(?:.*_)?(?:end_?of_?(?:life|service)|life_?end|eol|expired"
+    r"|replacement_(?:required|needed))"
     r"(?:_(?:alarm|alert|state|status|warning))?"
 )
 _ENDED: Final = ("expired", "end_of_life", "end_of_service", "replace", "replacement_required")

@@ -256,11 +256,20 @@ def _attributes(value: Any, path: tuple[str, ...], depth: int) -> Iterator[tuple
         return
     for key, inner in value.pairs:
         steps = (*path, *(key.replace(".", "/").split("/") if key not in _WRAPPERS else ()))
-        address = _address(steps)
-        if address is not None and not (isinstance(inner, Pairs) and _holds_more(inner)):
+        yield from _attribute(steps, inner, depth)
+
+
+def _attribute(steps: tuple[str, ...], inner: Any, depth: int) -> Iterator[tuple[int, int, Any]]:
+    address = _address(steps)
+    if address is not None and not (isinstance(inner, Pairs) and _holds_more(inner)):
+        yield *address, inner
+    elif isinstance(inner, Pairs | list):
+        within = list(_attributes(inner, steps, depth + 1))
+        yield from within
+        # An attribute by its path or name whose value is some other object: it was said, and
+        # cannot be read ({"TLVValue": 3, "Reason": …} of a controller).
+        if address is not None and not within and (len(steps) > 1 or not steps[-1].isdigit()):
             yield *address, inner
-        elif isinstance(inner, Pairs | list):
-            yield from _attributes(inner, steps, depth + 1)
 
 
 _PATHS: Final = ("path", "attributepath")

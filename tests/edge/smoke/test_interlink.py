@@ -119,6 +119,26 @@ def test_what_nobody_confirms_is_told_again_and_shown_within_ten_seconds() -> No
     assert links.unconfirmed("b", 10)
 
 
+def test_a_siren_that_ends_by_itself_is_told_again_before_it_does() -> None:
+    """Koenkk/zigbee2mqtt.io, SIRZB-110: a warning of 1,800 s lasts for the device's own
+    ``max_duration``; by ZCL 8.4.2.2.1 that is 240 s, and a warning device does not say that it
+    ended."""
+    links = house()
+    links.burns("a", smoke(), 0)
+    links.orders(0)
+    links.believe("a")
+    links.believe("b")
+    last = dict.fromkeys(("a", "b"), 0.0)
+    for second in range(1, 1900):
+        for order in links.orders(second):
+            assert order.sound == "fire"
+            assert second - last[order.device] < 240
+            last[order.device] = second
+    assert all(1900 - at < 240 for at in last.values())
+    links.burns("a", None, 1900)
+    assert sounding(links.orders(1900)) == {"a": None, "b": None}
+
+
 def test_an_order_that_the_bridge_could_not_give_is_shown_at_once() -> None:
     links = house()
     links.burns("a", smoke(), 0)
