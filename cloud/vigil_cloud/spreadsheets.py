@@ -77,6 +77,16 @@ def surplus(row: Mapping[Any, Any]) -> bool:
     return any(cell.strip() for cell in row.get(None) or ())
 
 
+def number(text: str) -> float:
+    """Of a cell. Raises ``ValueError``, also for what Python alone takes for one (``1_000``)."""
+    try:
+        if "_" not in text:
+            return float(text)
+    except ValueError:
+        pass
+    raise ValueError("is no number")
+
+
 def is_blank(row: Mapping[Any, Any]) -> bool:
     """Whether no cell of a row of ``csv.DictReader`` says anything: spreadsheets write such rows
     below a table."""

@@ -24,7 +24,7 @@ from sqlalchemy import insert, select, update
 from cloud_city import City
 from vigil_cloud.aed import live
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite, AedVolunteer
-from vigil_cloud.aed.volunteers import POSITION_COLUMN
+from vigil_cloud.aed.on_call import POSITION_COLUMN
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.models import Account

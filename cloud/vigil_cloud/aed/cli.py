@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from vigil_cloud.commands.opening import Commands, add_command, add_subject
 from vigil_schemas.errors import VigilError
+
+_TOLD: Final = 5
+"""So many are named."""
 
 
 class BadDispatchOption(VigilError):
@@ -64,6 +68,12 @@ def _dispatch(options: argparse.Namespace) -> int:
         }
         for phase in plan.phases
     ]
+    if plan.lapsed:
+        told = ", ".join(repr(who[:40]) for who in plan.lapsed[:_TOLD])
+        more = f" and {len(plan.lapsed) - _TOLD} more" if len(plan.lapsed) > _TOLD else ""
+        print(f"in reach, without a valid certificate, not called: {told}{more}", file=sys.stderr)
+    if not phases:
+        print("nobody who may be called is within reach", file=sys.stderr)
     print(json.dumps({"phases": phases}, ensure_ascii=False))
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from math import isfinite
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from vigil_cloud.aed.dispatch import Aed, Hours, Volunteer, clock_time, daily
-from vigil_cloud.spreadsheets import twice
+from vigil_cloud.spreadsheets import is_blank, number, twice
 from vigil_schemas.errors import VigilError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ VOLUNTEER_COLUMNS: Final = (
 )
 AED_COLUMNS: Final = ("id", "lon", "lat", "opens", "closes")
 _FASTEST_MPS: Final = 60.0
+_WHOLE: Final = re.compile(r"[0-9]{1,18}")
 Row = Mapping[str, str]
 _T = TypeVar("_T")
 
@@ -54,7 +56,7 @@ class _Cells:
         try:
             return read(text)
         except ValueError as error:
-            message = f"{text!r}: {error}" if text else "nothing is given"
+            message = f"{text[:40]!r}: {error}" if text else "nothing is given"
             raise BadDispatchFile(self._path, self._line, column, message) from error
 
     def wrong(self, column: str, message: str) -> BadDispatchFile:
@@ -96,6 +98,8 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Cells]:
             seen: set[str] = set()
             for row in reader:
                 line = reader.line_num
+                if is_blank(row):
+                    continue
                 if None in row or None in row.values():
                     raise BadDispatchFile(path, line, "", "more or fewer cells than columns")
                 cells = _Cells(path, line, row)
@@ -152,7 +156,7 @@ def _text(text: str) -> str:
 
 def _within(low: float, high: float, *, open_: bool = False) -> Callable[[str], float]:
     def read(text: str) -> float:
-        value = float(text)
+        value = number(text)
         if not isfinite(value) or not low <= value <= high or (open_ and value == low):
             raise ValueError(f"lies outside of {low:g} to {high:g}")
         return value
@@ -168,14 +172,16 @@ def _yes(text: str) -> bool:
 
 def _date(text: str) -> date | None:
     """Nothing: there is no certificate."""
-    return date.fromisoformat(text) if text else None
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ValueError("is no day such as 2027-05-31") from None
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError("is below 0")
-    return value
+    if not _WHOLE.fullmatch(text):
+        raise ValueError("is no whole number from 0 on")
+    return int(text)
 
 
 def _lines(document: Any) -> Iterator[list[Position]]:

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed import volunteers
+from vigil_cloud.aed import on_call, volunteers
 from vigil_cloud.aed.models import AedVolunteer
 from vigil_cloud.city_time import city_clock
 from vigil_cloud.database.engine import writing
@@ -93,15 +93,15 @@ def _give_up(services: Services) -> None:
 def _late(now: datetime) -> ColumnElement[bool]:
     return and_(
         AedVolunteer.ending_told.startswith(AGAIN),
-        or_(AedVolunteer.located.is_(None), AedVolunteer.located < now - volunteers.FRESH),
+        or_(AedVolunteer.located.is_(None), AedVolunteer.located < now - on_call.FRESH),
     )
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
     return and_(
         AedVolunteer.on_call,
-        AedVolunteer.located <= now - volunteers.FRESH + BEFORE,
-        AedVolunteer.located >= now - volunteers.FRESH,
+        AedVolunteer.located <= now - on_call.FRESH + BEFORE,
+        AedVolunteer.located >= now - on_call.FRESH,
         or_(
             AedVolunteer.ending_told == "",
             and_(AedVolunteer.ending_told.startswith(AGAIN), AedVolunteer.ending_again <= now),
@@ -133,7 +133,7 @@ def _found(session: Session, services: Services) -> Sequence[_Ending]:
 
 def _text(services: Services, row: AedVolunteer, now: datetime) -> NotificationText:
     assert row.located is not None  # noqa: S101 - chosen by it
-    end = row.located + volunteers.FRESH
+    end = row.located + on_call.FRESH
     at = city_clock(end, now)
     title = f"AED 待命位置將於 {at} 失效 / Your position on call ends at {at}"
     if volunteers.fixed_counts(row, end):

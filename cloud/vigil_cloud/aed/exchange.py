@@ -1,4 +1,5 @@
-"""The register as CSV and as GeoJSON, in OpenStreetMap's keys. Pure."""
+"""The register as CSV and as GeoJSON, in OpenStreetMap's keys; tables of the national register come
+in as they are. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import isfinite
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from vigil_cloud.aed import national
 from vigil_cloud.aed.hours import BadOpeningHours, parsed
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.api_errors import ApiError
@@ -45,6 +47,8 @@ _KNOWN: Final = {
     _IF_NEW,
 }
 """Columns and keys that something is taken from."""
+_TRUTHS: Final = frozenset({"yes", "no", "true", "false"})
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _REF: Final = re.compile(r"\w[\w.-]{0,39}")
 """As the API's addresses name one (``schema.SiteId``)."""
 _DEVICE: Final[TypeAdapter[str]] = TypeAdapter(DeviceId)
@@ -115,7 +119,8 @@ def from_csv(text: str) -> Found:
         reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
         names = [name.strip().lower() for name in reader.fieldnames or []]
         reader.fieldnames = names
-        missing = {"ref", "name", "lat", "lon"} - set(names)
+        of_nation = national.is_of(names)
+        missing = set() if of_nation else {"ref", "name", "lat", "lon"} - set(names)
         if missing:
             raise BadImport([f"line 1: no column {', '.join(sorted(missing))}"])
         if again := twice(names):
@@ -125,17 +130,20 @@ def from_csv(text: str) -> Found:
         raise BadImport([f"no CSV: {error}"]) from error
     if wrong := [f"{where}: more cells than columns" for where, row in rows if surplus(row)]:
         raise BadImport(wrong)
-    filled = ((where, {k: v for k, v in row.items() if k is not None}) for where, row in rows)
+    filled = [(where, {k: v for k, v in row.items() if k is not None}) for where, row in rows]
+    if of_nation:
+        return Found(_all(filled, national.tags), _unknown({*names} - national.COLUMNS))
     return Found(_all(filled), _unknown(names))
 
 
 def from_geojson(text: str) -> Found:
     """Raises ``BadImport``."""
     try:
-        found = [
-            _feature(number, one) for number, one in enumerate(json.loads(text)["features"], 1)
-        ]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        features = json.loads(text)["features"]
+        found = [_feature(number, one) for number, one in enumerate(features, 1)]
+    except KeyError as error:
+        raise BadImport([f"no GeoJSON of points: there is no {error}"]) from error
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadImport([f"no GeoJSON of points: {error}"]) from error
     return Found(_all(found), _unknown(key for _, tags in found for key in tags))
 
@@ -147,6 +155,8 @@ def _unknown(names: Iterable[str]) -> list[str]:
 
 def _feature(number: int, feature: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     geometry, tags = feature["geometry"], dict(feature.get("properties") or {})
+    if geometry is None:
+        raise ValueError(f"feature {number} has no geometry")
     if geometry["type"] != "Point":
         raise ValueError(f"feature {number} is a {geometry['type']}, not a Point")
     lon, lat = geometry["coordinates"][:2]
@@ -157,15 +167,35 @@ def _feature(number: int, feature: Mapping[str, Any]) -> tuple[str, dict[str, An
     phones = (tags.get(key) for key in ("phone", "contact:phone", "emergency:phone"))
     told = {_IF_NEW: name, "phone": next((one for one in phones if one), None)}
     told = {key: value for key, value in told.items() if value is not None}
-    return f"feature {number}", {**tags, **told, "ref": ref, "lat": lat, "lon": lon}
+    place = {"ref": ref, "lat": lat, "lon": lon}
+    return f"feature {number}", _in_our_words({**tags, **told, **place})
 
 
-def _all(rows: Sequence[tuple[str, Mapping[str, Any]]] | Iterator[Any]) -> list[Imported]:
+def _in_our_words(tags: dict[str, Any]) -> dict[str, Any]:
+    """OpenStreetMap has more values than are told apart here, and one of them must not keep a
+    whole extract out: access by some rule of its own counts as unknown, any part of a building as
+    indoors; the first of several telephones is taken, and no check whose day is not said."""
+    said = {key: str(tags.get(key) or "").strip().lower() for key in ("access", "indoor")}
+    if said["access"]:
+        tags["access"] = said["access"] if said["access"] in _ACCESS else "unknown"
+    if said["indoor"]:
+        tags["indoor"] = said["indoor"] if said["indoor"] in _TRUTHS else "yes"
+    if "phone" in tags:
+        tags["phone"] = str(tags["phone"]).split(";")[0].strip()
+    if not _DAY.fullmatch(str(tags.get("check_date") or "")):
+        tags.pop("check_date", None)
+    return tags
+
+
+def _all(
+    rows: Sequence[tuple[str, Mapping[str, Any]]],
+    tags_of: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+) -> list[Imported]:
     found: dict[str, Imported] = {}
     mistakes: list[str] = []
     for where, tags in rows:
         try:
-            one = _site(tags)
+            one = _site(tags_of(tags))
         except (ValueError, BadOpeningHours) as error:
             mistakes.append(f"{where}: {error}")
             continue
@@ -195,7 +225,7 @@ def _site(tags: Mapping[str, Any]) -> Imported:
         if not fields["name_if_new"]:
             raise ValueError("name is empty")
     fields["latitude"], fields["longitude"] = _degrees(tags, "lat", 90), _degrees(tags, "lon", 180)
-    if access := _text(tags, "access", 16):
+    if access := _text(tags, "access", 16).lower():
         if access not in _ACCESS:
             raise ValueError(f"access {access!r}: one of {', '.join(sorted(_ACCESS))}")
         fields["access"] = access
@@ -223,7 +253,7 @@ def _device(tags: Mapping[str, Any]) -> str | None:
 def _text(tags: Mapping[str, Any], key: str, most: int) -> str:
     text = plain(str(tags.get(key) or ""))  # as ``to_csv`` wrote it
     if len(text) > most or "\0" in text:
-        raise ValueError(f"{key}: at most {most} characters")
+        raise ValueError(f"{key}: at most {most} characters, without NUL")
     return text
 
 
@@ -240,7 +270,7 @@ def _degrees(tags: Mapping[str, Any], key: str, bound: float) -> float:
 def _truth(tags: Mapping[str, Any], key: str) -> bool | None:
     """``None``: not said."""
     text = str(tags.get(key) or "").strip().lower()
-    if text not in ("", "yes", "no", "true", "false"):
+    if text not in ("", *_TRUTHS):
         raise ValueError(f"{key}: yes or no")
     return text in ("yes", "true") if text else None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed import calls, dispatch_files, ending, register, summons, thanks, volunteers
+from vigil_cloud.aed import calls, dispatch_files, ending, on_call, register, summons, thanks
 from vigil_cloud.aed.cases import call_case
 from vigil_cloud.aed.dispatch import Aed, Plan, dispatch
 from vigil_cloud.aed.models import AedCallRow
@@ -85,7 +85,7 @@ def jobs() -> Sequence[Job]:
             longest=timedelta(minutes=5),
             waiting=thanks.waiting,
         ),
-        Job("aed-positions-forgotten", timedelta(minutes=1), _forget, waiting=volunteers.stale),
+        Job("aed-positions-forgotten", timedelta(minutes=1), _forget, waiting=on_call.stale),
     )
 
 
@@ -128,7 +128,7 @@ def _thank(turn: Turn) -> None:
 
 def _forget(turn: Turn) -> None:
     with writing(turn.services.sessions) as session:
-        volunteers.forget_stale(session, turn.now)
+        on_call.forget_stale(session, turn.now)
 
 
 def _go_on(services: Services, call_id: str) -> bool:
@@ -218,7 +218,7 @@ def _chosen(
 ) -> tuple[Plan, str]:
     troubles: list[str] = []
     moment = row.received.astimezone(CITY_ZONE)
-    people = volunteers.to_call(session, Cipher(services.settings.secret), services.now())
+    people = on_call.to_call(session, Cipher(services.settings.secret), services.now())
     aeds: Sequence[Aed] = ()
     try:
         aeds, unreadable = register.to_fetch(session, services.now())

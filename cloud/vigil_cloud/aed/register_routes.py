@@ -122,9 +122,10 @@ async def import_sites(
     services: ServicesDependency,
     format: Annotated[Format, Query()] = "csv",
 ) -> Imported:
-    """CSV in UTF-8 or Big5, or GeoJSON. A file with a mistake is not taken at all. AEDs are known
-    by their ``ref``; what the file does not say of one, and those that are not in it, stay as they
-    are. Columns and keys that nothing is taken from are named."""
+    """CSV in UTF-8 or Big5 (also the national register's own table), or GeoJSON. A file with a
+    mistake is not taken at all. AEDs are known by their ``ref``; what the file does not say of one,
+    and those that are not in it, stay as they are. Columns and keys that nothing is taken from are
+    named."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from vigil_cloud.aed import calls, debriefs, volunteers
+from vigil_cloud.aed import calls, debriefs, on_call, volunteers
 from vigil_cloud.aed.debriefs import Debrief
 from vigil_cloud.aed.models import AedCallout, AedCallRow, AedSite, AedVolunteer
 from vigil_cloud.aed.schema import (
@@ -59,9 +59,7 @@ def entry(session: Session, row: AedVolunteer | None, services: Services) -> Vol
         certificate_until=None if row is None else row.certificate_until,
         on_call=row is not None and row.on_call,
         located=None if row is None else row.located,
-        located_until=(
-            None if row is None or row.located is None else row.located + volunteers.FRESH
-        ),
+        located_until=(None if row is None or row.located is None else row.located + on_call.FRESH),
         ending_told="" if row is None else row.ending_told,
         fixed_place=None if row is None else _fixed(row, services),
         hours="" if row is None else row.hours,

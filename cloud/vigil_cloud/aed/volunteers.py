@@ -11,24 +11,21 @@ notes its last day. Whoever lacks any of it is not called, and is told why.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, cast
+from datetime import date, datetime
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.aed import hours
-from vigil_cloud.aed.dispatch import Volunteer
 from vigil_cloud.aed.leaving import release_coming
 from vigil_cloud.aed.models import AedCohort, AedVolunteer
+from vigil_cloud.aed.on_call import FIXED_COLUMN, POSITION_COLUMN, is_fresh, opened, within
 from vigil_cloud.alerts import feed
 from vigil_cloud.api_errors import ApiError
 from vigil_cloud.city_time import CITY_ZONE
-from vigil_cloud.database.clock import ahead_since, step_unnoticed
 from vigil_cloud.database.upsert import insert_missing
 from vigil_cloud.identity import audit
-from vigil_cloud.identity.cipher import Cipher, Undecipherable
+from vigil_cloud.identity.cipher import Cipher
 from vigil_cloud.identity.models import Account
 from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
@@ -37,11 +34,6 @@ from vigil_cloud.identity.service import account_named
 if TYPE_CHECKING:
     from vigil_cloud.aed.streets import Position
 
-POSITION_COLUMN: Final = "aed.volunteer.position"
-FIXED_COLUMN: Final = "aed.volunteer.fixed"
-FRESH: Final = timedelta(minutes=30)
-"""An older position says nothing of now."""
-ANSWER_S: Final = 20.0
 _NEW: Final = {
     "on_call": False,
     "speed_mps": 1.8,
@@ -51,36 +43,6 @@ _NEW: Final = {
     "hours": "",
     **dict.fromkeys(("asked_day", "accepted_day", "asked_night", "accepted_night"), 0),
 }
-_ASKED: Final = (
-    AedVolunteer.account_id,
-    AedVolunteer.speed_mps,
-    AedVolunteer.certificate_until,
-    AedVolunteer.asked_day,
-    AedVolunteer.accepted_day,
-    AedVolunteer.asked_night,
-    AedVolunteer.accepted_night,
-    AedVolunteer.position,
-    AedVolunteer.located,
-    AedVolunteer.fixed_position,
-    AedVolunteer.fixed_hours,
-    AedVolunteer.fixed_consented,
-    AedVolunteer.hours,
-    AedVolunteer.cohort,
-    AedCohort.hours.label("cohort_hours"),
-    AedCohort.speed_mps.label("cohort_speed_mps"),
-)
-
-
-class _Located(Protocol):
-    """What a row says of where its volunteer is."""
-
-    position: bytes | None
-    located: datetime | None
-    fixed_position: bytes | None
-    fixed_hours: str
-    fixed_consented: datetime | None
-
-
 Bar = Literal[
     "no-consent",
     "no-certificate",
@@ -135,12 +97,12 @@ def bars(row: AedVolunteer | None, cohort: AedCohort | None, now: datetime) -> l
         found.append("certificate-lapsed")
     if not row.on_call:
         found.append("not-on-call")
-    elif not _is_fresh(row.located, now) and not fixed_counts(row, now):
+    elif not is_fresh(row.located, now) and not fixed_counts(row, now):
         found.append("no-position")
-    if row.hours and not _within(row.hours, now):
+    if row.hours and not within(row.hours, now):
         found.append("outside-hours")
     gone = cohort is None and row.cohort is not None
-    if gone or (cohort is not None and not _within(cohort.hours, now)):
+    if gone or (cohort is not None and not within(cohort.hours, now)):
         found.append("outside-cohort-hours")
     return found
 
@@ -150,21 +112,9 @@ def cohort_of(session: Session, row: AedVolunteer | None) -> AedCohort | None:
     return None if row is None or row.cohort is None else session.get(AedCohort, row.cohort)
 
 
-def _is_fresh(located: datetime | None, now: datetime) -> bool:
-    return located is not None and now - located <= FRESH
-
-
 def fixed_counts(row: AedVolunteer, now: datetime) -> bool:
     """Whether the volunteer is at the fixed place now, as far as its hours say."""
-    return row.fixed_consented is not None and _within(row.fixed_hours, now)
-
-
-def _within(text: str, now: datetime) -> bool:
-    """Hours that cannot be read any more are none: nobody is sent for from a guess."""
-    try:
-        return hours.opener(text)(now)
-    except hours.BadOpeningHours:
-        return False
+    return row.fixed_consented is not None and within(row.fixed_hours, now)
 
 
 def consent(session: Session, reader: Reader, given: bool, now: datetime) -> AedVolunteer:
@@ -250,7 +200,7 @@ def set_fixed_place(
 
 def fixed_place(cipher: Cipher, row: AedVolunteer) -> Position | None:
     """Where it is, for its owner alone."""
-    return _opened(cipher, FIXED_COLUMN, row.fixed_position)
+    return opened(cipher, FIXED_COLUMN, row.fixed_position)
 
 
 def set_hours(session: Session, reader: Reader, when: str) -> AedVolunteer:
@@ -300,95 +250,6 @@ def certify(
         if lapsed:
             release_coming(session, row.account_id, username, "certificate", by=by, now=now)
     return row
-
-
-def _is_stale(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        AedVolunteer.position.is_not(None),
-        or_(AedVolunteer.located.is_(None), AedVolunteer.located < now - FRESH),
-    )
-
-
-def stale(session: Session, now: datetime) -> bool:
-    """Whether a position is kept that says nothing of now."""
-    if _just_jumped(session, now):
-        return False
-    found = select(AedVolunteer.account_id).where(_is_stale(now)).limit(1)
-    return session.scalar(found) is not None
-
-
-def forget_stale(session: Session, now: datetime) -> None:
-    """A phone that was switched off while on call leaves no position behind. Being on call stays:
-    the page says that the position is missing. Of no age that a step of the clock made: whoever is
-    on call is found again once it is set back."""
-    if _just_jumped(session, now):
-        return
-    session.execute(
-        update(AedVolunteer)
-        .where(_is_stale(now))
-        .values(position=None, located=None)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _just_jumped(session: Session, now: datetime) -> bool:
-    """A position is kept for no longer than this: by then each phone has told another."""
-    since = ahead_since(session)
-    return step_unnoticed(session, now) or (since is not None and now - since < FRESH)
-
-
-def to_call(session: Session, cipher: Cipher, now: datetime) -> Sequence[Volunteer]:
-    """Everybody who is on call, within the own hours and the cohort's, with a position of now, or
-    else within the hours of a fixed place; a lapsed certificate is judged by the dispatch, which
-    tells of it."""
-    fresh = and_(AedVolunteer.located >= now - FRESH, AedVolunteer.position.is_not(None))
-    query = (
-        select(*_ASKED, Account.roles)  # columns: objects of thousands of rows cost a second
-        .join(Account, Account.id == AedVolunteer.account_id)
-        .outerjoin(AedCohort, AedCohort.id == AedVolunteer.cohort)
-        .where(Account.active, AedVolunteer.on_call, AedVolunteer.consented.is_not(None))
-        .where(or_(fresh, AedVolunteer.fixed_consented.is_not(None)))
-    )
-    return [
-        Volunteer(
-            id=str(row.account_id),
-            at=at,
-            speed_mps=row.cohort_speed_mps or row.speed_mps,
-            available=True,
-            certificate_until=row.certificate_until,
-            asked_day=row.asked_day,
-            accepted_day=row.accepted_day,
-            asked_night=row.asked_night,
-            accepted_night=row.accepted_night,
-            answer_s=ANSWER_S,
-        )
-        for row in session.execute(query)
-        if Role.VOLUNTEER.value in row.roles  # else it cannot see the call nor answer
-        and (not row.hours or _within(row.hours, now))
-        # Of a cohort that is not there any more nobody knows the hours: nobody is called from it.
-        and (
-            row.cohort is None or (row.cohort_hours is not None and _within(row.cohort_hours, now))
-        )
-        and (at := _where(cipher, cast("_Located", row), now)) is not None
-    ]
-
-
-def _where(cipher: Cipher, row: _Located, now: datetime) -> Position | None:
-    if _is_fresh(row.located, now):
-        at = _opened(cipher, POSITION_COLUMN, row.position)
-        if at is not None:
-            return at
-    if row.fixed_consented is None or not _within(row.fixed_hours, now):
-        return None
-    return _opened(cipher, FIXED_COLUMN, row.fixed_position)
-
-
-def _opened(cipher: Cipher, column: str, sealed: bytes | None) -> Position | None:
-    try:
-        lon, lat = json.loads(cipher.open(column, sealed or b""))
-        return float(lon), float(lat)
-    except (Undecipherable, ValueError, TypeError):  # one row must not keep the others uncalled
-        return None
 
 
 def _off(row: AedVolunteer) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from aed_town import alert_of, callouts, press, ready, rounds
 from cloud_city import City
-from vigil_cloud.aed import volunteers
+from vigil_cloud.aed import on_call
 
 SCHOOL = {
     "name": "Class 3A",
@@ -77,11 +77,11 @@ def test_carriers_on_wheels_are_there_sooner(town: City) -> None:
     rounds(town)
     (walks,) = callouts(town)
     with town.services.sessions() as session:
-        (before,) = volunteers.to_call(session, town.cipher, town.time)
+        (before,) = on_call.to_call(session, town.cipher, town.time)
     say(town, "PUT", "/cohorts/riders", {**RIDERS, "hours": "24/7"})
     say(town, "PUT", "/volunteers/ann/cohort", {"cohort": "riders"})
     with town.services.sessions() as session:
-        (rides,) = volunteers.to_call(session, town.cipher, town.time)
+        (rides,) = on_call.to_call(session, town.cipher, town.time)
     assert (before.speed_mps, rides.speed_mps) == (1.8, 6.0)
     press(town, "call-0002")
     rounds(town)

@@ -330,12 +330,26 @@ def files(tmp_path: Path) -> list[str]:
 
 def test_the_command_prints_phases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(files(tmp_path)) == 0
-    (phase,) = json.loads(capsys.readouterr().out)["phases"]
+    told = capsys.readouterr()
+    (phase,) = json.loads(told.out)["phases"]
     assert phase["after_s"] == 0
+    assert told.err == "in reach, without a valid certificate, not called: 'di'\n"
     assert {(c["who"], c["role"]) for c in phase["calls"]} == {("ann", "patient"), ("bo", "aed")}
     by_name = {call["who"]: call for call in phase["calls"]}
     assert by_name["ann"]["predicted_s"] == pytest.approx(60, abs=0.5)
     assert by_name["bo"]["predicted_s"] == pytest.approx(15 + 200 / 2, abs=0.5)
+
+
+def test_rows_that_a_spreadsheet_leaves_below_and_nobody_in_reach(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = files(tmp_path)
+    table = tmp_path / "volunteers.csv"
+    table.write_text(table.read_text("utf-8").splitlines()[0] + "\n" + "," * 10 + "\n\n", "utf-8")
+    assert cli.main(words) == 0
+    told = capsys.readouterr()
+    assert (json.loads(told.out), told.err.count("\n")) == ({"phases": []}, 1)
+    assert "within reach" in told.err
 
 
 @pytest.mark.parametrize(
@@ -343,12 +357,16 @@ def test_the_command_prints_phases(tmp_path: Path, capsys: pytest.CaptureFixture
     [
         ("volunteers.csv", ",yes,2027", ",maybe,2027", ":2: available"),
         ("volunteers.csv", "2.0,yes,2026", "nan,yes,2026", ":3: speed_mps"),
+        ("volunteers.csv", "2.0,yes,2026", "1_0,yes,2026", ":3: speed_mps: '1_0': is no number"),
         ("volunteers.csv", "10,5,0,0,10", "5,10,0,0,10", ":2: accepted_day"),
+        ("volunteers.csv", "10,5,0,0,10", "1.5,1,0,0,10", ":2: asked_day: '1.5': is no whole"),
         ("volunteers.csv", "bo,", "ann,", ":3: id"),
         ("volunteers.csv", ",answer_s", ",reply_s", ":1: answer_s"),
         ("volunteers.csv", ",answer_s", ",answer_s,lon", ":1: lon"),
         ("volunteers.csv", "2025-01-01", "01/01/2025", ":5: certificate_until"),
         ("aeds.csv", "24:00", "25:00", ":2: closes"),
+        ("aeds.csv", "00:00,", "T0000,", ":2: opens"),
+        ("aeds.csv", "00:00,", "0000Z,", ":2: opens"),
         ("aeds.csv", "24:00", "00:00", ":2: closes"),
         ("streets.geojson", "LineString", "Point", "LineString"),
         ("streets.geojson", "{", "", "GeoJSON"),

@@ -382,6 +382,94 @@ def test_a_check_in_the_future_postpones_no_patrol(city: City) -> None:
     assert listed(city)["node-4711"]["checked"] is None
 
 
+def test_values_of_openstreetmap_that_are_not_told_apart_here_keep_no_extract_out() -> None:
+    """https://wiki.openstreetmap.org/wiki/Tag:emergency=defibrillator: ``access=permit``,
+    ``indoor=room``, two telephones, a month of a check."""
+    tags = {
+        "@id": "node/4711",
+        "emergency": "defibrillator",
+        "access": "permit",
+        "indoor": "room",
+        "phone": "+886 5 222 8904;+886 5 222 8905;+886 912 345 678",
+        "check_date": "2025-07",
+    }
+    point = {"type": "Point", "coordinates": [120.44, 23.48]}
+    extract = {"features": [{"type": "Feature", "geometry": point, "properties": tags}]}
+    (site,) = from_geojson(json.dumps(extract)).sites
+    fields = site.fields
+    assert (fields["access"], fields["indoor"], fields["phone"]) == (
+        "unknown",
+        True,
+        "+886 5 222 8904",
+    )
+    assert "checked" not in fields
+
+
+NATION = (
+    "場所ID,場所名稱,場所縣市,場所區域,場所地址,場所分類,場所類型,場所描述,AEDID,AED放置地點,"
+    "AED地點描述,地點LAT,地點LNG,周一至周五起,周一至周五迄,周六起,周六迄,周日起,周日迄,"
+    "開放使用時間備註,開放時間緊急連絡電話\r\n"
+)
+STATION = (
+    "17,嘉義火車站,嘉義市,西區,中山路528號,交通要衝,車站,EMPTY,4711,大廳服務台,EMPTY,"
+    "23.4791,120.4414,{hours},{remark},{phone}\r\n"
+)
+WHOLE_DAY = "00:00:00,23:59:00"
+
+
+def nation(hours: str, remark: str = "EMPTY", phone: str = "05-2228904") -> str:
+    return NATION + STATION.format(hours=hours, remark=remark, phone=phone)
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        (",".join([WHOLE_DAY] * 3), "24/7"),
+        ("08:00:00,17:30:00,08:00:00,12:00:00,,", "Mo-Fr 08:00-17:30; Sa 08:00-12:00"),
+        ("8:00,24:00:00,EMPTY,EMPTY,18:00:00,02:00:00", "Mo-Fr 08:00-24:00; Su 18:00-02:00"),
+        (",,,,,", "off"),
+        ("00:00:00,00:00:00,-,-,-,-", "off"),
+    ],
+)
+def test_the_national_registers_table_comes_in_as_it_is(
+    city: City, hours: str, expected: str
+) -> None:
+    """https://tw-aed.mohw.gov.tw/openData?t=csv"""
+    remark, phone = "夜間請按門鈴", '"05-2228904\n分機 12"'
+    answer = imported(city, "\ufeff" + nation(hours, remark, phone))
+    assert answer["unknown"] == ["場所id", "場所分類", "場所描述", "場所類型"]
+    site = site_of(city, "4711")
+    assert (site["name"], site["name_zh"], site["opening_hours"]) == (
+        "嘉義火車站",
+        "嘉義火車站",
+        expected,
+    )
+    assert (site["latitude"], site["longitude"]) == (23.4791, 120.4414)
+    assert site["location"] == "大廳服務台, 嘉義市西區中山路528號, 夜間請按門鈴"
+    assert site["phone"] == "05-2228904"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (nation("依公告,,,,,"), "line 2: 周一至周五起: '依公告' to '' are no hours"),
+        (nation("25:00:00,26:00:00,,,,"), "line 2: 周一至周五起"),
+        (nation(",,,,,").replace("23.4791", ""), "line 2: lat is no number"),
+        (
+            nation(",,,,,").replace("23.4791,120.4414", "0,0"),
+            "line 2: 地點LAT and 地點LNG are empty or 0",
+        ),
+        (nation(",,,,,").replace("23.4791,120.4414", "120.4414,23.4791"), "line 2: lat lies"),
+        (nation(",,,,,") + STATION.format(hours=",,,,,", remark="", phone=""), "is there twice"),
+    ],
+)
+def test_lines_of_the_national_register_that_say_no_place_or_no_hours_are_named(
+    table: str, said: str
+) -> None:
+    with pytest.raises(BadImport, match=said):
+        from_csv(table)
+
+
 def test_a_file_of_something_else_is_refused(city: City) -> None:
     other = OSM.replace('"emergency": "defibrillator"', '"emergency": "fire_hydrant"')
     refused = bring(city, other)

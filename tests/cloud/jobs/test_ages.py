@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from clocks import Clocks
 from cloud_city import GATEWAY, City
-from vigil_cloud.aed import volunteers
+from vigil_cloud.aed import on_call
 from vigil_cloud.aed.models import AedVolunteer
 from vigil_cloud.alerts.models import FeedEntry
 from vigil_cloud.app import jobs
@@ -163,8 +163,8 @@ def test_where_a_volunteer_is_outlives_the_jump_for_as_long_as_it_is_kept(city: 
 
     def kept() -> bool:
         with writing(city.services.sessions) as session:
-            if volunteers.stale(session, city.time):
-                volunteers.forget_stale(session, city.time)
+            if on_call.stale(session, city.time):
+                on_call.forget_stale(session, city.time)
         with city.services.sessions() as session:
             return session.get_one(AedVolunteer, account).position is not None
 
@@ -180,7 +180,7 @@ def test_where_a_volunteer_is_outlives_the_jump_for_as_long_as_it_is_kept(city: 
     city.time += FAR  # a second step, which no process has seen yet
     assert kept()
     city.time = before
-    clocks.later(volunteers.FRESH.total_seconds() + 1)
+    clocks.later(on_call.FRESH.total_seconds() + 1)
     assert not kept()
 
 
