@@ -39,7 +39,7 @@ from vigil_cloud.commands import (
 from vigil_cloud.commands.opening import Run, common_options
 from vigil_cloud.shipped import SHIPPED
 from vigil_schemas import completion
-from vigil_schemas.entrance import one_line, software
+from vigil_schemas.entrance import Parser, one_line, software
 from vigil_schemas.errors import VigilError
 
 SUBJECTS: Final = (
@@ -106,7 +106,7 @@ def _lost_a_race(error: Exception) -> bool:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vigil-cloud", description="Vigil's cloud")
+    parser: argparse.ArgumentParser = Parser(prog="vigil-cloud", description="Vigil's cloud")
     parser.add_argument("--version", action="version", version=f"vigil-cloud {software()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for subject in SUBJECTS:

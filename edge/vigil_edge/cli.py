@@ -28,7 +28,7 @@ from vigil_edge.enrolment.arguments import SERVICE, add_enrolment_arguments, of_
 from vigil_edge.packages import PackageMissing, extra_of
 from vigil_edge.registry import DOMAINS
 from vigil_schemas import completion
-from vigil_schemas.entrance import one_line, software
+from vigil_schemas.entrance import Parser, one_line, software
 from vigil_schemas.errors import VigilError
 
 
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None, domains: Sequence[EdgeDomain] = DOMA
 
 
 def _parser(words: list[str], domains: Sequence[EdgeDomain]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vigil-edge", description=__doc__)
+    parser: argparse.ArgumentParser = Parser(prog="vigil-edge", description=__doc__)
     parser.add_argument("--version", action="version", version=f"vigil-edge {software()}")
     parser.set_defaults(domains=domains)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vigil_schemas import completion
-from vigil_schemas.entrance import software
+from vigil_schemas.entrance import Parser, software
 from vigil_schemas.errors import VigilError
 from vigil_sim.arguments import port, speed
 from vigil_sim.domain import Commands, SimulatedDomain
@@ -41,7 +41,9 @@ def main(
 def _parser(
     load_scenario: LoadCityScenario, domains: tuple[SimulatedDomain, ...]
 ) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vigil-sim", description="A simulated city for Vigil.")
+    parser: argparse.ArgumentParser = Parser(
+        prog="vigil-sim", description="A simulated city for Vigil."
+    )
     parser.add_argument("--version", action="version", version=f"vigil-sim {software()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_play(commands, load_scenario)

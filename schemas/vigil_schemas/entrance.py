@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
 
 
 def software() -> str:
@@ -34,6 +36,15 @@ def enter(program: str, extra: str, module: str) -> int:
         sys.stderr.write(f"{program}: library-missing: {error}\n")
         return 2
     return status
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a command line: whatever is wrong with it is one line, as with a file; ``--help`` says
+    the rest."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit 2."""
+        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
 
 def one_line(said: object) -> str:

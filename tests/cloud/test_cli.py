@@ -297,6 +297,27 @@ def test_mistakes_are_named(operator: Operator, arguments: tuple[str, ...], text
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["alerts", "simulate"],
+        ["alerts", "simulate", "p.toml", "--answers", "a.csv", "--at", "noon"],
+        ["aed", "dispatch", "--at", "1,2"],
+        ["nonsense"],
+        ["alerts", "simulate", "p.toml", "--answers", "a.csv", "--severity", "wo\nrse"],
+    ],
+)
+def test_a_wrong_command_line_is_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("vigil-cloud")
+    assert line.endswith("--help)")
+
+
 def test_the_api_is_described_without_any_setting(operator: Operator, tmp_path: Path) -> None:
     file = tmp_path / "openapi.json"
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
 
 if TYPE_CHECKING:
     from vigil_cloud.notify.escalation.policy import Policy
+
+_TOLD: Final = 5
+"""So many answers that are not used are named."""
 
 
 def add(commands: Commands, common: argparse.ArgumentParser) -> None:
@@ -64,9 +68,13 @@ def read_policy(path: Path) -> Policy:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from vigil_cloud.notify.escalation.simulation import read_replies, simulate
+    from vigil_cloud.notify.escalation.simulation import read_replies, simulate, unused
 
     policy, replies = read_policy(options.policy), read_replies(options.answers)
+    if left := unused(policy, replies):
+        more = f"; and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
+        told = "; ".join(left[:_TOLD])
+        print(f"{options.answers.name}: not used: {told}{more}", file=sys.stderr)
     started = options.at or datetime.now(UTC).replace(microsecond=0)
     critical = options.severity == "critical"
     for call in simulate(policy, replies, started, critical=critical):

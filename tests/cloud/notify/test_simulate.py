@@ -238,7 +238,11 @@ def test_a_policy_that_could_leave_somebody_uncalled_is_refused(
         (f"{HEADER}mother,push,soon,accepted\n", "line 2: delay_s"),
         (f"{HEADER}mother,push,-1,accepted\n", "line 2: delay_s"),
         (f"{HEADER}mother,push,nan,accepted\n", "line 2: delay_s"),
+        (f"{HEADER}mother,push,1_000,accepted\n", "line 2: delay_s"),
         (f"{HEADER}mother,push,1,perhaps\n", "line 2: the answer"),
+        (f"{HEADER}mother,fax,1,accepted\n", "line 2: the channel is one of page, push"),
+        (f"{HEADER}mother,PUSH,1,accepted\n", "not 'PUSH'"),
+        (f"{HEADER},push,1,accepted\n", "line 2: no person"),
         (f"{HEADER}mother,push,1\n", "line 2: 3 cells"),
         (f"{HEADER}mother,push,1,accepted\nmother,push,2,declined\n", "line 3: a second answer"),
     ],
@@ -253,6 +257,27 @@ def test_answers_that_cannot_be_read_are_refused(
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("vigil-cloud: bad-policy: a.csv: ")
     assert text in line
+
+
+def test_answers_that_answer_no_call_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip of the pen would look like somebody who never answers."""
+    policy = POLICY.replace("[fallback]", '[rota]\nduty = ["li", "wang"]\n[fallback]').replace(
+        'persons = ["guard"]', 'rota = "duty"'
+    )
+    (tmp_path / "p.toml").write_text(policy, "utf-8")
+    answers = "mother,sms,1,accepted\nmothr,push,1,accepted\nwang,call,5,declined\n"
+    more = "".join(f"p{number},sms,1,accepted\n" for number in range(9))
+    (tmp_path / "a.csv").write_text(HEADER + answers + more, "utf-8")
+    arguments = ["alerts", "simulate", str(tmp_path / "p.toml"), "--answers"]
+    assert cli.main([*arguments, str(tmp_path / "a.csv")]) == 0
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 5
+    (line,) = told.err.strip().splitlines()
+    assert line.startswith("a.csv: not used: line 2: nobody calls 'mother' by sms; line 3: ")
+    assert line.endswith("; and 6 more")
+    assert "wang" not in line, "whoever has another turn is called in it"
 
 
 def test_columns_in_any_order_and_a_byte_order_mark_are_read(simulate: Any) -> None:

@@ -34,7 +34,7 @@ Times of day are those of Taipei. A person is a user name, or one of ``SELECTORS
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from itertools import chain
@@ -289,6 +289,13 @@ class Policy(_Part):
         turns = [one.persons for one in rotas if isinstance(one, Rota)]
         return frozenset(chain.from_iterable([*turns, *(step.persons for step in self.steps)]))
 
+    def calls(self) -> Iterator[tuple[str, str]]:
+        """Everybody whom a step may call, with its channel."""
+        for step in self.steps:
+            rota = self.rota[step.rota] if isinstance(step.rota, str) else step.rota
+            for person in step.persons if rota is None else rota.persons:
+                yield person, step.channel
+
     def awake(self, moment: datetime, *, critical: bool) -> datetime:
         """When something that is meant for ``moment`` may be done. Never decreasing."""
         if critical or self.quiet_hours is None:
@@ -323,4 +330,6 @@ def _worded(location: Sequence[int | str], mistake: Mistake) -> str:
         text = "missing: a policy without an end would leave an alert to nobody"
     elif mistake.kind == "missing":
         text = "missing"
+    elif mistake.kind == "tuple-type":
+        text = "a list is wanted, in brackets"
     return ": ".join([*place, " ".join(text.split())])

@@ -8,18 +8,20 @@ import csv
 import heapq
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from vigil_cloud.mistakes import Mistake
 from vigil_cloud.notify.escalation import progress
 from vigil_cloud.notify.escalation.policy import LONGEST_S, BadPolicy, ChannelKind, Policy
 from vigil_cloud.notify.escalation.progress import Answer, Call, Circumstances, Place, State, Target
+from vigil_cloud.spreadsheets import number
 
+CHANNELS: Final[tuple[str, ...]] = get_args(ChannelKind)
 COLUMNS: Final = ("person", "channel", "delay_s", "answer")
 
 
@@ -30,6 +32,8 @@ class Reply:
     delay_s: float
     """From the call."""
     answer: Answer
+    line: int = field(default=0, compare=False)
+    """Of the file that it was read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,16 @@ def answered(call: Outcome, replies: Replies) -> float | None:
     """When the answer to a call comes, in seconds from the alert; ``None``: never."""
     reply = replies.get((call.person, call.channel))
     return None if reply is None else call.t + reply.delay_s
+
+
+def unused(policy: Policy, replies: Replies) -> list[str]:
+    """Of answers that answer no call of the policy: who is meant, and where it stands."""
+    called = set(policy.calls())
+    return [
+        f"line {reply.line}: nobody calls {person[:80]!r} by {channel}"
+        for (person, channel), reply in replies.items()
+        if (person, channel) not in called
+    ]
 
 
 def _people(policy: Policy, now: datetime, step: int) -> list[Target]:
@@ -148,8 +162,14 @@ def _replies(rows: Iterable[list[str]]) -> dict[tuple[str, str], Reply]:
 
 
 def _reply(cells: Mapping[str, str], line: int) -> tuple[tuple[str, str], Reply]:
+    if not cells["person"]:
+        raise _Unreadable(line, "nobody", "no person is named")
+    if cells["channel"] not in CHANNELS:
+        known = ", ".join(CHANNELS)
+        text = f"the channel is one of {known}, not {cells['channel']!r}"
+        raise _Unreadable(line, "channel", text)
     try:
-        delay_s = float(cells["delay_s"])
+        delay_s = number(cells["delay_s"])
     except ValueError:
         delay_s = math.nan
     if not 0 <= delay_s <= LONGEST_S:
@@ -157,6 +177,6 @@ def _reply(cells: Mapping[str, str], line: int) -> tuple[tuple[str, str], Reply]
         raise _Unreadable(line, "delay", text)
     match cells["answer"]:
         case "accepted" | "declined" as answer:
-            return (cells["person"], cells["channel"]), Reply(delay_s, answer)
+            return (cells["person"], cells["channel"]), Reply(delay_s, answer, line)
     text = f"the answer is accepted or declined, not {cells['answer']!r}"
     raise _Unreadable(line, "answer", text)
