@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from vigil_cloud.backup import unfinished
 from vigil_cloud.database.migrate import check, upgrade
 from vigil_cloud.identity import persons, secret_key
 from vigil_cloud.services import Services
@@ -55,17 +56,24 @@ def patiently(services: Services, ask: Callable[[], _Answer]) -> _Answer:
 def prepare_database(services: Services, *, always: bool) -> None:
     """Migrate a SQLite file of our own; a server's database only where ``always``.
 
-    Raises ``DatabaseOutdated`` where an operator has to run ``vigil-cloud migrate``, and
-    ``WrongSecretKey``, before anything is changed where the key has been noted.
+    Raises ``DatabaseOutdated`` where an operator has to run ``vigil-cloud migrate``,
+    ``RestoreUnfinished``, and ``WrongSecretKey``, before anything is changed where the key has
+    been noted.
     """
+    unfinished.require_none(services.engine)
     _check_key(services)
-    prepare_tables(services, always=always)
+    _bring_up(services, always=always)
     _check_key(services)
     persons.give_own_keys(services)
 
 
 def prepare_tables(services: Services, *, always: bool) -> None:
     """As ``prepare_database``, without a look at the secret key: for whoever changes that."""
+    unfinished.require_none(services.engine)
+    _bring_up(services, always=always)
+
+
+def _bring_up(services: Services, *, always: bool) -> None:
     if always or services.engine.dialect.name == "sqlite":
         upgrade(services.engine)
     else:

@@ -36,3 +36,13 @@ class RestoreNotEmpty(VigilError):
         "Stop the city's processes and wait half a minute. Restore into an empty `data_dir`, or an"
         " empty database, bucket and store of readings; move what is in use away first."
     )
+
+
+class RestoreUnfinished(VigilError):
+    """A restore has begun and has not ended: what is there is half a city."""
+
+    code: ClassVar[str] = "restore-unfinished"
+    remedy: ClassVar[str] = (
+        "Wait for `vigil-cloud restore`, or give it again with the same backup: it does what is"
+        " left. Without the backup, take another `data_dir`, or another database and empty stores."
+    )

@@ -20,7 +20,7 @@ from vigil_cloud.backup import archive, files, tables
 from vigil_cloud.backup.archive import Manifest, Writer
 from vigil_cloud.capacity.disk import Level
 from vigil_cloud.database.engine import writing
-from vigil_cloud.database.migrate import check, current
+from vigil_cloud.database.migrate import check, require_head, revision_of
 from vigil_cloud.identity import audit
 from vigil_cloud.objects.port import ObjectMissing
 from vigil_cloud.services import Services
@@ -43,7 +43,7 @@ def make(services: Services, path: Path, *, by: str, told: Told = lambda _: None
     with archive.create(path, _room(services, path)) as writer:
         with writing(services.sessions) as session:
             audit.append(session, at=now, account=by, action="backup.made", subject=path.name)
-        rows = _tables(services, writer, told)
+        revision, rows = _tables(services, writer, told)
         objects, missing = _objects(services, writer, told)
         for name, path in files.kept(services.settings).items():
             writer.add(f"{files.FILES}/{name}", files.chunks(path))
@@ -54,7 +54,7 @@ def make(services: Services, path: Path, *, by: str, told: Told = lambda _: None
             Manifest(
                 made=isoformat_utc(now),
                 version=version("vigil-city"),
-                revision=current(services.engine) or "",
+                revision=revision,
                 rows=rows,
                 readings=readings,
                 objects=objects,
@@ -71,14 +71,18 @@ def _room(services: Services, path: Path) -> Callable[[], None]:
     return lambda: services.disk.require(Level.LOW)
 
 
-def _tables(services: Services, writer: Writer, told: Told) -> dict[str, int]:
+def _tables(services: Services, writer: Writer, told: Told) -> tuple[str, dict[str, int]]:
+    """Of which revision they are, and how many rows each has. The revision is of the same moment
+    as the rows: of a city that is upgraded meanwhile a restore would otherwise leave out what the
+    upgrade makes of them. Raises ``DatabaseNewer``."""
     rows = {}
     with _snapshot(services) as connection:
+        revision = require_head(revision_of(connection))
         for table in tables.ordered():
             with closing(tables.lines(connection, table)) as lines:
                 rows[table.name] = writer.add(f"{TABLES}/{table.name}.jsonl", lines)
             told(f"table {table.name}: {rows[table.name]} rows")
-    return rows
+    return revision, rows
 
 
 def _snapshot(services: Services) -> Connection:

@@ -1,9 +1,10 @@
 """Put a backup back into empty stores.
 
-Readings and objects first, which are idempotent, then the tables in one transaction. A restore
-that was interrupted before has left an empty database and is begun anew: what the stores of
-readings and objects hold already must be of the same backup, or cities would be mixed. One that was
-interrupted after it has left a note (``unfinished``): given again, it does what is left.
+Readings and objects first, which are idempotent, then the tables in one transaction. That it has
+begun is noted before (``unfinished``): nothing of the city starts on half of it. A restore that was
+interrupted before the tables were there is begun anew: what the stores of readings and objects hold
+already must be of the same backup, or cities would be mixed. One that was interrupted after it,
+given again, does what is left.
 
 What must not come back with the rest: sessions that were ended since, and what was noted of
 another machine's clock. What cannot be known here is said by the command that calls this:
@@ -85,6 +86,7 @@ def restore(services: Services, path: Path, *, by: str, told: Told = lambda _: N
             _require_same_objects(services, reader)
             _require_same_readings(services, reader)
             files.require_same(services.settings, reader)
+            unfinished.begin(services.engine, reader.manifest)
         with files.workplace(services.settings.data_dir) as workplace:
             if filled is None:
                 _fill(services, reader, workplace, told)
@@ -291,7 +293,7 @@ def _put_tables(services: Services, reader: Reader, told: Told) -> None:
             if AuthorityRow.__tablename__ in reader.manifest.rows:
                 issued.advance_list(connection, services.now())
             _require_references(connection)
-            unfinished.begin(connection, reader.manifest, services.now())
+            unfinished.fill(connection, services.now())
 
 
 def _lock(connection: Connection) -> None:

@@ -33,7 +33,7 @@ from vigil_cloud.backup.errors import (
 from vigil_cloud.capacity.disk import Disk, NoSpace, Usage
 from vigil_cloud.config import load
 from vigil_cloud.database.engine import build_engine
-from vigil_cloud.database.migrate import check, current, upgrade
+from vigil_cloud.database.migrate import DatabaseNewer, check, current, upgrade
 from vigil_cloud.database.models import ClockMark
 from vigil_cloud.devices.models import Gateway
 from vigil_cloud.identity import audit, secret_key
@@ -511,3 +511,22 @@ def test_by_command(
     (tmp_path / "none").write_bytes(b"none")
     assert cli.main(["restore", str(tmp_path / "none")]) == 2
     assert "backup-damaged" in capsys.readouterr().err
+
+
+def test_a_backup_is_of_the_revision_that_its_rows_are_of(lived_in: City, tmp_path: Path) -> None:
+    """The city is upgraded while its backup is made: what a later revision makes of the rows has to
+    be made of them again by a restore."""
+    engine, path = lived_in.services.engine, tmp_path / "meanwhile.zip"
+    before = current(engine)
+
+    def upgraded(line: str) -> None:
+        if line.endswith(" objects"):
+            with engine.begin() as connection:
+                connection.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+
+    manifest = making.make(lived_in.services, path, by="operator", told=upgraded)
+
+    assert current(engine) == "later"
+    assert manifest.revision == before
+    with pytest.raises(DatabaseNewer):
+        making.make(lived_in.services, tmp_path / "another.zip", by="operator")

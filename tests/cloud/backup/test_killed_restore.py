@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import shutil
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from sqlalchemy import delete, insert, select
 
 from cloud_city import NOON, SECRET, City, exceedance, excursion, sealed, visit
 from revisions import bring_up
+from vigil_cloud import cli
 from vigil_cloud.alerts.models import AlertHistory, AlertRow
 from vigil_cloud.backup import making, restoring, tables
-from vigil_cloud.backup.errors import RestoreNotEmpty
+from vigil_cloud.backup.errors import RestoreNotEmpty, RestoreUnfinished
 from vigil_cloud.config import load
 from vigil_cloud.identity import persons
 from vigil_cloud.identity.models import AuditEntry
 from vigil_cloud.jobs.models import JobRow
+from vigil_cloud.preparation import prepare_database
 from vigil_cloud.stores import build_services
 from vigil_cloud.timeseries.port import Point, Series
 
@@ -117,6 +120,16 @@ def restored(folder: Path, backup: Path) -> None:
         services.close()
 
 
+def refused(folder: Path, *command: str) -> str:
+    """What a command that uses the city says, which ends at once."""
+    words = [*command, str(folder / "file.zip")] if "backup" in command else command
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(io.StringIO()) as said:
+        patch.setenv("VIGIL_DATA_DIR", str(folder))
+        patch.setenv("VIGIL_SECRET_KEY", SECRET)
+        assert cli.main(words) == 2
+    return said.getvalue()
+
+
 @pytest.mark.parametrize(
     ("word", "count"),
     [
@@ -136,6 +149,8 @@ def test_given_again_it_fills_the_same_city(
         check=False,
     )
     assert done.returncode == -9, done.stderr
+    for command in ("serve", "migrate", "backup"):
+        assert "restore-unfinished" in refused(killed, command)
 
     restored(killed, backup)
 
@@ -178,4 +193,31 @@ def test_another_backup_is_not_taken_for_the_one_that_was_interrupted(
             connection.execute(delete(JobRow))
         copy = Path(shutil.copy(backup, tmp_path / "copy.zip"))
         restoring.restore(services, copy, by="operator")
+    assert noted(tmp_path / "new")[1] == 1
+
+
+def test_one_that_put_no_tables_gives_way_to_another_backup_of_the_same_stores(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stick with the backup was pulled out before anything was written."""
+
+    def gone(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    other = tmp_path / "other.zip"
+    source = build_services(load(None, data_dir=tmp_path / "source", secret_key=SECRET))
+    services = build_services(load(None, data_dir=tmp_path / "new", secret_key=SECRET))
+    with closing(source), closing(services):
+        bring_up(source.engine)
+        making.make(source, other, by="operator")
+        with monkeypatch.context() as patch:
+            patch.setattr(restoring, "_put_readings", gone)
+            with pytest.raises(OSError, match="Input/output"):
+                restoring.restore(services, backup, by="operator")
+        with pytest.raises(RestoreUnfinished, match="is under way or was interrupted"):
+            prepare_database(services, always=True)
+
+        restoring.restore(services, other, by="operator")
+
+        prepare_database(services, always=True)
     assert noted(tmp_path / "new")[1] == 1
