@@ -48,8 +48,6 @@ POLLED_S: Final = 0.4
 PAUSE_FIRST_S: Final = 0.5
 PAUSE_LAST_S: Final = 60.0
 """Between two attempts at a broker that does not let us."""
-LOOKED_BACK: Final = timedelta(days=1)
-"""Of what was revoked before this process began: nobody may have ended those sessions."""
 _log = structlog.get_logger(__name__)
 
 
@@ -89,7 +87,8 @@ class _Late(NamedTuple):
 
 
 class Takeovers:
-    """Ends the sessions of what was revoked, each once."""
+    """Ends the sessions of what was revoked, each once, whichever process did it: it is noted with
+    the certificate."""
 
     def __init__(
         self,
@@ -105,26 +104,23 @@ class Takeovers:
         self._services = services
         self._address = address
         self._wait = wait
-        self._since = services.now() - LOOKED_BACK
-        self._done: set[str] = set()
         self._late: dict[str, _Late] = {}
         """By gateway: what could not be ended so far."""
         self._monotonic = monotonic
 
     def end_sessions(self) -> None:
-        """Of every certificate that was revoked since (``issued.gone_since``); after the broker was
-        told of its list. Each gateway by itself: a session that cannot be ended keeps no other one
-        open, and is tried again after a growing pause.
+        """Of every certificate that was revoked (``issued.to_be_ended``), also while no process
+        followed; after the broker was told of its list. Each gateway by itself: a session that
+        cannot be ended keeps no other one open, and is tried again after a growing pause.
 
         Raises ``SessionNotEnded`` where one could not be ended: ask again. Raises ``OSError``,
         SQLAlchemy's errors.
         """
         with self._services.sessions() as session:
-            found = issued.gone_since(session, self._since)
+            found = issued.to_be_ended(session)
         gone: dict[str, set[str]] = defaultdict(set)
         for row in found:
-            if row.serial not in self._done:
-                gone[row.gateway].add(row.serial)
+            gone[row.gateway].add(row.serial)
         self._late = {name: late for name, late in self._late.items() if name in gone}
         if all(self._waits(name, serials) for name, serials in gone.items()):
             self._tell_late()
@@ -159,7 +155,6 @@ class Takeovers:
         self._late.pop(gateway, None)
         with writing(self._services.sessions) as session:
             issued.session_ended(session, serials)
-        self._done |= serials
         _log.info("session-ended", gateway=gateway)
 
     def _tell_late(self) -> None:

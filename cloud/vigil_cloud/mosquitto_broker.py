@@ -28,7 +28,9 @@ from vigil_cloud import broker_rules
 from vigil_cloud.broker import BrokerFailed
 from vigil_cloud.broker_files import BrokerFiles, Follower
 from vigil_cloud.broker_takeover import Address, Takeovers
+from vigil_cloud.certificates import issued
 from vigil_cloud.config import host_and_port
+from vigil_cloud.database.engine import writing
 from vigil_cloud.services import Services
 
 START_S: Final = 15.0
@@ -52,6 +54,7 @@ class MosquittoBroker:
         self.folder = (settings.data_dir / "broker").absolute()
         self.password = secrets.token_urlsafe(32)
         """The cloud's, made anew at each start."""
+        self._sessions = services.sessions
         self._files = BrokerFiles(services, self.folder / "certificates", names)
         self._stopping = threading.Event()
         address = Address.of_listener(settings.gateways_listen)
@@ -115,6 +118,8 @@ class MosquittoBroker:
     def _configure(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+        with writing(self._sessions) as session:
+            issued.all_sessions_ended(session)
         self._files.write()
         for name, content in (
             ("cloud.acl", broker_rules.mosquitto_cloud_acl()),

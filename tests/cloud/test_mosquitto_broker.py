@@ -163,6 +163,41 @@ def test_who_has_another_certificate_of_the_gateway_comes_back(tmp_path: Path) -
         cloud.close()
 
 
+def test_a_follower_that_starts_again_throws_nobody_out_twice(tmp_path: Path) -> None:
+    """Another box has the place: the session of the one before it is over."""
+    cloud = OwnBrokerCloud(tmp_path / "cloud")
+    services = cloud.city.services
+    own: Session | None = None
+
+    def to_be_ended() -> list[str]:
+        with services.sessions() as session:
+            return [row.gateway for row in issued.to_be_ended(session)]
+
+    try:
+        for folder, replaces in (("before", False), ("after", True)):
+            (tmp_path / folder).mkdir()
+            code = cloud.code("gw-one", replaces=replaces)
+            assert enrol(tmp_path / folder, cloud.url, code) == 0
+        servers.eventually(lambda: not to_be_ended(), "the session of the former box is over")
+        own = Session(cloud.port, tmp_path / "after/data/identity", "gw-one")
+        servers.eventually(lambda: own is not None and own.welcomed == 1, "it is connected")
+
+        started_again = Takeovers(services, Address("127.0.0.1", cloud.port))
+        started_again.end_sessions()
+        with writing(services.sessions) as session:
+            (former, _) = sorted(issued.of_gateway(session, "gw-one"), key=lambda one: one.issued)
+            former.session_over = False  # nobody followed as it was revoked
+        assert (own.welcomed, own.refused) == (1, 0)
+
+        started_again.end_sessions()
+        servers.eventually(lambda: own is not None and own.welcomed == 2, "out once, and back")
+        assert to_be_ended() == []
+    finally:
+        if own is not None:
+            own.close()
+        cloud.close()
+
+
 class HangsUp:
     """A server that lets nobody in, and counts who came."""
 

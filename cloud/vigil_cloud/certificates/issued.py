@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from cryptography import x509
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.certificates.authority import BACKDATED, Authority, Signed, new_authority
@@ -150,22 +150,31 @@ def revoke(
     return serials
 
 
-def gone_since(session: Session, since: datetime) -> list[CertificateRow]:
-    """Certificates that were revoked since, or whose session could not be ended so far: whoever is
+def to_be_ended(session: Session) -> list[CertificateRow]:
+    """Certificates that were revoked and whose session nobody has ended so far: whoever is
     connected with one must go. Not those that their own box renewed: it connects anew by itself.
 
     Of a gateway that was thrown out ingest refuses every message, but not any more once another
     box has enrolled in its place: the session must have ended by then.
     """
-    late = or_(CertificateRow.revoked > since, CertificateRow.session_open.is_not(None))
-    query = select(CertificateRow).where(late, CertificateRow.reason != "renewed")
+    query = select(CertificateRow).where(
+        CertificateRow.revoked.is_not(None),
+        CertificateRow.session_over.is_(False),
+        CertificateRow.reason != "renewed",
+    )
     return list(session.scalars(query.order_by(CertificateRow.serial)))
 
 
 def session_ended(session: Session, serials: Collection[str]) -> None:
     """Whoever was connected with these is out."""
     which = CertificateRow.serial.in_(serials)
-    session.execute(update(CertificateRow).where(which).values(session_open=None))
+    over = {"session_open": None, "session_over": True}
+    session.execute(update(CertificateRow).where(which).values(over))
+
+
+def all_sessions_ended(session: Session) -> None:
+    """A broker that is about to start knows of no session of before."""
+    session_ended(session, [row.serial for row in to_be_ended(session)])
 
 
 def session_stays(session: Session, serials: Collection[str], now: datetime) -> None:

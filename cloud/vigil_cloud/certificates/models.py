@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Integer, String, Text
+from sqlalchemy import BigInteger, Integer, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vigil_cloud.database.base import Base, Sealed
@@ -49,5 +49,8 @@ class CertificateRow(Base):
     """Why it was revoked: ``thrown-out``, ``replaced``, ``renewed`` or ``by-hand``."""
     session_open: Mapped[datetime | None]
     """Since when a broker lets nobody end the session of whoever has this revoked one."""
+    session_over: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether whoever was connected with this revoked one is out for good: whoever holds the
+    gateway's session now has another one, and is left in peace."""
     account: Mapped[str] = mapped_column(String(96))
     """Who let it be signed: whose code it was, or the gateway itself at a renewal."""

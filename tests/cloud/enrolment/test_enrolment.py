@@ -102,6 +102,21 @@ def test_a_lost_answer_is_given_again_to_the_same_key_alone(city: City) -> None:
     refused(enrol(city, code, key, "gw-west"), "enrolment-code-expired")
 
 
+def test_of_two_boxes_with_one_code_at_once_one_gets_in(either_city: City) -> None:
+    city = either_city
+    code, keys = code_for(city, "gw-west"), [new_key() for _ in range(4)]
+    with ThreadPoolExecutor(4) as boxes:
+        answers = list(boxes.map(lambda key: enrol(city, code, key, "gw-west"), keys))
+    assert sorted(one.status_code for one in answers) == [200, 409, 409, 409], [
+        one.text for one in answers
+    ]
+    (given,) = [one.json() for one in answers if one.is_success]
+    assert {one.json()["code"] for one in answers if not one.is_success} == {"enrolment-code-used"}
+    with city.services.sessions() as session:
+        assert [row.serial for row in session.scalars(select(CertificateRow))] == [serial_of(given)]
+    assert gateway_of_token(city.services, given["token"]) == "gw-west"
+
+
 @pytest.mark.parametrize("half", [{"latitude": 23.5}, {"longitude": 120.4}])
 def test_half_a_place_is_refused_and_not_left_out(city: City, half: dict[str, float]) -> None:
     answer = city.client("administrator").post("/api/v1/gateways/gw-west/enrolment", json=half)
