@@ -1,10 +1,19 @@
-"""Tables as people's spreadsheets write and read them: CSV in UTF-8 or Big5."""
+"""Tables as people's spreadsheets write and read them.
+
+CSV in UTF-8, Big5 or UTF-16 ("Unicode text"), with commas, or with semicolons or tabs where the
+first line has more of these; a line ``sep=;`` before it says so as well.
+"""
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from vigil_schemas.recordings.encodings import detect
@@ -13,19 +22,80 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 """A cell that begins so is a formula to a spreadsheet, one of full width to those of East Asia:
 written with an apostrophe in front."""
 
+_SEPARATORS: Final = (",", ";", "\t")
+_SAID: Final = re.compile(r'\s*"?sep=([,;\t|])"?[\s,;]*', re.IGNORECASE)
+_SHORTENED: Final = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d{2,3}")
+_FAILED: Final = frozenset(
+    {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
+)
+"""What stands in a cell whose formula found nothing."""
+_REPUBLIC: Final = 1911
+_FIRST_DAY, _LAST_DAY = date(1950, 1, 1), date(2199, 12, 31)
+_DAY: Final = re.compile(
+    r"(?P<roc>民國)?\s*(?P<year>\d{2,4})\s*[-/.年]\s*(?P<month>\d{1,2})\s*[-/.月]\s*"
+    r"(?P<day>\d{1,2})日?"
+)
+
 
 class NoTable(Exception):
     """What was sent is no table of the columns that are known; the message says why."""
 
 
 def text_of(content: bytes) -> str:
-    """UTF-8, also with a byte order mark, or Big5. Raises ``NoTable``."""
-    for encoding in ("utf-8-sig", "cp950"):
+    """UTF-8, also with a byte order mark, UTF-16 with one, or Big5. Raises ``NoTable``."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp950"):
         try:
-            return content.decode(encoding)
+            text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        if "\0" in text:  # no text at all, or UTF-16 without its mark
+            raise NoTable("It holds bytes that are no text: save it as CSV in UTF-8.")
+        return text
     raise NoTable("It is neither UTF-8 nor Big5.")
+
+
+def lines_of(content: bytes) -> list[tuple[int, list[str]]]:
+    """The lines that say something, with their numbers; the first names columns, and is not longer
+    than these. Raises ``NoTable``."""
+    text = text_of(content)
+    first, _, rest = text.partition("\n")
+    said = _SAID.fullmatch(first)
+    text = rest if said else text
+    separator = said[1] if said else _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    before = 1 if said else 0
+    try:
+        lines = [(reader.line_num + before, cells) for cells in reader]
+    except csv.Error as error:
+        raise NoTable(f"Line {reader.line_num + before} is no CSV: {error}.") from error
+    filled = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
+    if not filled:
+        raise NoTable("The file is empty.")
+    names = filled[0][1]
+    while not names[-1].strip():  # columns that were emptied, and not deleted
+        del names[-1]
+    return filled
+
+
+def _separator(text: str) -> str:
+    """What the first line has most of; quoted names have none."""
+    line = next((one for one in text.splitlines() if one.strip(" ,;\t\r\n")), "")
+    bare = re.sub(r'"[^"]*"', "", line)
+    return max(_SEPARATORS, key=bare.count)
+
+
+def column_name(cell: str) -> str:
+    """Of a header, without what only writing makes different: letters of full width, capitals."""
+    return " ".join(unicodedata.normalize("NFKC", cell).casefold().split())
+
+
+def spoilt(cell: str) -> str:
+    """What a spreadsheet made of a text, as a clause; empty where it left it alone. A number of
+    more than eleven digits is shortened as it is shown, and what is saved is what is shown."""
+    if _SHORTENED.fullmatch(cell):
+        return f"{cell} was a longer number that the spreadsheet shortened: format cells as text"
+    return f"{cell} is a spreadsheet's mistake and no value" if cell in _FAILED else ""
 
 
 def written(content: bytes) -> str:
@@ -40,6 +110,22 @@ def written(content: bytes) -> str:
     return text
 
 
+def day(text: str) -> date:
+    """A day as 2027-05-31, as spreadsheets here write it (2027/5/31), or of the Republic's
+    calendar (116/5/31, 民國116年5月31日). Raises ``ValueError``."""
+    found = _DAY.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    if found is not None:
+        year = int(found["year"])
+        # A year of three digits is the Republic's; one of two says neither century nor calendar.
+        year += _REPUBLIC if found["roc"] or len(found["year"]) == 3 else 0
+        if len(found["year"]) != 2 or found["roc"]:
+            with contextlib.suppress(ValueError):
+                read = date(year, int(found["month"]), int(found["day"]))
+                if _FIRST_DAY <= read <= _LAST_DAY:
+                    return read
+    raise ValueError(f"{text[:20]!r} is no day: write it as 2027-05-31")
+
+
 def named(names: Sequence[str] | None) -> list[str]:
     """The columns of a header, without what only writing makes different."""
     return [name.strip().lower() for name in names or ()]
@@ -49,16 +135,11 @@ def rows_of(
     content: bytes, columns: Sequence[str], translated: Mapping[str, str], most: int
 ) -> list[tuple[int, dict[str, str]]]:
     """The lines behind the header, with their numbers: every column is there, empty where the file
-    has none. ``translated``: other names of columns. Raises ``NoTable``."""
-    reader = csv.reader(io.StringIO(text_of(content), newline=""), strict=True)
-    try:
-        lines = [(reader.line_num, cells) for cells in reader]
-    except csv.Error as error:
-        raise NoTable(f"Line {reader.line_num} is no CSV: {error}.") from error
-    filled = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
-    if not filled:
-        raise NoTable("The file is empty.")
-    names = [translated.get(cell.strip(), cell.strip().lower()) for cell in filled[0][1]]
+    has none. ``translated``: other names of columns. Raises ``NoTable``, also for a cell that a
+    spreadsheet has spoilt."""
+    filled = lines_of(content)
+    known = {column_name(name): column for name, column in translated.items()}
+    names = [known.get(name, name) for name in map(column_name, filled[0][1])]
     if set(names) - set(columns) or len(set(names)) < len(names):
         raise NoTable(f"The first line has to name columns, of {', '.join(columns)}; each once.")
     if len(filled) - 1 > most:
@@ -109,6 +190,8 @@ def _row(
     if any(cell.strip() for cell in cells[len(names) :]):
         raise NoTable(f"Line {line} has more cells than the first line has columns.")
     found = {name: plain(cell) for name, cell in zip(names, cells, strict=False)}
+    if wrong := next(filter(None, map(spoilt, found.values())), ""):
+        raise NoTable(f"Line {line}: {wrong}.")
     return dict.fromkeys(columns, "") | found
 
 

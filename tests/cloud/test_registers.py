@@ -187,6 +187,8 @@ def test_a_file_is_looked_at_first_and_taken_whole_or_not_at_all(city: City) -> 
         (b"district,district\neast,red\n", "twice"),
         (b"district,name\neast,a,b,c\n", "more cells"),
         (b"\xff\xfe\x00d\n", "neither UTF-8 nor Big5"),
+        (b"district,name\neast,nul\x00\n", "no text"),
+        ("district,name\neast,E\n".encode("utf-16-le"), "no text"),
         (b"district\n" + b"x\n" * 501, "More than 500"),
         (b'district\n"east\n', "no CSV"),
     ],
@@ -358,7 +360,7 @@ def test_no_text_is_longer_than_its_place(
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize("name", ["two\nlines", "turned\u202e", "nul\x00", "\u200b"])
+@pytest.mark.parametrize("name", ["two\nlines", "turned\u202e", "bell\x07", "\u200b"])
 def test_a_name_in_a_file_is_one_line_as_on_the_page(city: City, name: str) -> None:
     text = f'name,address,role\n"{name}",json://127.0.0.1:9/,dispatcher\n'
     told = bring(city, "channels", text).json()
@@ -379,3 +381,85 @@ def test_a_number_that_is_none_stands_in_no_register(city: City, number: str) ->
     told = bring(city, "homes", f"home,name,latitude,longitude\nh1,Chen,{number},{number}\n")
     assert told.json()["mistakes"], told.text
     assert rows(city, "homes") == {}
+
+
+SHEET = [["district", "name", "name_zh"], ["east", "East, far", "東區"], ["west", "West", "西區"]]
+
+
+def sheet(separator: str, *, head: str = "", tail: str = "") -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator).writerows(SHEET)
+    return head + text.getvalue() + tail
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        sheet(",", tail=",,\r\n , ,\r\n").encode("utf-8-sig"),
+        sheet(";").encode(),
+        sheet(";", head="sep=;\r\n").encode("utf-8-sig"),
+        sheet("\t").encode("utf-16"),
+        sheet("\t", head='"sep=\t"\r\n').encode(),
+        sheet(";").encode("cp950"),
+        sheet(",")
+        .replace("district,name,name_zh", "ＤＩＳＴＲＩＣＴ,Name In  English,name_ZH,,")
+        .encode(),
+        sheet(",").replace("\r\n", "\r").encode(),
+    ],
+)
+def test_a_table_is_read_however_a_spreadsheet_saved_it(city: City, content: bytes) -> None:
+    taken = bring(city, "districts", content).json()
+    assert (taken["done"], taken["added"]) == (True, ["east", "west"]), taken
+    assert rows(city, "districts")["east"]["name"] == "East, far"
+    exported = city.client("administrator").get(f"{PATH}/districts/export").content
+    again = bring(city, "districts", exported).json()
+    assert (again["added"], again["changed"], again["same"]) == ([], [], 2)
+
+
+@pytest.mark.parametrize(
+    ("register", "text", "said"),
+    [
+        ("people", "person,name\n8.86912E+11,Lin\n", "person: 8.86912E+11 was a longer number"),
+        ("tags", "tag,person\n1.2E+10,p1\n", "tag: 1.2E+10 was a longer number"),
+        ("districts", "district,name,name_zh\neast,#REF!,東\n", "name: #REF! is a spreadsheet"),
+        ("homes", "home,name,latitude,longitude\na,A,2_3,120\n", "latitude: is a number"),
+    ],
+)
+def test_what_a_spreadsheet_spoilt_is_told_at_its_line(
+    city: City, register: str, text: str, said: str
+) -> None:
+    wrong = bring(city, register, text).json()
+    assert wrong["done"] is False
+    ((line, told),) = [(one["line"], one["text"]) for one in wrong["mistakes"]]
+    assert line == 2
+    assert said in told
+
+
+def test_numbers_of_full_width_are_numbers(city: City) -> None:
+    assert bring(city, "homes", "home,name,latitude,longitude\na,A,２３．５,１２０\n").json()[
+        "done"
+    ]
+    assert rows(city, "homes")["a"]["latitude"] == 23.5
+
+
+def test_what_was_looked_at_is_what_is_taken(city: City) -> None:
+    """A guardian who was added in between is not taken away by an older file."""
+    for name in ("son", "niece"):
+        city.account(name, Role.FAMILY)
+    assert put(city, "people", "p9", new=True, name="Lin", guardians=["son"]).status_code == 200
+    text = "person,name,guardians\np9,Lin,son\n"
+    looked = bring(city, "people", text, dry_run=True).json()
+    assert (looked["same"], looked["changed"]) == (1, [])
+    assert put(city, "people", "p9", guardians=["son", "niece"]).status_code == 200
+
+    def take() -> Any:
+        path = f"{PATH}/people/import?looked={looked['looked']}"
+        return city.client("administrator").post(path, content=text.encode())
+
+    refused = take()
+    assert (refused.status_code, refused.json()["code"]) == (409, "register-changed")
+    assert set(rows(city, "people")["p9"]["guardians"]) == {"niece", "son"}
+    looked = bring(city, "people", text, dry_run=True).json()
+    assert looked["changed"] == ["p9"]
+    assert take().json()["done"], "as it was looked at"
+    assert rows(city, "people")["p9"]["guardians"] == ["son"]

@@ -19,7 +19,16 @@ from vigil_cloud.aed import national
 from vigil_cloud.aed.hours import BadOpeningHours, parsed
 from vigil_cloud.aed.models import AedSite
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.spreadsheets import harmless, is_blank, plain, surplus, twice
+from vigil_cloud.spreadsheets import (
+    NoTable,
+    column_name,
+    day,
+    harmless,
+    lines_of,
+    plain,
+    spoilt,
+    twice,
+)
 from vigil_schemas.types import DeviceId
 
 COLUMNS: Final = (
@@ -113,24 +122,25 @@ def to_geojson(rows: Sequence[AedSite]) -> str:
     return json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
 
 
-def from_csv(text: str) -> Found:
+def from_csv(content: bytes) -> Found:
     """Raises ``BadImport``."""
     try:
-        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-        names = [name.strip().lower() for name in reader.fieldnames or []]
-        reader.fieldnames = names
-        of_nation = national.is_of(names)
-        missing = set() if of_nation else {"ref", "name", "lat", "lon"} - set(names)
-        if missing:
-            raise BadImport([f"line 1: no column {', '.join(sorted(missing))}"])
-        if again := twice(names):
-            raise BadImport([f"line 1: named twice: {', '.join(again)}"])
-        rows = [(f"line {reader.line_num}", row) for row in reader if not is_blank(row)]
-    except csv.Error as error:
-        raise BadImport([f"no CSV: {error}"]) from error
-    if wrong := [f"{where}: more cells than columns" for where, row in rows if surplus(row)]:
-        raise BadImport(wrong)
-    filled = [(where, {k: v for k, v in row.items() if k is not None}) for where, row in rows]
+        (_, header), *lines = lines_of(content)
+    except NoTable as error:
+        raise BadImport([str(error)]) from error
+    names = [column_name(name) for name in header]
+    of_nation = national.is_of(names)
+    missing = set() if of_nation else {"ref", "name", "lat", "lon"} - set(names)
+    if missing:
+        raise BadImport([f"line 1: no column {', '.join(sorted(missing))}"])
+    if again := twice(names):
+        raise BadImport([f"line 1: named twice: {', '.join(again)}"])
+    rows = [(f"line {line}", cells) for line, cells in lines]
+    long = [where for where, cells in rows if any(one.strip() for one in cells[len(names) :])]
+    if long:
+        raise BadImport([f"{where}: more cells than columns" for where in long])
+    empty = dict.fromkeys(names, "")
+    filled = [(where, empty | dict(zip(names, cells, strict=False))) for where, cells in rows]
     if of_nation:
         return Found(_all(filled, national.tags), _unknown({*names} - national.COLUMNS))
     return Found(_all(filled), _unknown(names))
@@ -192,6 +202,7 @@ def _all(
     tags_of: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
 ) -> list[Imported]:
     found: dict[str, Imported] = {}
+    devices: dict[str, str] = {}
     mistakes: list[str] = []
     for where, tags in rows:
         try:
@@ -201,6 +212,9 @@ def _all(
             continue
         if one.ref in found:
             mistakes.append(f"{where}: ref {one.ref!r} is there twice")
+        device = one.fields.get("device")
+        if device is not None and devices.setdefault(device, one.ref) != one.ref:
+            mistakes.append(f"{where}: device {device!r} is that of {devices[device]}")
         found[one.ref] = one
     if len(found) > MOST_SITES:
         mistakes.append(f"more than {MOST_SITES} AEDs")
@@ -254,6 +268,8 @@ def _text(tags: Mapping[str, Any], key: str, most: int) -> str:
     text = plain(str(tags.get(key) or ""))  # as ``to_csv`` wrote it
     if len(text) > most or "\0" in text:
         raise ValueError(f"{key}: at most {most} characters, without NUL")
+    if wrong := spoilt(text):
+        raise ValueError(f"{key}: {wrong}")
     return text
 
 
@@ -278,9 +294,9 @@ def _truth(tags: Mapping[str, Any], key: str) -> bool | None:
 def _day(tags: Mapping[str, Any], key: str) -> date | None:
     text = str(tags.get(key) or "").strip()
     try:
-        return date.fromisoformat(text) if text else None
+        return day(text) if text else None
     except ValueError as error:
-        raise ValueError(f"{key}: a day as 2027-05-31") from error
+        raise ValueError(f"{key}: {error}") from error
 
 
 def _tags(row: AedSite) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Final
@@ -135,11 +135,18 @@ def _write(
     return row
 
 
+def not_cabinets(session: Session, devices: Collection[str]) -> dict[str, NotACabinet]:
+    """Of these, the devices that belong to another domain. One that no gateway has told of yet may
+    come later."""
+    named = select(Device.device, Device.domain).where(Device.device.in_(devices))
+    others = session.execute(named.where(Device.domain != DOMAIN))
+    return {row.device: NotACabinet(row.device, row.domain) for row in others}
+
+
 def _give_cabinet(session: Session, device: str, site: str) -> None:
-    """A cabinet is moved, with its device. One that no gateway has told of yet may come later."""
-    known = session.get(Device, device)
-    if known is not None and known.domain != DOMAIN:
-        raise NotACabinet(device, known.domain)
+    """A cabinet is moved, with its device."""
+    for refused in not_cabinets(session, [device]).values():
+        raise refused
     others = select(AedSite).where(AedSite.device == device, AedSite.id != site)
     for other in session.scalars(others.with_for_update()):
         other.device = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from vigil_cloud import spreadsheets
 from vigil_cloud.aed import exchange, patrol_photos, register, tagged, tester
 from vigil_cloud.aed.exchange import BadImport
 from vigil_cloud.aed.hours import readable
@@ -25,6 +25,7 @@ from vigil_cloud.aed.schema import (
     TagBody,
 )
 from vigil_cloud.aed.tester import TesterResult
+from vigil_cloud.api_errors import ApiError
 from vigil_cloud.city_time import CITY_ZONE
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.dependencies import (
@@ -47,6 +48,7 @@ _SEES_TAGS: Final = (Role.ADMINISTRATOR, Role.MAINTAINER, Role.POLICE)
 _OF_TAG: Final = ("tag", "tag_seen", "tag_station")
 _AT_ONCE: Final = 50
 """So many AEDs of a file are written in one transaction: an alarm waits for no more."""
+_LOOKED_UP: Final = 500
 _TEXT: Final = {"schema": {"type": "string"}}
 _OBJECT: Final = {"schema": {"type": "object"}}
 
@@ -101,9 +103,10 @@ def export_sites(
     """The register as a file, in OpenStreetMap's keys."""
     with services.sessions() as session:
         rows = register.sites(session)
-        text = exchange.to_csv(rows) if format == "csv" else exchange.to_geojson(rows)
+        is_csv = format == "csv"  # with a byte order mark: spreadsheets here take it for Big5 else
+        content = exchange.to_csv(rows).encode("utf-8-sig") if is_csv else exchange.to_geojson(rows)
     name = f'attachment; filename="aed.{format}"'
-    return Response(text, media_type=_MEDIA[format], headers={"Content-Disposition": name})
+    return Response(content, media_type=_MEDIA[format], headers={"Content-Disposition": name})
 
 
 @router.post(
@@ -135,9 +138,10 @@ async def import_sites(
 
 
 def _import(services: Services, keeper: Reader, received: bytes, format: Format) -> Imported:
-    read = _csv(received) if format == "csv" else _geojson(received)
+    read = exchange.from_csv(received) if format == "csv" else _geojson(received)
     found = read.sites
     kept_out: list[str] = []
+    _refuse_devices(services, found)
     # Looked at whole before the first is written; written in small pieces, so that nobody waits
     # for the register. A process that dies in between leaves the rest to the next import.
     for first in range(0, len(found), _AT_ONCE):
@@ -150,11 +154,17 @@ def _import(services: Services, keeper: Reader, received: bytes, format: Format)
     return Imported(sites=len(found), kept_out=kept_out, unknown=read.unknown)
 
 
-def _csv(received: bytes) -> exchange.Found:
-    try:
-        return exchange.from_csv(spreadsheets.text_of(received))
-    except spreadsheets.NoTable as error:
-        raise BadImport([str(error)]) from error
+def _refuse_devices(services: Services, found: Sequence[exchange.Imported]) -> None:
+    """Raises ``BadImport``: what the file itself cannot show, before anything of it is written."""
+    named = {one.ref: one.fields["device"] for one in found if one.fields.get("device")}
+    with services.sessions() as session:
+        wrong: dict[str, ApiError] = {}
+        devices = sorted({*named.values()})
+        for first in range(0, len(devices), _LOOKED_UP):
+            wrong |= register.not_cabinets(session, devices[first : first + _LOOKED_UP])
+    mistakes = [f"{ref}: {wrong[device]}" for ref, device in named.items() if device in wrong]
+    if mistakes:
+        raise BadImport(mistakes)
 
 
 def _geojson(received: bytes) -> exchange.Found:

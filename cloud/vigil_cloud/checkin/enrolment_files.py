@@ -2,8 +2,7 @@
 
 One line for each tag, with the columns ``person``, ``name``, ``tag``, ``guardians`` (user names,
 ``;`` between them) and ``code``, or ``代號``, ``姓名``, ``標籤``, ``監護人``, ``條碼``. A line
-without a person puts an amulet into the stock. Files are UTF-8, or Big5 as spreadsheets here write
-them.
+without a person puts an amulet into the stock. Files are read as ``spreadsheets`` does.
 
 A file only adds. It is taken whole, in one transaction, or not at all: each mistake is told with
 its line. What would take something from somebody (a tag that another one carries, a name that is
@@ -32,7 +31,7 @@ from vigil_cloud.identity.persons import BadEnrolment
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.identity.service import account_named
 from vigil_cloud.identity.whereabouts import Scope
-from vigil_cloud.spreadsheets import harmless, plain
+from vigil_cloud.spreadsheets import NoTable, column_name, harmless, lines_of, plain, spoilt
 from vigil_schemas.errors import VigilError
 
 LARGEST: Final = 1024 * 1024
@@ -95,15 +94,11 @@ class Row:
 
 def read(content: bytes) -> list[Row]:
     """The lines of a file. Raises ``BadEnrolmentFile``."""
-    reader = csv.reader(io.StringIO(_text(content), newline=""), strict=True)
     try:
-        lines = [(reader.line_num, cells) for cells in reader]
-    except csv.Error as error:
-        raise BadEnrolmentFile(f"Line {reader.line_num} is no CSV: {error}.") from error
-    filled = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
-    if not filled:
-        raise BadEnrolmentFile("The file is empty.")
-    names = [_CHINESE.get(cell.strip(), cell.strip().lower()) for cell in filled[0][1]]
+        filled = lines_of(content)
+    except NoTable as error:
+        raise BadEnrolmentFile(str(error)) from error
+    names = [_CHINESE.get(name, name) for name in map(column_name, filled[0][1])]
     unknown = [name for name in names if name not in COLUMNS]
     if unknown or len(set(names)) < len(names) or not {"person", "tag"} & set(names):
         columns = ", ".join(COLUMNS)
@@ -155,15 +150,6 @@ def written(session: Session, cipher: Cipher, *, by: str, now: datetime) -> str:
     return text.getvalue()
 
 
-def _text(content: bytes) -> str:
-    for encoding in ("utf-8-sig", "cp950"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise BadEnrolmentFile("It is neither UTF-8 nor Big5.")
-
-
 def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> Row:
     if any(cell.strip() for cell in cells[len(names) :]):
         raise BadEnrolmentFile(f"Line {line} has more cells than the first line has columns.")
@@ -191,6 +177,9 @@ def _apply_row(  # noqa: PLR0913 - a line, and how it is taken, all by name
     now: datetime,
     may: Collection[Scope],
 ) -> None:
+    for cell in (row.person, row.name, row.tag, row.code):
+        if wrong := spoilt(cell):
+            raise BadEnrolment(wrong)
     if not row.person:
         _into_stock(session, cipher, row, by=by, now=now)
         done.stock += 1

@@ -1,13 +1,16 @@
 """A register as a CSV file that spreadsheets open, and back: looked at first, taken whole or not.
 
-The first line names columns, by their names or by their titles in either language. UTF-8, or Big5
-as spreadsheets here write it. Several words of one cell have ``;`` between them.
+The first line names columns, by their names or by their titles in either language. Encodings and
+separators are those of ``spreadsheets``. Several words of one cell have ``;`` between them.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
@@ -23,7 +26,7 @@ from vigil_cloud.registers.port import (
     new_key,
     written,
 )
-from vigil_cloud.spreadsheets import harmless, plain
+from vigil_cloud.spreadsheets import NoTable, column_name, harmless, lines_of, plain, spoilt
 from vigil_schemas.errors import VigilError
 
 LARGEST: Final = 1024 * 1024
@@ -40,10 +43,18 @@ class BadRegisterFile(ApiError):
 
     code: ClassVar[str] = "bad-register-file"
     remedy: ClassVar[str] = (
-        "Take the register out as a file, change that, and bring it in: CSV in UTF-8 or Big5, of"
-        f" {MOST_ROWS} lines at most."
+        "Take the register out as a file, change that, and bring it in: CSV in UTF-8, UTF-16 or"
+        f" Big5, of {MOST_ROWS} lines at most."
     )
     status: ClassVar[int] = 422
+
+
+class RegisterChanged(ApiError):
+    """Somebody changed what a file is about since it was looked at."""
+
+    code: ClassVar[str] = "register-changed"
+    remedy: ClassVar[str] = "Look at the file again: it may take back what somebody else wrote."
+    status: ClassVar[int] = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,13 @@ class Done:
     told: dict[str, str] = field(default_factory=dict)
     """By key, what is told once."""
     mistakes: list[Mistake] = field(default_factory=list)
+    met: list[tuple[str, Entry | None]] = field(default_factory=list)
+    """By line: its key, and of the entry that is there what the line would change."""
+
+    @property
+    def looked(self) -> str:
+        """Names what the lines met: the same as long as nobody changes that."""
+        return hashlib.sha256(json.dumps(self.met, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +105,10 @@ def out(register: Register, rows: Sequence[Entry]) -> str:
 
 def read(register: Register, content: bytes) -> list[Line]:
     """The lines of a file. Raises ``BadRegisterFile``."""
-    reader = csv.reader(io.StringIO(_decoded(content), newline=""), strict=True)
     try:
-        lines = [(reader.line_num, cells) for cells in reader]
-    except csv.Error as error:
-        raise BadRegisterFile(f"Line {reader.line_num} is no CSV: {error}.") from error
-    filled = [(line, cells) for line, cells in lines if any(cell.strip() for cell in cells)]
-    if not filled:
-        raise BadRegisterFile("The file is empty.")
+        filled = lines_of(content)
+    except NoTable as error:
+        raise BadRegisterFile(str(error)) from error
     names = [_column(register, cell) for cell in filled[0][1]]
     if len(set(names)) < len(names):
         raise BadRegisterFile("The first line names a column twice.")
@@ -131,6 +145,8 @@ def _take(
     key = line.cells.get(register.key, "")
     if not key:
         raise BadEntry(register.key, "has to be given")
+    if wrong := spoilt(key):
+        raise BadEntry(register.key, wrong)
     if key in seen:
         raise BadEntry(register.key, f"{key!r} stands in the file twice")
     seen.add(key)
@@ -142,6 +158,8 @@ def _take(
         and (column := register.column(name)) is not None
         and not column.shown
     }
+    met = None if before is None else {name: before.get(name) for name in cells}
+    done.met.append((key, met))
     if before is None:
         if register.add is None:
             raise BadEntry(register.key, f"there is no {key!r}, and none is added by a file")
@@ -165,12 +183,12 @@ def _take(
 
 
 def _column(register: Register, cell: str) -> str:
-    said = cell.strip()
+    said = column_name(cell)
     for one in register.columns:
-        if said in (one.name, one.title, one.title_zh):
+        if said in map(column_name, (one.name, one.title, one.title_zh)):
             return one.name
     known = ", ".join(one.name for one in register.columns)
-    raise BadRegisterFile(f"There is no column {said[:40]!r}; there are {known}.")
+    raise BadRegisterFile(f"There is no column {cell.strip()[:40]!r}; there are {known}.")
 
 
 def _line(number: int, names: Sequence[str], cells: Sequence[str]) -> Line:
@@ -186,10 +204,13 @@ def _read(column: Column, text: str) -> Cell:
             return text.lower() in _YES
         raise BadEntry(column.name, "is yes or no")
     if column.kind == "number":
+        number = unicodedata.normalize("NFKC", text)
         try:
-            return float(text)  # and finite: ``port.written``
+            return float(number if "_" not in number else "")  # finite: ``port.written``
         except ValueError as error:
             raise BadEntry(column.name, "is a number") from error
+    if wrong := spoilt(text):
+        raise BadEntry(column.name, wrong)
     if column.kind == "words":
         words = (one.strip() for one in text.translate(_BETWEEN).split(";"))
         return [one for one in words if one]
@@ -205,12 +226,3 @@ def _said(cell: Cell) -> str:
         return ";".join(cell)
     # Exactly: a position that was taken out and brought in is the same position.
     return repr(cell).removesuffix(".0") if isinstance(cell, float) else cell
-
-
-def _decoded(content: bytes) -> str:
-    for encoding in ("utf-8-sig", "cp950"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise BadRegisterFile("It is neither UTF-8 nor Big5.")

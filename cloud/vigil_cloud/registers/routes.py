@@ -19,7 +19,7 @@ from vigil_cloud.identity.reader import Reader
 from vigil_cloud.identity.roles import Role
 from vigil_cloud.parameters import ONE_LINE, Truth
 from vigil_cloud.registers import files
-from vigil_cloud.registers.files import LARGEST, BadRegisterFile, Done
+from vigil_cloud.registers.files import LARGEST, BadRegisterFile, Done, RegisterChanged
 from vigil_cloud.registers.history import lines_of
 from vigil_cloud.registers.port import Act, BadEntry, Register, written
 from vigil_cloud.registers.schema import (
@@ -36,6 +36,7 @@ from vigil_cloud.registers.schema import (
     RetireRequest,
 )
 from vigil_cloud.services import Services
+from vigil_schemas.types import Sha256
 
 router = APIRouter(prefix="/registers", tags=["registers"])
 Administrator = Annotated[Reader, Depends(require(Role.ADMINISTRATOR))]
@@ -219,21 +220,28 @@ async def post_import(
     administrator: Administrator,
     services: ServicesDependency,
     dry_run: Annotated[Truth, Query()] = False,
+    looked: Annotated[Sha256 | None, Query()] = None,
 ) -> FileDone:
-    """A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. What it does
-    not name stays. `dry_run`: only look."""
+    """A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake. What it
+    does not name stays. `dry_run`: only look. `looked`: of the answer to a look; 409 where the
+    register has changed since."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
         if len(received) > LARGEST:
             raise BadRegisterFile(f"More than {LARGEST} bytes.")
     return await run_in_threadpool(
-        _take, services, administrator, register, bytes(received), dry_run
+        _take, services, administrator, register, bytes(received), dry_run, looked
     )
 
 
 def _take(
-    services: Services, reader: Reader, register: Register, content: bytes, dry_run: bool
+    services: Services,
+    reader: Reader,
+    register: Register,
+    content: bytes,
+    dry_run: bool,
+    looked: str | None,
 ) -> FileDone:
     lines = files.read(register, content)
     done = Done()
@@ -244,6 +252,8 @@ def _take(
             for room in records_of(session):
                 room.lock(session)
             done = files.take(register, _act(services, session, reader), lines)
+            if looked not in (None, done.looked):
+                raise RegisterChanged("The register has changed since the file was looked at.")
             if dry_run or done.mistakes:
                 raise _Undone
     except _Undone:
@@ -258,4 +268,5 @@ def _take(
         same=done.same,
         told=done.told if taken else {},
         mistakes=[FileMistake(line=one.line, text=one.text) for one in done.mistakes],
+        looked=done.looked,
     )

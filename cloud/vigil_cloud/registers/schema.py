@@ -124,3 +124,5 @@ class FileDone(BaseModel):
     told: dict[str, str]
     """By key, what is told once: first passwords."""
     mistakes: list[FileMistake]
+    looked: str
+    """Names what the lines met in the register; to be sent with the file that is taken."""

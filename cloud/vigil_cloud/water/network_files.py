@@ -17,7 +17,7 @@ from math import isfinite
 from typing import Any, ClassVar, Final, NamedTuple
 
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.spreadsheets import harmless, plain, twice
+from vigil_cloud.spreadsheets import NoTable, column_name, harmless, lines_of, plain, spoilt, twice
 from vigil_cloud.water.network import length_of
 
 MOST_MISTAKES: Final = 50
@@ -117,11 +117,7 @@ class _Row(NamedTuple):
 
 def read(content: bytes, format: str) -> Waterways:
     """Raises ``BadNetwork`` with every mistake that the file itself has."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadNetwork(["it is not UTF-8"]) from error
-    rows, mistakes = _csv_rows(text) if format == "csv" else _features(text)
+    rows, mistakes = _csv_rows(content) if format == "csv" else _features(content)
     if len(rows) > MOST_ROWS:
         raise BadNetwork([f"more than {MOST_ROWS} rows"])
     found, wrong = _sorted(rows)
@@ -173,33 +169,33 @@ def _sorted(rows: Sequence[_Row]) -> tuple[Waterways, list[str]]:
     return found, mistakes
 
 
-def _csv_rows(text: str) -> tuple[list[_Row], list[str]]:
+def _csv_rows(content: bytes) -> tuple[list[_Row], list[str]]:
     try:
-        reader = csv.DictReader(io.StringIO(text), strict=True)
-        names = [(name or "").strip().lower() for name in reader.fieldnames or []]
-        reader.fieldnames = names
-        if missing := {"id", "kind"} - set(names):
-            raise BadNetwork([f"line 1: no column {', '.join(sorted(missing))}"])
-        if again := twice(names):
-            raise BadNetwork([f"line 1: named twice: {', '.join(again)}"])
-        if "wkt" not in names and not {"lat", "lon"} <= set(names):
-            raise BadNetwork(["line 1: no column wkt, and no columns lat and lon"])
-        unknown = set(names) - {*COLUMNS, "lat", "lon", ""}
-        if unknown:
-            named = ", ".join(sorted(unknown))
-            raise BadNetwork([f"line 1: unknown columns: {named}; known are {', '.join(COLUMNS)}"])
-        rows, mistakes = [], []
-        for tags in reader:
-            where = f"line {reader.line_num}"
-            if None in tags:
-                mistakes.append(f"{where}: more cells than columns")
-                continue
-            try:
-                rows.append(_Row(where, tags, _csv_shape(tags)))
-            except ValueError as error:
-                mistakes.append(f"{where}: {error}")
-    except csv.Error as error:
-        raise BadNetwork([f"no CSV: {error}"]) from error
+        (_, header), *lines = lines_of(content)
+    except NoTable as error:
+        raise BadNetwork([str(error)]) from error
+    names = [column_name(name) for name in header]
+    if missing := {"id", "kind"} - set(names):
+        raise BadNetwork([f"line 1: no column {', '.join(sorted(missing))}"])
+    if again := twice(names):
+        raise BadNetwork([f"line 1: named twice: {', '.join(again)}"])
+    if "wkt" not in names and not {"lat", "lon"} <= set(names):
+        raise BadNetwork(["line 1: no column wkt, and no columns lat and lon"])
+    unknown = set(names) - {*COLUMNS, "lat", "lon", ""}
+    if unknown:
+        named = ", ".join(sorted(unknown))
+        raise BadNetwork([f"line 1: unknown columns: {named}; known are {', '.join(COLUMNS)}"])
+    rows, mistakes = list[_Row](), list[str]()
+    for line, cells in lines:
+        where = f"line {line}"
+        if any(cell.strip() for cell in cells[len(names) :]):
+            mistakes.append(f"{where}: more cells than columns")
+            continue
+        tags = dict(zip(names, cells, strict=False))
+        try:
+            rows.append(_Row(where, tags, _csv_shape(tags)))
+        except ValueError as error:
+            mistakes.append(f"{where}: {error}")
     return rows, mistakes
 
 
@@ -229,7 +225,11 @@ def _pairs(text: str) -> list[list[float]]:
     return pairs
 
 
-def _features(text: str) -> tuple[list[_Row], list[str]]:
+def _features(content: bytes) -> tuple[list[_Row], list[str]]:
+    try:
+        text = content.decode("utf-8-sig")  # always (RFC 8259)
+    except UnicodeDecodeError as error:
+        raise BadNetwork(["it is not UTF-8"]) from error
     try:
         features = json.loads(text)["features"]
         if not isinstance(features, list):
@@ -263,6 +263,9 @@ def _one(row: _Row) -> ReachRow | PointRow | AreaRow:
     name_id = _text(row.tags, "id", 40)
     if not _ID.fullmatch(name_id):
         raise ValueError(f"id {name_id!r}: 1 to 40 letters, digits, dots, dashes")
+    for key in ("id", "name", "name_zh", "from", "to", "permit", "owner", "device"):
+        if wrong := spoilt(_text(row.tags, key, 160)):
+            raise ValueError(f"{key}: {wrong}")
     wanted = {"reach": "LineString", "area": "Polygon"}.get(kind, "Point")
     if type_ is not None and type_ != wanted:
         raise ValueError(f"a {kind} is a {wanted}, not a {type_}")

@@ -69,9 +69,11 @@ def export_water_network(
     """The whole register as a file that can be imported again, owners included."""
     with services.sessions() as session:
         rows = list(register.shown(session, personal=True))
-    write = network_files.to_csv if format == "csv" else network_files.to_geojson
+    is_csv = format == "csv"  # with a byte order mark: spreadsheets here take it for Big5 else
+    text = network_files.to_csv(rows) if is_csv else network_files.to_geojson(rows)
+    content = text.encode("utf-8-sig" if is_csv else "utf-8")
     name = f'attachment; filename="waterways.{format}"'
-    return Response(write(rows), media_type=_MEDIA[format], headers={"Content-Disposition": name})
+    return Response(content, media_type=_MEDIA[format], headers={"Content-Disposition": name})
 
 
 @router.post(

@@ -196,7 +196,7 @@ def test_what_nothing_is_taken_from_is_named(city: City) -> None:
         ["source", "wheelchair"],
     )
     many = ",".join(f"x{n:03}" for n in range(200))
-    assert len(from_csv(f"ref,name,lat,lon,{many}\na,Hall,23.4,120.4\n").unknown) == 50
+    assert len(from_csv(f"ref,name,lat,lon,{many}\na,Hall,23.4,120.4\n".encode()).unknown) == 50
 
 
 def test_a_large_file_lets_others_write_in_between(
@@ -244,9 +244,10 @@ def test_only_a_cabinet_watches_an_aed(city: City, device: str, status: int) -> 
 @pytest.mark.parametrize("ref", ["", "-a", ".", "a b", "a" * 41, "a'b"])
 def test_a_ref_that_no_address_can_name_is_refused(ref: str) -> None:
     with pytest.raises(BadImport):
-        from_csv(f'ref,name,lat,lon\n"{ref}",Hall,23.4,120.4\n')
+        from_csv(f'ref,name,lat,lon\n"{ref}",Hall,23.4,120.4\n'.encode())
 
 
+DAYS = st.dates(date(1950, 1, 1), date(2199, 12, 31))
 texts = st.text(
     st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="\ufeff"), max_size=40
 ).map(str.strip)
@@ -266,14 +267,14 @@ texts = st.text(
         in_service=st.booleans(),
         access=st.sampled_from(["yes", "private", "customers"]),
         opening_hours=st.sampled_from(["24/7", "Mo-Fr 08:00-18:00"]),
-        pads_until=st.none() | st.dates(),
-        battery_until=st.none() | st.dates(),
+        pads_until=st.none() | DAYS,
+        battery_until=st.none() | DAYS,
     )
 )
 def test_what_goes_out_comes_in_again(fields: SiteFields) -> None:
     values = {name: getattr(fields, name) for name in SiteFields.__dataclass_fields__}
     row = AedSite(id="a-1", updated=MONDAY, checked=None, taken=False, **values)
-    (by_csv,) = from_csv(to_csv([row])).sites
+    (by_csv,) = from_csv(to_csv([row]).encode()).sites
     (by_json,) = from_geojson(to_geojson([row])).sites
     said = dict(values, device=None)
     assert by_csv.fields == said
@@ -291,7 +292,7 @@ def test_a_name_is_no_formula(start: str) -> None:
     )  # fmt: skip
     line = to_csv([row]).splitlines()[1]
     assert line.split(",")[1] == f"'{start}"
-    (back,) = from_csv(to_csv([row])).sites
+    (back,) = from_csv(to_csv([row]).encode()).sites
     assert back.fields["name"] == start
 
 
@@ -309,7 +310,7 @@ def test_what_is_no_geojson_of_points_is_refused(text: str) -> None:
 )
 def test_what_is_no_csv_of_aeds_is_refused(text: str) -> None:
     with pytest.raises(BadImport):
-        from_csv(text)
+        from_csv(text.encode())
 
 
 @pytest.mark.parametrize(
@@ -323,13 +324,13 @@ def test_what_is_no_csv_of_aeds_is_refused(text: str) -> None:
 )
 def test_a_table_that_can_be_read_in_two_ways_is_refused(text: str, said: str) -> None:
     with pytest.raises(BadImport, match=said):
-        from_csv(text)
+        from_csv(text.encode())
 
 
 def test_a_column_is_known_however_its_name_is_typed() -> None:
     """A date that is left out in silence is a defibrillator whose battery nobody changes."""
     head = "\ufeffRef, Name , lat, lon, Battery_Until\n"
-    (one,) = from_csv(head + "a,Hall,23.48,120.44,2027-01-31,\n,,,,\n , ,\n").sites
+    (one,) = from_csv((head + "a,Hall,23.48,120.44,2027-01-31,\n,,,,\n , ,\n").encode()).sites
     assert (one.ref, one.fields["name"]) == ("a", "Hall")
     assert one.fields["battery_until"] == date(2027, 1, 31)
 
@@ -467,7 +468,7 @@ def test_lines_of_the_national_register_that_say_no_place_or_no_hours_are_named(
     table: str, said: str
 ) -> None:
     with pytest.raises(BadImport, match=said):
-        from_csv(table)
+        from_csv(table.encode())
 
 
 def test_a_file_of_something_else_is_refused(city: City) -> None:
@@ -476,3 +477,49 @@ def test_a_file_of_something_else_is_refused(city: City) -> None:
     assert (refused.status_code, refused.json()["code"]) == (422, "bad-aed-import")
     assert "fire_hydrant" in refused.text
     assert listed(city) == {}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        *(("2027/5/31", date(2027, 5, 31)), ("116/05/31", date(2027, 5, 31))),
+        *(("民國116年5月31日", date(2027, 5, 31)), ("１１６．５．３１", date(2027, 5, 31))),
+        *(("0116-05-31", None), ("5/31/2027", None), ("27/5/31", None), ("46538", None)),
+    ],
+)
+def test_days_are_read_as_people_here_write_them(written: str, read: date | None) -> None:
+    """A year that is read as another one is a battery that nobody changes."""
+    text = f"ref,name,lat,lon,battery_until\na,Hall,23.4,120.4,{written}\n".encode()
+    if read is None:
+        with pytest.raises(BadImport, match="write it as 2027-05-31"):
+            from_csv(text)
+    else:
+        assert from_csv(text).sites[0].fields["battery_until"] == read
+
+
+def test_a_file_with_another_domains_device_changes_nothing(city: City) -> None:
+    """Also where it stands behind what is written at once."""
+    lines = [f"s-{n},Place {n},23.4,120.4," for n in range(80)]
+    text = "\n".join(["ref,name,lat,lon,device", *lines, "last,Last,23.4,120.4,mic-1", ""])
+    refused = city.client("maintainer").post("/api/v1/aed/sites/import", content=text)
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad-aed-import")
+    assert "last: 'mic-1' is no AED cabinet" in refused.json()["detail"]
+    assert city.client("maintainer").get("/api/v1/aed/sites").json()["sites"] == []
+
+
+def test_two_aeds_of_a_file_have_not_one_cabinet() -> None:
+    lines = "a,Hall,23.4,120.4,aed-1\nb,Gate,23.4,120.4,aed-1\n"
+    with pytest.raises(BadImport, match="line 3: device 'aed-1' is that of a"):
+        from_csv(f"ref,name,lat,lon,device\n{lines}".encode())
+
+
+def test_a_telephone_number_that_a_spreadsheet_shortened_is_told() -> None:
+    with pytest.raises(BadImport, match=r"line 2: phone: 8\.86912E\+11 was a longer number"):
+        from_csv(b"ref,name,lat,lon,phone\na,Hall,23.4,120.4,8.86912E+11\n")
+
+
+def test_a_spreadsheet_here_opens_what_was_taken_out(city: City) -> None:
+    """Without a byte order mark it takes UTF-8 for Big5, and saves what it made of the names."""
+    put(city, "a")
+    exported = city.client("maintainer").get("/api/v1/aed/sites/export?format=csv")
+    assert exported.content.startswith(b"\xef\xbb\xbfref,")

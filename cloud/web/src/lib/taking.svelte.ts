@@ -13,8 +13,8 @@ export interface Said {
 export interface Asks<S extends Said, C> {
   /** What is chosen beside the file, as text. */
   choices: () => C;
-  /** Has the file looked at (`dry_run`) or taken. */
-  ask: (content: Blob, choices: C, dry_run: boolean) => Promise<S>;
+  /** Has the file looked at (`dry_run`) or taken, which follows `looked`, the answer to a look. */
+  ask: (content: Blob, choices: C, dry_run: boolean, looked: S | null) => Promise<S>;
   /** It was taken. */
   taken: (said: S) => void;
 }
@@ -52,12 +52,13 @@ export class FileTaking<S extends Said, C = null> {
   async send(): Promise<void> {
     const file = this.#file;
     if (file === null) return;
-    const [choices, dry_run] = [this.#asks.choices(), !this.ready];
+    const looked = this.ready ? this.said : null;
+    const [choices, dry_run] = [this.#asks.choices(), looked === null];
     this.busy = true;
     this.problem = this.#answered = null;
     try {
       // As it lies on the disk: which encoding it has is the server's to find out.
-      const said = await this.#asks.ask(await contentOf(file), choices, dry_run);
+      const said = await this.#asks.ask(await contentOf(file), choices, dry_run, looked);
       this.#answered = { file, choices: JSON.stringify(choices), said };
       if (said.done) this.#asks.taken(said);
     } catch (error) {

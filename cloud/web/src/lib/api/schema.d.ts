@@ -3514,8 +3514,9 @@ export interface paths {
         put?: never;
         /**
          * Post Import
-         * @description A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. What it does
-         *     not name stays. `dry_run`: only look.
+         * @description A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake. What it
+         *     does not name stays. `dry_run`: only look. `looked`: of the answer to a look; 409 where the
+         *     register has changed since.
          */
         post: operations["import_register"];
         delete?: never;
@@ -9841,6 +9842,8 @@ export interface components {
             changed: string[];
             /** Done */
             done: boolean;
+            /** Looked */
+            looked: string;
             /** Mistakes */
             mistakes: components["schemas"]["FileMistake"][];
             /** Rows */
@@ -23317,6 +23320,7 @@ export interface operations {
         parameters: {
             query?: {
                 dry_run?: boolean;
+                looked?: string | null;
             };
             header?: never;
             path: {
