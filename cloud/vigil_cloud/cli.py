@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -68,6 +69,9 @@ SUBJECTS: Final = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 done, 2 a mistake that the message names."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names are UTF-8 under any locale: what was done must not end in an error of printing it.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     options = _parser().parse_args(arguments)
     run: Run = options.run
     try:

@@ -223,6 +223,8 @@ def _status(args: argparse.Namespace) -> int:
     else:
         for line in lines(found, now):
             print(line.zh if chinese else line.en)
+    if found.outbox_error:
+        print(f"vigil-edge: input-unreadable: {one_line(found.outbox_error)}", file=sys.stderr)
     return found.exit_status
 
 

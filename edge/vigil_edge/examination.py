@@ -36,6 +36,14 @@ class Finding:
     mend: Text = NOTHING
 
 
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there and may be seen."""
+    place = folder.absolute()
+    while not os.path.exists(place):  # noqa: PTH110 - of what may not be seen, Path.exists raises
+        place = place.parent
+    return place
+
+
 def tcp(subject: Text, host: str, port: int) -> Finding:
     """Whether somebody answers there."""
     address = f"{host}:{port}"

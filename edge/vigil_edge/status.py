@@ -21,7 +21,7 @@ from vigil_edge.configuration import tls
 from vigil_edge.configuration.gateway_file import Config
 from vigil_edge.configuration.lock import holder
 from vigil_edge.device.health import kept
-from vigil_edge.examination import Text
+from vigil_edge.examination import Text, existing
 from vigil_schemas.types import isoformat_utc
 
 FRESH_FACTOR: Final = 3
@@ -42,6 +42,8 @@ class Status:
     report_age_s: float | None
     outbox: dict[str, int]
     """Messages that wait, by lane."""
+    outbox_error: str
+    """Why nobody knows what waits (a worn-out disk, another user); empty where it is known."""
     oldest: datetime | None
     disk_free_bytes: int
     certificate_ends: datetime | None
@@ -60,42 +62,51 @@ class Status:
             return STOPPED
         report = self.report or {}
         ended = self.certificate_ends is not None and self.certificate_ends <= datetime.now(UTC)
-        bad = self.failed or report.get("refusals") or ended or not self.fresh
+        bad = self.failed or report.get("refusals") or ended or self.outbox_error or not self.fresh
         return DEGRADED if bad or report.get("linked") is False else WELL
 
 
 def look(config: Config, now: datetime) -> Status:
-    """The facts of this moment. Raises ``OSError``."""
+    """The facts of this moment; what cannot be looked at hides nothing else."""
     folder = config.gateway.data_dir
     report = kept(folder)
     age = None
     if report is not None:
         age = (now - datetime.fromisoformat(str(report["time"]))).total_seconds()
     outbox = folder / "outbox.sqlite"
+    waiting, oldest, unread = dict[str, int](), None, ""
     try:
         waiting, oldest = _waiting(outbox)
-    except sqlite3.Error as error:
-        raise OSError(f"{outbox} cannot be read: {error}") from error
-    place = folder
-    while not place.exists():
-        place = place.parent
+    except (sqlite3.Error, OSError) as error:
+        unread = f"{outbox} cannot be read: {error}"
     return Status(
         config.gateway.id,
         f"vigil-edge {version('vigil-city')}",
-        holder(folder),
+        _process(folder),
         report,
         age,
         waiting,
+        unread,
         oldest,
-        shutil.disk_usage(place).free,
+        shutil.disk_usage(existing(folder)).free,
         tls.certificate_end(config.cloud.certificate_file),
         age is not None and age <= FRESH_FACTOR * config.health.interval_s,
     )
 
 
+def _process(folder: Path) -> int | None:
+    """Of the agent. A lock that this user may not look at is told by ``outbox_error`` too."""
+    try:
+        return holder(folder)
+    except OSError:
+        return None
+
+
 def _waiting(outbox: Path) -> tuple[dict[str, int], datetime | None]:
     """Read beside the agent: a reader of a WAL file keeps nobody waiting."""
-    if not outbox.exists():
+    try:
+        outbox.stat()
+    except FileNotFoundError:
         return {}, None
     counts: dict[str, int] = {}
     with closing(sqlite3.connect(f"file:{outbox}?mode=ro", uri=True, timeout=5)) as database:
@@ -130,6 +141,8 @@ def lines(status: Status, now: datetime) -> Iterator[Text]:
     waiting = ", ".join(f"{lane} {rows}" for lane, rows in sorted(status.outbox.items())) or "0"
     since = "" if status.oldest is None else f" (since {status.oldest:%Y-%m-%d %H:%M} UTC)"
     since_zh = "" if status.oldest is None else f"（最早 {status.oldest:%Y-%m-%d %H:%M} UTC）"
+    if status.outbox_error:
+        waiting, since, since_zh = "?", "", ""
     yield Text(f"waits for the cloud: {waiting}{since}", f"待送雲端：{waiting}{since_zh}")
     free = status.disk_free_bytes // 1_000_000
     yield Text(f"disk: {free} MB free", f"磁碟：剩餘 {free} MB")
@@ -179,6 +192,7 @@ def as_json(status: Status) -> str:
         "software": status.software,
         "process": status.process,
         "outbox": status.outbox,
+        "outbox_error": status.outbox_error or None,
         "oldest": _moment(status.oldest),
         "disk_free_bytes": status.disk_free_bytes,
         "certificate_ends": _moment(status.certificate_ends),

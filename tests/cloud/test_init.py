@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
 import tomllib
 from pathlib import Path
 
 import pytest
 
+import servers
+from cloud.backup.test_full_disk import SmallDisk
 from vigil_cloud import cli
 from vigil_cloud.config import load
 from vigil_cloud.identity.roles import Role
@@ -172,3 +175,25 @@ def test_where_the_package_has_a_cloud_its_own_command_is_named(
     monkeypatch.setenv("VIGIL_SECRETS_DIR", str(tmp_path))  # as `vigil-cloud-admin` sets it
     assert cli.main(["account", "list"]) == 2
     assert "vigil-cloud-admin" not in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_no_half_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next ``init`` would take it for the settings, without its key."""
+    if os.geteuid() != 0:
+        servers.missing("root, who mounts", "run this as root")
+    disk = SmallDisk(tmp_path / "etc")
+    disk.mount(64)
+    try:
+        filler = disk.folder / "filler"
+        filler.write_bytes(bytes(64 * 1024))
+        assert init(tmp_path, monkeypatch) == 2
+        assert "No space left" in capsys.readouterr().err
+        assert list(disk.folder.iterdir()) == [filler]
+
+        filler.unlink()
+        assert init(tmp_path, monkeypatch) == 0
+        assert json.loads(capsys.readouterr().out)["written"] is True
+    finally:
+        disk.close()

@@ -138,16 +138,30 @@ def _answers(options: argparse.Namespace, ask: Callable[[str, str], str]) -> dic
 
 
 def _write(file: Path, answers: dict[str, Any]) -> None:
-    """For its owner alone, and only where there is none. Raises ``OSError``."""
+    """For its owner alone, only where there is none, and whole: one that a full disk cut off would
+    be taken for the settings by the next ``init``. Raises ``OSError``."""
     file.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         "# Written by `vigil-cloud init`; a VIGIL_* variable wins over each line.",
         "# secret_key seals names and addresses: keep a copy apart from the backups.",
         *(f"{key} = {json.dumps(value)}" for key, value in answers.items()),
     ]
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write("\n".join(lines) + "\n")
+    draft = file.with_name(f".{file.name}.new")
+    draft.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write("\n".join(lines) + "\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            raise
+        except OSError:  # no links: FAT, some network drives
+            draft.rename(file)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> None:

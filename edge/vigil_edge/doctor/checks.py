@@ -8,7 +8,7 @@ import shutil
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,8 @@ from vigil_edge.configuration.gateway_file import Config
 from vigil_edge.configuration.lock import holder
 from vigil_edge.device.health import kept
 from vigil_edge.evidence.stamp import NoStamp, TimeStamps
-from vigil_edge.examination import WAIT_S, Finding, Text, tcp
+from vigil_edge.examination import WAIT_S, Finding, Text, existing, tcp
+from vigil_schemas.entrance import one_line
 
 LEAST_FREE_BYTES: Final = 500_000_000
 SOON: Final = timedelta(days=30)
@@ -67,17 +68,32 @@ def clock(error_s: Callable[[], float | None] = kernel_error_s, *, vouched: bool
 
 def disk(folder: Path) -> Finding:
     """Whether the data folder can be written and has room."""
-    place = folder
-    while not place.exists():
-        place = place.parent
+    place = existing(folder)
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return Finding(
+            DISK,
+            False,
+            Text(f"{place} is mounted read-only", f"{place} 以唯讀方式掛載"),
+            Text(
+                "a card that is worn out becomes so by itself: look at `dmesg`, replace it, or"
+                " `mount -o remount,rw` where it was meant so",
+                "記憶卡損壞時會自動變為唯讀：請查看 dmesg 並更換；若為刻意設定，"
+                "請執行 mount -o remount,rw",
+            ),
+        )
     free = shutil.disk_usage(place).free
     megabytes = free // 1_000_000
-    if not os.access(place, os.W_OK):
+    if not os.access(place, os.W_OK | os.X_OK):
         return Finding(
             DISK,
             False,
             Text(f"{place} cannot be written by this user", f"此使用者無法寫入 {place}"),
-            Text(f"chown -R vigil {place}", f"執行 chown -R vigil {place}"),
+            Text(
+                f"as the agent's user: sudo -u vigil vigil-edge doctor …; if it says so too:"
+                f" chown -R vigil {place}",
+                f"請以代理程式的使用者執行：sudo -u vigil vigil-edge doctor …；"
+                f"若仍如此，執行 chown -R vigil {place}",
+            ),
         )
     if free < LEAST_FREE_BYTES:
         return Finding(
@@ -324,17 +340,39 @@ def agent(config: Config) -> tuple[Finding, bool]:
 def everything(config: Config, now: datetime | None = None) -> Iterator[Finding]:
     """All of it, in the order in which one thing needs the other."""
     now = now or datetime.now(UTC)
-    runs, running = agent(config)
+    runs, running = list[Finding](), False
+    try:
+        found, running = agent(config)
+        runs.append(found)
+    except OSError as error:
+        runs.append(_cannot_be_looked_at(AGENT, error))
     yield clock(vouched=config.gateway.clock == "host")
-    yield disk(config.gateway.data_dir)
-    found = certificate(config, now)
-    if found is not None:
-        yield found
-    yield from broker(config, running=running)
-    answered = cloud(config)
-    if answered is not None:
-        yield answered
-    stamps = time_stamps(config)
-    if stamps is not None:
-        yield stamps
-    yield runs
+    yield from looked(DISK, lambda: [disk(config.gateway.data_dir)])
+    yield from looked(CERTIFICATE, lambda: [certificate(config, now)])
+    yield from looked(BROKER, lambda: broker(config, running=running))
+    yield from looked(CLOUD, lambda: [cloud(config)])
+    yield from looked(TIMESTAMPS, lambda: [time_stamps(config)])
+    yield from runs
+
+
+def looked(subject: Text, look: Callable[[], Iterable[Finding | None]]) -> Iterator[Finding]:
+    """What a look finds. One that cannot be done says so in its own line and ends no other."""
+    try:
+        yield from (found for found in look() if found is not None)
+    except (OSError, ValueError) as error:
+        yield _cannot_be_looked_at(subject, error)
+
+
+def _cannot_be_looked_at(subject: Text, error: Exception) -> Finding:
+    said = one_line(error) or type(error).__name__
+    return Finding(
+        subject,
+        False,
+        Text(f"cannot be looked at: {said}", f"無法檢查：{said}"),
+        Text(
+            "as the agent's user: sudo -u vigil vigil-edge doctor …; if it says so too, replace"
+            " what the message names",
+            "請以代理程式的使用者執行：sudo -u vigil vigil-edge doctor …；"
+            "若仍如此，請更換訊息所指的檔案",
+        ),
+    )

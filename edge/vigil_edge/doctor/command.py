@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from vigil_edge.configuration.gateway_file import Config, DeviceSection, load
@@ -16,10 +18,11 @@ from vigil_edge.examination import Finding, Text
 def examine(
     file: Path, domains: tuple[EdgeDomain, ...], *, as_json: bool
 ) -> Iterator[tuple[str, bool]]:
-    """Each look as it is printed, and whether it is well. Raises ``ConfigError``."""
+    """Each look as it is printed, and whether it is well, as soon as it was looked: without a
+    network each takes its seconds. Raises ``ConfigError``."""
     config = load(file, domains)
     chinese = speaks_chinese(os.environ)
-    for found in (*checks.everything(config), *of_devices(config, domains)):
+    for found in chain(checks.everything(config), of_devices(config, domains)):
         yield (_json(found) if as_json else _line(found, chinese=chinese)), found.well
 
 
@@ -29,7 +32,8 @@ def of_devices(config: Config, domains: tuple[EdgeDomain, ...]) -> Iterator[Find
     for section in config.sections:
         look = by_key[section.domain.key].examine
         if look is not None:
-            yield from look(section.settings, subject_of(section))
+            subject = subject_of(section)
+            yield from checks.looked(subject, partial(look, section.settings, subject))
 
 
 def subject_of(section: DeviceSection) -> Text:

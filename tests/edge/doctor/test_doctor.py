@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
+import subprocess
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -246,6 +249,65 @@ def test_an_outbox_that_cannot_be_read_is_one_sentence(
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "outbox.sqlite").write_bytes(b"no database at all, " * 100)
     assert cli.main(["status", "--config", str(file)], DOMAINS) != 0
-    said = capsys.readouterr().err.strip().splitlines()
+    told = capsys.readouterr()
+    said = told.err.strip().splitlines()
     assert len(said) == 1
     assert "outbox.sqlite cannot be read" in said[0]
+    assert "waits for the cloud: ?" in told.out
+    assert "MB free" in told.out, "what can be looked at is told all the same"
+    assert cli.main(["status", "--config", str(file), "--json"], DOMAINS) != 0
+    assert "cannot be read" in json.loads(capsys.readouterr().out)["outbox_error"]
+
+
+def test_a_look_that_cannot_be_done_hides_no_other(tmp_path: Path) -> None:
+    """A certificate that a worn-out card has spoilt, and a lock that is no file."""
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("gw-doctor")
+    names = f'certificate_file = "{certificate}"\nkey_file = "{key}"\n'
+    port = servers.free_port()
+    file = written(tmp_path, f"mqtts://127.0.0.1:{port}", f'ca_file = "{authority.file}"\n{names}')
+    config = load(file, DOMAINS)
+    certificate.write_bytes(b"\0" * 512)
+    (tmp_path / "data" / "lock").mkdir(parents=True)
+
+    found = {one.subject.en: one for one in checks.everything(config)}
+
+    for name in ("certificate", "agent"):
+        assert "cannot be looked at" in found[name].said.en
+        assert found[name].mend.zh
+    assert found["disk"].well
+    assert "does not answer" in found["broker"].said.en
+
+
+def test_a_disk_that_became_read_only_is_told_as_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rights do not help there, and a worn-out card becomes so by itself."""
+    if os.geteuid() != 0:
+        servers.missing("root, who mounts", "run this as root")
+    file = written(tmp_path, f"mqtt://127.0.0.1:{servers.free_port()}")
+    data = tmp_path / "data"
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(data)], check=True)
+    try:
+        with closing(sqlite3.connect(data / "outbox.sqlite")) as outbox:
+            outbox.execute("PRAGMA journal_mode = WAL")
+            outbox.execute("PRAGMA user_version = 1")
+        subprocess.run(["mount", "-o", "remount,ro", str(data)], check=True)
+        _, lines = said(file, capsys)
+        (disk,) = [line for line in lines if "disk:" in line]
+        assert f"{data} is mounted read-only" in disk
+        assert "dmesg" in disk
+        assert cli.main(["status", "--config", str(file)], DOMAINS) != 0
+        told = capsys.readouterr()
+        assert "agent: does not run" in told.out
+        assert "MB free" in told.out
+        assert len(told.err.splitlines()) == 1
+    finally:
+        subprocess.run(["umount", "--lazy", str(data)], check=True)
+
+
+def test_a_broker_at_an_address_of_version_6_is_reached() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        port = listener.getsockname()[1]
+        assert tcp(NAME, "::1", port).well
