@@ -7,13 +7,13 @@ PMTiles 3: a header of 127 bytes, a root directory, metadata as JSON, leaf direc
 from __future__ import annotations
 
 import html
+import io
 import json
 import mmap
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from pmtiles.tile import (
     TileType,
     deserialize_directory,
     deserialize_header,
+    read_varint,
     tileid_to_zxy,
 )
 
@@ -41,10 +42,14 @@ _DIRECTORY_BYTES: Final = 8 * 1024 * 1024
 """Unpacked. Writers keep a root below 16 KiB and leaves at some thousand entries."""
 _MOST_DIRECTORIES: Final = 20_000
 """Leaves may be named again and again, and hold nothing."""
+_DIRECTORIES_BYTES: Final = 256 * 1024 * 1024
+"""Of all of them, unpacked."""
+_FIRST_BYTES: Final = 16 * 1024
+"""A page asks for so much at first, and takes header and root from it."""
 _ENDLESS: Final = re.compile(rb"[\x80-\xff]{10}")
 """A number of more than 64 bits: the format's reader would read it for ever."""
 _MOST_ENTRIES: Final = 5_000_000
-"""The whole planet has some hundred millions; Taiwan has some ten thousands."""
+"""Tiles and leaves. The whole planet has some hundred millions; Taiwan has some ten thousands."""
 _DEEPEST: Final = 3
 """Levels of directories; the format allows more, nobody writes them."""
 _DAMAGE: Final = (ValueError, OverflowError, EOFError, IndexError, KeyError, OSError, zlib.error)
@@ -102,11 +107,13 @@ def _checked(file: _File) -> MapFile:
         raise MapFileInvalid(
             f"{file.name} has no layer `{NEEDED_LAYER}` (its layers: {there[:200]})"
         )
+    if header["root_offset"] + header["root_length"] > _FIRST_BYTES:
+        raise MapFileInvalid(
+            f"{file.name} has a first directory that ends behind its first {_FIRST_BYTES} bytes,"
+            " where no page finds it: write it anew with `pmtiles cluster`"
+        )
     root = _Directories(file, header)
-    all_of_them = root.entries(header["root_offset"], header["root_length"])
-    entries = list(islice(all_of_them, _MOST_ENTRIES + 1))
-    if len(entries) > _MOST_ENTRIES:
-        raise MapFileInvalid(f"{file.name} holds too many tiles: cut the city out of it")
+    entries = list(root.entries(header["root_offset"], header["root_length"]))
     if not entries:
         raise MapFileInvalid(f"{file.name} holds no tile")
     for entry in entries:
@@ -179,6 +186,8 @@ class _Directories:
         self._file = file
         self._leaves = header["leaf_directory_offset"]
         self._read = 0
+        self._unpacked = 0
+        self._entries = 0
 
     def entries(self, offset: int, length: int, depth: int = 0) -> Iterator[Entry]:
         """Of this one and all below, in order. Raises ``MapFileInvalid`` and what the format's
@@ -188,8 +197,16 @@ class _Directories:
             raise MapFileInvalid(f"{self._file.name} is damaged: directories in each other")
         packed = self._file.part(offset, length)
         # The format's reader has no limits.
-        if _ENDLESS.search(_unpacked(packed, _DIRECTORY_BYTES)):
+        content = _unpacked(packed, _DIRECTORY_BYTES)
+        if _ENDLESS.search(content):
             raise MapFileInvalid(f"{self._file.name} is damaged: a directory of endless numbers")
+        count = read_varint(io.BytesIO(content))
+        if len(content) < 4 * count:  # four numbers each
+            raise MapFileInvalid(f"{self._file.name} is damaged: a directory that ends too early")
+        self._unpacked += len(content)
+        self._entries += count
+        if self._entries > _MOST_ENTRIES or self._unpacked > _DIRECTORIES_BYTES:
+            raise MapFileInvalid(f"{self._file.name} holds too many tiles: cut the city out of it")
         for entry in deserialize_directory(packed):
             if entry.run_length:
                 yield entry

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import math
+import random
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -282,7 +283,43 @@ def leaves_of_leaves(count: int) -> bytes:
     return with_root(root, *levels)
 
 
+def naming_itself(count: int) -> bytes:
+    """A leaf that names itself, again and again; its length stands in it."""
+    size, rng = 400, random.Random(7)
+    leaf = gzip.decompress(serialize_directory([Entry(n, 0, size, 0) for n in range(count)]))
+    packed = b""
+    while len(packed) < size:  # what hardly packs, behind the directory, where nobody reads
+        leaf += bytes([rng.randrange(128)])
+        packed = gzip.compress(leaf, mtime=0)
+    assert len(packed) == size
+    whole = bytearray(other_file())
+    struct.pack_into("<QQ", whole, 8, len(whole), size)
+    struct.pack_into("<Q", whole, 40, len(whole))
+    return bytes(whole) + packed
+
+
+def many_leaves() -> bytes:
+    """A root of leaves alone, each of which unpacks to much and names nothing."""
+    leaf = b"\x00" + bytes(100_000)
+    length = len(gzip.compress(leaf))
+    root = serialize_directory([Entry(number, 0, length, 0) for number in range(3000)])
+    return with_root(gzip.decompress(root), leaf)
+
+
+def far_root() -> bytes:
+    """A whole file whose root lies behind what a page asks for first."""
+    whole = bytearray(other_file())
+    offset, length = struct.unpack_from("<QQ", whole, 8)
+    root = bytes(whole[offset : offset + length])
+    whole += bytes(16 * 1024)
+    struct.pack_into("<Q", whole, 8, len(whole))
+    return bytes(whole) + root
+
+
 NOT_PMTILES = {
+    "leaves alone": (many_leaves(), "holds too many tiles"),
+    "a leaf that names itself": (naming_itself(30), "directories in each other"),
+    "a root where no page looks": (far_root(), "where no page finds it"),
     "a tile before all tiles": (with_root(b"\x01\x00\x01\x05\x00"), "lies outside"),
     "a tile behind all tiles": (with_root(b"\x01\x00\x01\x05\x7f"), "lies outside"),
     "a number without an end": (with_root(b"\x01" + b"\xff" * 500_000), "endless numbers"),
@@ -324,6 +361,15 @@ def test_what_is_no_pmtiles_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(MapFileInvalid) as refused:
         pmtiles_file.read(path)
     assert words in str(refused.value)
+
+
+def test_leaves_are_counted_as_tiles_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three levels of forty leaves, which hold no tile."""
+    monkeypatch.setattr(pmtiles_file, "_MOST_ENTRIES", 100)
+    path = tmp_path / "file.pmtiles"
+    path.write_bytes(leaves_of_leaves(40))
+    with pytest.raises(MapFileInvalid, match="too many tiles"):
+        pmtiles_file.read(path)
 
 
 @settings(
