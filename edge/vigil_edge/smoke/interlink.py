@@ -33,9 +33,10 @@ STOPS: Final = 23
 """An order to stop is given so often, for ten minutes: a bridge that restarts hears the last."""
 SHOWN_S: Final = 6.0
 """A siren that has not confirmed is shown then: within 10 s, with what a look may take."""
-REFRESH_S: Final = 200.0
+REFRESH_S: Final = 170.0
 """However long they are told to sound, warning devices end by themselves after their own
-``MaxDuration``, which is 240 s unless it was set otherwise (ZCL 8.4.2.2.1); many say nothing."""
+``MaxDuration``, which is 240 s unless it was set otherwise (ZCL 8.4.2.2.1), and sirens with a switch
+after a ``duration`` of mostly 180 s; many say nothing of it."""
 _POISON: Final = frozenset(("co", "gas"))
 _CONFIRMS: Final = 2
 

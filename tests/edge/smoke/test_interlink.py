@@ -132,9 +132,9 @@ def test_a_siren_that_ends_by_itself_is_told_again_before_it_does() -> None:
     for second in range(1, 1900):
         for order in links.orders(second):
             assert order.sound == "fire"
-            assert second - last[order.device] < 240
+            assert second - last[order.device] < 180
             last[order.device] = second
-    assert all(1900 - at < 240 for at in last.values())
+    assert all(1900 - at < 180 for at in last.values())
     links.burns("a", None, 1900)
     assert sounding(links.orders(1900)) == {"a": None, "b": None}
 
