@@ -17,8 +17,8 @@ def classification(
     """Of a passage with its surroundings, shape (n, channels); ``None`` where it is too short or
     holds nothing. ``within``: its first and last sample among them: something else may be louder
     beside it. A broken driver's NaN counts as silence. It is vetoed where ``heard`` is sure of
-    another class; ``noise classify`` says so by a vehicle's chance alone, which loses more vehicles
-    than may be lost (model card). What is not sure founds a case, and its reviewers hear it."""
+    another class, as ``noise classify`` says it. What is not sure founds a case, and its reviewers
+    hear it."""
     units = np.stack([channel_units(frames, each) for each in range(frames.shape[1])], axis=1)
     np.nan_to_num(units, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     if not len(units):
