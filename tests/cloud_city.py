@@ -381,9 +381,10 @@ def sealed(
 ) -> tuple[str, bytes]:
     """An evidence zip as a gateway makes it, and its digest; ``contents`` are put in place of
     the files that the manifest was made for."""
-    roles = {"wav": "audio", "mp4": "video", "json": "levels", "png": "plate", "html": "other"}
+    roles = {"wav": "audio", "mp4": "video", "json": "levels", "png": "plate"}
+    roles |= {"jpg": "frame", "html": "other"}
     types = {"wav": "audio/wav", "mp4": "video/mp4", "json": "application/json"}
-    types |= {"png": "image/png", "html": "text/html"}
+    types |= {"png": "image/png", "jpg": "image/jpeg", "html": "text/html"}
     manifest: dict[str, Any] = {
         "version": 1,
         "evidence_id": evidence_id,

@@ -93,6 +93,8 @@ def prepared(city: City) -> dict[str, str]:
     with city.services.sessions() as session:
         alerts = {row.domain: row.id for row in session.scalars(select(AlertRow))}
         (burning,) = session.scalars(select(Fire.id))
+        of_package = select(AlertRow.id).where(AlertRow.evidence_sha256 == sha256)
+        (pictured,) = session.scalars(of_package)
     return {
         **alerts,
         **gates,
@@ -106,6 +108,7 @@ def prepared(city: City) -> dict[str, str]:
         **patrolled(city),
         "fire": burning,
         "sha256": sha256,
+        "pictured": pictured,
         "map": draw_streets(city),
         "file": "plate.png",
         "key": "p1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from cases_office import picture
 from cloud_city import NOON, sealed
 from vigil_cloud.checkin import notice
 from vigil_cloud.identity.roles import Role
@@ -78,4 +79,4 @@ POLICY = {
     "name": "hook",
     "fallback": {"after_s": 0, "channel": "page", "persons": ["role:police"]},
 }
-EVIDENCE = sealed({"plate.png": b"\x89PNG picture"})
+EVIDENCE = sealed({"plate.png": b"\x89PNG picture", "frame.jpg": picture()})

@@ -221,6 +221,12 @@ TABLE = [
     Row("GET /api/v1/evidence/{sha256}.zip", STREET, hidden=True),
     Row("GET /api/v1/evidence/{sha256}.verification", STREET, hidden=True),
     Row("GET /api/v1/evidence/{sha256}/{file}", STREET, hidden=True),
+    Row(
+        "GET /api/v1/alerts/{alert_id}/thumbnail",
+        STREET,
+        address="/api/v1/alerts/{pictured}/thumbnail",
+        hidden=True,
+    ),
     Row("GET /api/v1/people/mine", ALL),
     Row("GET /api/v1/people/{key}/footprints", WITH_CONSENT),
     Row("GET /api/v1/people/{key}/last-place", WITH_CONSENT),

@@ -23,6 +23,7 @@ from vigil_cloud.devices.routes import router as devices_router
 from vigil_cloud.domain.port import Handler, ReadingHandler
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.enrolment.routes import router as enrolment_router
+from vigil_cloud.evidence.coarse_routes import router as coarse_router
 from vigil_cloud.evidence.routes import router as evidence_router
 from vigil_cloud.http import gateways, health, pages, problem, screen, stream, stream_hub
 from vigil_cloud.http.addresses import PlainAddresses
@@ -67,6 +68,7 @@ def _routers() -> list[APIRouter]:
         case_photographs_router,
         case_dossiers_router,
         evidence_router,
+        coarse_router,
         guardians_router,
         persons_router,
         households_router,

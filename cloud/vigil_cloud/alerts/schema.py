@@ -123,6 +123,8 @@ class AlertCommon(Answer):
     acknowledged_by: str | None
     acknowledged_at: UtcDatetime | None
     doubts: list[Doubt]
+    thumbnail: bool
+    """There is a coarse picture at ``/alerts/{id}/thumbnail``, in which nobody can be made out."""
     latitude: float | None
     longitude: float | None
 

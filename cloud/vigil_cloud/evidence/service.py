@@ -23,7 +23,7 @@ from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.epochs import public_keys
 from vigil_cloud.devices.models import Device
 from vigil_cloud.domain.rights import may
-from vigil_cloud.evidence import reading
+from vigil_cloud.evidence import coarse, reading
 from vigil_cloud.evidence.canonical import LARGEST_MANIFEST
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.evidence.verification import Manifest, verified
@@ -148,6 +148,8 @@ def store(services: Services, gateway: str, sha256: str, path: Path) -> None:
     ``GatewayUnknown``, ``EvidenceInvalid``, ``ObjectsUnavailable``.
     """
     manifest = _verified(services, gateway, path)
+    kept = manifest.model_dump(mode="json")
+    picture = coarse.of_package(path, kept["files"])
     name = f"evidence/{gateway}/{sha256}.zip"
     services.objects.put(name, path)
     now = services.now()
@@ -166,7 +168,8 @@ def store(services: Services, gateway: str, sha256: str, path: Path) -> None:
                     sealed=manifest.sealed,
                     stored=now,
                     object_name=name,
-                    manifest=manifest.model_dump(mode="json"),
+                    manifest=kept,
+                    coarse=picture,
                 )
             )
             session.flush()

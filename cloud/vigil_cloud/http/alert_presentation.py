@@ -35,6 +35,7 @@ from vigil_cloud.alerts.titles import titles
 from vigil_cloud.alerts.visibility import may_act, may_see, may_see_personal
 from vigil_cloud.alerts.work import HEAVIEST, severity_of, work_of, worse
 from vigil_cloud.domain.detail import AlertDetail
+from vigil_cloud.evidence.coarse import has_picture
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.http.alert_schema import Alert, AlertAnswer, AlertDelivery
 from vigil_cloud.identity import person_keys
@@ -89,6 +90,7 @@ def present(
                 deliveries[row.id],
                 escalated.get(row.id),
                 _link(row, evidence),
+                _pictured(row, evidence),
                 answers[row.id],
                 may_act(reader, Operation.ACKNOWLEDGE, row).allowed,
                 may_call_false(reader, row),
@@ -106,23 +108,32 @@ def summaries(
 ) -> list[AlertSummary]:
     """Rows of ``listing`` that the reader may see, in the same order. Two queries."""
     named = [row.evidence_sha256 for row in rows if row.evidence_sha256]
-    query = select(EvidenceRow.sha256, EvidenceRow.gateway).where(EvidenceRow.sha256.in_(named))
-    stored = {(sha256, gateway) for sha256, gateway in session.execute(query)} if named else set()
+    query = select(EvidenceRow.sha256, EvidenceRow.gateway, has_picture()).where(
+        EvidenceRow.sha256.in_(named)
+    )
+    found = session.execute(query).all() if named else []
+    stored = {(sha256, gateway): pictured for sha256, gateway, pictured in found}
     person_keys.load(session, (row.person_key for row in rows if row.person_key is not None))
     return [_summary(session, cipher, row, stored, now) for row in rows]
 
 
 def _summary(
-    session: Session, cipher: Cipher, row: Row[Any], stored: set[tuple[str, str]], now: datetime
+    session: Session,
+    cipher: Cipher,
+    row: Row[Any],
+    stored: Mapping[tuple[str, str], bool],
+    now: datetime,
 ) -> AlertSummary:
+    """``stored``: packages that have come, and whether each has a picture."""
     title, title_zh, _ = titles(cipher, row, session)
+    pictured = stored.get((row.evidence_sha256, row.gateway))
     if row.evidence_sha256 is not None:
-        arrived = (row.evidence_sha256, row.gateway) in stored
-        evidence = "stored" if arrived else "waiting"
+        evidence = "waiting" if pictured is None else "stored"
     else:
         evidence = "waiting" if row.phase == "measured" else "none"
     doubts = [doubt for doubt in DOUBTS if getattr(row, doubt)]
-    return AlertSummary(**_common(row, (title, title_zh), doubts, now), evidence=evidence)
+    same = _common(row, (title, title_zh), doubts, now)
+    return AlertSummary(**same, evidence=evidence, thumbnail=bool(pictured))
 
 
 def _common(
@@ -204,6 +215,7 @@ class _Beside(NamedTuple):
     deliveries: list[AlertDelivery]
     escalation: AlertEscalation | None
     evidence: AlertEvidence
+    thumbnail: bool
     answers: list[AlertAnswer]
     may_answer: bool
     may_call_false: bool
@@ -332,19 +344,32 @@ def _answers(
     return found
 
 
-def _evidence(session: Session, digests: list[str]) -> dict[str, EvidenceRow]:
+class _Stored(NamedTuple):
+    """A package that has come, and whether there is a coarse picture of it."""
+
+    package: EvidenceRow
+    pictured: bool
+
+
+def _evidence(session: Session, digests: list[str]) -> dict[str, _Stored]:
     if not digests:
         return {}
-    query = select(EvidenceRow).where(EvidenceRow.sha256.in_(digests))
-    return {row.sha256: row for row in session.scalars(query)}
+    query = select(EvidenceRow, has_picture()).where(EvidenceRow.sha256.in_(digests))
+    found = session.execute(query)
+    return {package.sha256: _Stored(package, pictured) for package, pictured in found}
 
 
-def _link(row: AlertRow, stored: dict[str, EvidenceRow]) -> AlertEvidence:
+def _pictured(row: AlertRow, stored: Mapping[str, _Stored]) -> bool:
+    found = stored.get(row.evidence_sha256 or "")
+    return found is not None and found.package.gateway == row.gateway and found.pictured
+
+
+def _link(row: AlertRow, stored: Mapping[str, _Stored]) -> AlertEvidence:
     if row.evidence_sha256 is None:
         coming = row.detail.get("phase") == "measured"
         return AlertEvidence(state="waiting" if coming else "none", sha256=None, files=[])
-    evidence = stored.get(row.evidence_sha256)
-    if evidence is None or evidence.gateway != row.gateway:
+    found = stored.get(row.evidence_sha256)
+    if found is None or found.package.gateway != row.gateway:
         return AlertEvidence(state="waiting", sha256=row.evidence_sha256, files=[])
-    files = [EvidenceFileEntry.model_validate(file) for file in evidence.manifest["files"]]
+    files = [EvidenceFileEntry.model_validate(file) for file in found.package.manifest["files"]]
     return AlertEvidence(state="stored", sha256=row.evidence_sha256, files=files)

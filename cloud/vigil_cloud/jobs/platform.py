@@ -18,6 +18,7 @@ from vigil_cloud.database.clock import ages_hold
 from vigil_cloud.database.engine import writing
 from vigil_cloud.devices.seen import anybody_silent, sweep
 from vigil_cloud.emergency import service as emergency
+from vigil_cloud.evidence import coarse
 from vigil_cloud.identity import answered
 from vigil_cloud.identity.ends_soon import Source
 from vigil_cloud.ingest.dead_letters import clear_forgotten
@@ -54,6 +55,11 @@ def platform_jobs(
             "alert-details-sealed",
             sealing_old.EVERY,
             lambda turn: sealing_old.seal_what_lies_open(turn.services, turn.stopping),
+        ),
+        Job(
+            "coarse-pictures",
+            coarse.EVERY,
+            lambda turn: coarse.make_missing(turn.services, turn.stopping),
         ),
         Job("feed-pruned", HOUR, in_transaction(_unless_ahead(_prune_feed))),
         Job(

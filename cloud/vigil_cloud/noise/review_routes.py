@@ -19,6 +19,7 @@ from vigil_cloud.cases.presentation import summaries
 from vigil_cloud.cases.routes import BenchDependency
 from vigil_cloud.cases.schema import View
 from vigil_cloud.cases.service import Desk
+from vigil_cloud.evidence.coarse import has_picture
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.noise.models import Exceedance
 from vigil_cloud.noise.statistics import KIND
@@ -42,10 +43,13 @@ class ReviewEntry(BaseModel):
     device: str | None
     LAFmax: float | None
     threshold_db: float | None
+    alert: str | None
+    """Of that measurement."""
     evidence_sha256: str | None
     """Null until the sealed package has come."""
-    thumbnail: str | None
-    """Name of the file in the package: everybody and every plate but the vehicle's is blurred."""
+    thumbnail: bool
+    """There is a coarse picture at ``/alerts/{alert}/thumbnail``: a look at the queue is none at
+    the evidence."""
     decisions: int
     decisions_needed: int
 
@@ -79,7 +83,7 @@ def _entries(desk: Desk, rows: Sequence[CaseRow]) -> list[ReviewEntry]:
     first = _first_measurements(desk, rows)
     found = []
     for one in summaries(desk, rows):
-        measured, package = first.get(one.id, (None, None))
+        measured, sha256, pictured = first.get(one.id, (None, None, False))
         found.append(
             ReviewEntry(
                 case=one.id,
@@ -89,8 +93,9 @@ def _entries(desk: Desk, rows: Sequence[CaseRow]) -> list[ReviewEntry]:
                 device=measured.device if measured else None,
                 LAFmax=measured.LAFmax if measured else None,
                 threshold_db=measured.threshold_db if measured else None,
-                evidence_sha256=package.sha256 if package else None,
-                thumbnail=_thumbnail(package),
+                alert=measured.alert_id if measured else None,
+                evidence_sha256=sha256,
+                thumbnail=bool(pictured),
                 decisions=one.decisions,
                 decisions_needed=one.decisions_needed,
             )
@@ -100,9 +105,11 @@ def _entries(desk: Desk, rows: Sequence[CaseRow]) -> list[ReviewEntry]:
 
 def _first_measurements(
     desk: Desk, rows: Sequence[CaseRow]
-) -> dict[str, tuple[Exceedance, EvidenceRow | None]]:
+) -> dict[str, tuple[Exceedance, str | None, bool]]:
+    """Of each case; the digest of its package where that has come, and whether it shows
+    anything."""
     query = (
-        select(CaseAlert.case_id, Exceedance, EvidenceRow)
+        select(CaseAlert.case_id, Exceedance, EvidenceRow.sha256, has_picture())
         .join(AlertRow, AlertRow.id == CaseAlert.alert_id)
         .join(Exceedance, Exceedance.alert_id == AlertRow.id)
         .outerjoin(
@@ -113,11 +120,5 @@ def _first_measurements(
         .where(CaseAlert.case_id.in_([row.id for row in rows]), alert_visible(desk.reader))
         .order_by(Exceedance.started.desc())
     )
-    return {case: (measured, package) for case, measured, package in desk.session.execute(query)}
-
-
-def _thumbnail(package: EvidenceRow | None) -> str | None:
-    if package is None:
-        return None
-    files = package.manifest["files"]
-    return next((str(file["name"]) for file in files if file["role"] == "thumbnail"), None)
+    found = desk.session.execute(query)
+    return {case: (measured, sha256, pictured) for case, measured, sha256, pictured in found}

@@ -35,6 +35,7 @@ export function summary(over: Omit<Partial<AlertSummary>, "state"> & State = {})
     acknowledged_by: null,
     acknowledged_at: null,
     evidence: "none",
+    thumbnail: false,
     doubts: [],
     latitude: 23.48,
     longitude: 120.44,

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import select
 
-from cases_office import Office
+from cases_office import Office, picture
 from cloud_city import GATEWAY, KEY, City
 from vigil_cloud.cases.bundle_check import examine_bundle
+from vigil_cloud.identity.models import AuditEntry
 from vigil_edge.evidence.queue import EvidenceQueue
 from vigil_schemas.evidence import (
     CameraRole,
@@ -35,7 +37,7 @@ FILES: dict[str, tuple[EvidenceRole, bytes]] = {
     "blurred.webm": ("blurred", b"nobody </script>"),
     "plate-video.webm": ("video", b"faces, nearer"),
     "plate-blurred.webm": ("blurred", b"nobody, nearer"),
-    "thumbnail.jpg": ("thumbnail", b"nobody, small"),
+    "thumbnail.jpg": ("thumbnail", picture()),
     "levels.json": ("levels", b'{"exceedance": {"LAFmax": 97.1}}'),
 }
 
@@ -114,11 +116,19 @@ async def test_a_package_goes_through_queue_page_and_chain(
         city.time += timedelta(minutes=1)
     put(city, queue, second.sha256)
     reviewer = city.client("reviewer")
+    read = select(AuditEntry.account).where(AuditEntry.action == "evidence.read")
 
     # Then the queue has both, the longest waiting first, with a picture where there is one
     found = reviewer.get("/api/v1/noise/review").raise_for_status().json()
     assert [one["case"] for one in found["cases"]] == [case["id"] for case in cases]
-    assert [one["thumbnail"] for one in found["cases"]] == [None, "thumbnail.jpg"]
+    assert [one["thumbnail"] for one in found["cases"]] == [False, True]
+    missing, there = [
+        reviewer.get(f"/api/v1/alerts/{one['alert']}/thumbnail") for one in found["cases"]
+    ]
+    assert missing.status_code == 404
+    assert there.headers["content-type"] == "image/jpeg"
+    with city.services.sessions() as session:
+        assert session.scalars(read).all() == [], "whoever sees the queue has not looked"
     assert city.client("police").get("/api/v1/noise/review").json()["cases"] == []
     assert len(reviewer.get("/api/v1/noise/review?limit=1").json()["cases"]) == 1
 

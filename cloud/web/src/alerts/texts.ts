@@ -1,4 +1,4 @@
-/** What is said of several alerts at once, and of the way from one to the next, in both languages. */
+/** What is said of a row, of several alerts at once, and of the way to the next, in both languages. */
 
 export const en = {
   "choice.pick": "Choose: {title}",
@@ -12,6 +12,7 @@ export const en = {
   "choice.done.shelve": "{done} of {all} shelved.",
   "choice.done.unshelve": "Shelving ended of {done} of {all}.",
   "choice.refused": "Not done:",
+  "row.picture": "Coarse picture",
   "trail.label": "Alerts of the list",
   "trail.before": "Previous alert (k)",
   "trail.after": "Next alert (j)",
@@ -30,6 +31,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "choice.done.shelve": "{all} 件中已暫緩 {done} 件。",
   "choice.done.unshelve": "{all} 件中已結束暫緩 {done} 件。",
   "choice.refused": "未完成：",
+  "row.picture": "粗略畫面",
   "trail.label": "清單中的警報",
   "trail.before": "上一則警報（k）",
   "trail.after": "下一則警報（j）",

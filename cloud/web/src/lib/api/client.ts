@@ -83,5 +83,9 @@ export async function answer<T>(call: Promise<Answer<T>>): Promise<T> {
 export const evidenceAddress = (sha256: string, file: string): string =>
   `/api/v1/evidence/${sha256}/${encodeURIComponent(file)}`;
 
+/** Where an alert's coarse picture lies, if it has one: fetching it is no look at the evidence. */
+export const thumbnailAddress = (alert: string): string =>
+  `/api/v1/alerts/${encodeURIComponent(alert)}/thumbnail`;
+
 /** Where the whole package lies, as its gateway sealed it. */
 export const packageAddress = (sha256: string): string => `/api/v1/evidence/${sha256}.zip`;

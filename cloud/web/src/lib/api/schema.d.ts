@@ -707,6 +707,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alerts/{alert_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Alert Thumbnail
+         * @description A picture so coarse that neither a face nor a plate can be made out in it, where an alert's
+         *     `thumbnail` says that there is one. For whoever may open the alert's evidence; as it shows
+         *     nobody, it is no look at the evidence and none is written down.
+         */
+        get: operations["get_alert_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts/{alert_id}/unshelve": {
         parameters: {
             query?: never;
@@ -5719,6 +5741,11 @@ export interface components {
             severity: "critical" | "major" | "minor" | "info";
             state: components["schemas"]["AlertState"];
             subject: components["schemas"]["AlertSubject"] | null;
+            /**
+             * Thumbnail
+             * @description There is a coarse picture at ``/alerts/{id}/thumbnail``, in which nobody can be made out.
+             */
+            thumbnail: boolean;
             /** Title */
             title: string;
             /** Title Zh */
@@ -6047,6 +6074,11 @@ export interface components {
              */
             severity: "critical" | "major" | "minor" | "info";
             state: components["schemas"]["AlertState"];
+            /**
+             * Thumbnail
+             * @description There is a coarse picture at ``/alerts/{id}/thumbnail``, in which nobody can be made out.
+             */
+            thumbnail: boolean;
             /** Title */
             title: string;
             /** Title Zh */
@@ -14164,6 +14196,11 @@ export interface components {
         ReviewEntry: {
             /** Lafmax */
             LAFmax: number | null;
+            /**
+             * Alert
+             * @description Of that measurement.
+             */
+            alert: string | null;
             /** Case */
             case: string;
             /** Decisions */
@@ -14190,9 +14227,10 @@ export interface components {
             threshold_db: number | null;
             /**
              * Thumbnail
-             * @description Name of the file in the package: everybody and every plate but the vehicle's is blurred.
+             * @description There is a coarse picture at ``/alerts/{alert}/thumbnail``: a look at the queue is none at
+             *     the evidence.
              */
-            thumbnail: string | null;
+            thumbnail: boolean;
         };
         /**
          * ReviewQueue
@@ -18082,6 +18120,46 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Alert"];
                 };
+            };
+            /** @description A problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_alert_thumbnail: {
+        parameters: {
+            query?: never;
+            header?: {
+                "if-none-match"?: string | null;
+            };
+            path: {
+                alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A small JPEG */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": unknown;
+                };
+            };
+            /** @description As the reader has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem document */
             default: {
