@@ -102,3 +102,16 @@ def test_a_reload_half_way_and_a_lost_answer_leave_a_way_in(city: City, visit: V
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("navigation", name="Main navigation")).to_be_visible()
+
+
+def test_a_first_page_that_cannot_ask_says_so_and_asks_again(city: City, chromium: Browser) -> None:
+    code_of(city)
+    context = chromium.new_context(locale="en")
+    page = context.new_page()
+    page.route("**/api/v1/setup", lambda route: route.abort())
+    page.goto(city.serve())
+    expect(page.get_by_role("alert")).to_contain_text("server-unreachable")
+    page.unroute("**/api/v1/setup")
+    expect(page.get_by_role("form", name="Set up this cloud")).to_be_visible()
+    expect(page.get_by_role("alert")).not_to_be_attached()
+    context.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import httpx
 from playwright.sync_api import Page, expect
 
 from browser.conftest import OpenWindow
+from browser.town import Town
 from browser.town_seed import PASSWORD
 
 
@@ -71,3 +73,30 @@ def test_an_ended_session_leads_back_to_the_door(window: OpenWindow) -> None:
     # Whoever asks first is told: the reader's click, or the page itself, which takes the link away.
     page.evaluate("document.querySelector('a[href=\"/gateways\"]')?.click()")
     expect(page.get_by_text("You were signed out. Please sign in again.")).to_be_visible()
+
+
+def test_whoever_signs_out_leaves_nothing_that_they_typed(window: OpenWindow, town: Town) -> None:
+    # Given a note that was not sent, and a word that was looked for
+    town.loud_vehicle(93.3)
+    with httpx.Client(base_url=f"{town.url}/api/v1", timeout=60, trust_env=False) as http:
+        http.post("/session", json={"username": "inspector", "password": PASSWORD})
+        csrf = {"X-CSRF-Token": http.get("/session").json()["csrf"]}
+        body = {"kind": "noise-exceedance", "alerts": [town.newest_alert("noise")]}
+        case = http.post("/cases", json=body, headers=csrf).raise_for_status().json()["id"]
+    page = window().go(f"/cases/{case}")
+    _fill(page, "inspector", PASSWORD)
+    page.get_by_label("Note", exact=True).fill("seen at the corner")
+    page.get_by_role("link", name="Alerts").first.click()
+    page.get_by_label("Title, device or gateway").fill("Lin")
+    page.get_by_role("button", name="Find").click()
+    page.go_back()
+    expect(page.get_by_label("Note", exact=True)).to_have_value("seen at the corner")
+
+    # When they sign out, and somebody signs in at the same page, be it themselves
+    page.get_by_role("button", name="Sign out").click()
+    _fill(page, "inspector", PASSWORD)
+
+    # Then it is gone
+    expect(page.get_by_label("Note", exact=True)).to_have_value("")
+    page.get_by_role("link", name="Alerts").first.click()
+    expect(page.get_by_label("Title, device or gateway")).to_have_value("")

@@ -1,22 +1,21 @@
 /** What is typed outlives its form, for who typed it and for nobody else. */
 
-import { expect, test, vi } from "vitest";
-
-const session: { account: { username: string } | null } = { account: { username: "daughter" } };
-vi.mock("../src/lib/session.svelte", () => ({ session }));
-
-const { draft } = await import("../src/lib/drafts.svelte");
+import { beforeEach, expect, test } from "vitest";
+import { asked, remember } from "../src/alerts/question";
+import { draft } from "../src/lib/drafts.svelte";
+import { forgetting } from "../src/lib/live/forgetting.svelte";
 
 const form = (name = "missing/1") =>
   draft(name, () => ({ clothes: "", files: null as object | null }));
+
+beforeEach(() => forgetting.left());
 
 test("a form that comes back has what was typed", () => {
   const file = new File(["picture"], "p.jpg");
   form().value.clothes = "a red jacket";
   form().value.files = file;
-  session.account = null; // while rights change, or without a network, nobody else has signed in
   expect(form().value).toEqual({ clothes: "a red jacket", files: file });
-  session.account = { username: "daughter" };
+  forgetting.everywhere(); // rights have changed: what was fetched is forgotten, not what was typed
   expect(form().value.clothes).toBe("a red jacket");
   expect(form("missing/2").value.clothes).toBe("");
 });
@@ -27,10 +26,12 @@ test("what was sent is not there again", () => {
   expect(form().value.clothes).toBe("");
 });
 
-test("another account at the same screen does not see it", () => {
-  form().value.clothes = "a red jacket";
-  session.account = { username: "neighbour" };
+test("whoever comes after them at the same screen does not see it, nor do they themselves", () => {
+  const before = form();
+  before.value.clothes = "a red jacket";
+  remember({ text: "Lin", from: "", to: "" });
+  forgetting.left();
+  expect(form()).not.toBe(before);
   expect(form().value.clothes).toBe("");
-  session.account = { username: "daughter" };
-  expect(form().value.clothes).toBe("");
+  expect(asked().text).toBe("");
 });

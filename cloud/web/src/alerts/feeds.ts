@@ -5,7 +5,9 @@ import { AlertFeed, type Wanted } from "../lib/live/feed.svelte";
 import { forgetting } from "../lib/live/forgetting.svelte";
 
 let last: AlertFeed | null = null;
-forgetting.onForget(() => (last = null));
+const forget = (): unknown => (last = null);
+forgetting.onForget(forget);
+forgetting.onLeave(forget);
 
 const nameOf = ({ view, domain, device, username, text, since, until }: Wanted): string =>
   JSON.stringify(

@@ -18,7 +18,9 @@ const DAY_MS = 86_400_000;
 
 /** For who comes back from an alert. A word may be of somebody: it stands in no address. */
 let last = NOTHING;
-forgetting.onForget(() => (last = NOTHING));
+const forget = (): unknown => (last = NOTHING);
+forgetting.onForget(forget);
+forgetting.onLeave(forget);
 
 export const asked = (): Question => last;
 

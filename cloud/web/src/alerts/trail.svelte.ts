@@ -36,3 +36,4 @@ class Trail {
 
 export const trail = new Trail();
 forgetting.onForget(() => trail.forget());
+forgetting.onLeave(() => trail.forget());

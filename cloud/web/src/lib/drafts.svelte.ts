@@ -3,12 +3,13 @@
  *
  * Whatever was fetched is forgotten when rights change, and a form that stands beside it goes for
  * that moment, too. What is typed into it was never fetched: it stays for who typed it, and is
- * there again when the form is. It ends when it is sent, with another account, and with the tab.
+ * there again when the form is, also where a session ended and the same account signs in again. It
+ * ends when it is sent, when they sign out, with another account, and with the tab.
  */
 
 /* eslint svelte/prefer-svelte-reactivity: "off" -- the map is bookkeeping, never shown */
 
-import { session } from "./session.svelte";
+import { forgetting } from "./live/forgetting.svelte";
 
 export class Draft<T> {
   value = $state() as T;
@@ -26,16 +27,10 @@ export class Draft<T> {
 }
 
 const held = new Map<string, Draft<unknown>>();
-let writer: string | null = null;
+forgetting.onLeave(() => held.clear());
 
 /** The draft called `name` of who is signed in; `fresh` gives the empty form. */
 export function draft<T>(name: string, fresh: () => T): Draft<T> {
-  const present = session.account?.username ?? null;
-  // While the server cannot be asked who it is, it is still the same person's.
-  if (present !== null && present !== writer) {
-    held.clear();
-    writer = present;
-  }
   let found = held.get(name) as Draft<T> | undefined;
   if (found === undefined) held.set(name, (found = new Draft(fresh)) as Draft<unknown>);
   return found;

@@ -1,5 +1,6 @@
 /** Who is signed in, and what their roles open. Tabs of one browser share the session. */
 
+import { flushSync } from "svelte";
 import { Problem, answer, api, onSignedOut, unanswered, useCsrf } from "./api/client";
 import type { Account, Role } from "./api/model";
 import { speech } from "./i18n/index.svelte";
@@ -9,6 +10,8 @@ import { outbox } from "./offline/outbox.svelte";
 import { push } from "./push.svelte";
 
 const RETRY_MS = 5_000;
+/** Between tabs: somebody has signed out. */
+const LEFT = "left";
 /** Who watches the city. A role that is not named here is told of one thing alone. */
 const STAFF: ReadonlySet<Role> = new Set([
   "inspector",
@@ -28,6 +31,8 @@ class Session {
   unreachable: Problem | null = $state(null);
   /** Who wrote here before the server went out of reach: may go on writing, and sees no more. */
   offline: Writer | null = $state.raw(null);
+  /** Whose is what this tab holds: they may have been signed out, and come back. */
+  #holder: string | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #tabs = new BroadcastChannel("vigil.session");
 
@@ -42,7 +47,10 @@ class Session {
       if (this.account !== null) void this.resume();
     });
     // Somebody has signed in or out in another tab: the cookie is not the one we knew.
-    this.#tabs.addEventListener("message", () => void this.resume());
+    this.#tabs.addEventListener("message", ({ data }) => {
+      if (data === LEFT) this.#belongsTo(null);
+      void this.resume();
+    });
   }
 
   has(...roles: Role[]): boolean {
@@ -89,9 +97,19 @@ class Session {
     await outbox.forget();
     forgetOffline();
     await push.forget().catch(() => undefined); // the server tells this browser nothing more
+    this.#belongsTo(null);
     this.account = null;
     this.expired = false;
-    this.#tabs.postMessage("changed");
+    this.#tabs.postMessage(LEFT);
+  }
+
+  /** Nothing stays of what somebody else was shown here, or has typed. */
+  #belongsTo(username: string | null): void {
+    if (this.#holder !== null && this.#holder !== username) {
+      flushSync(() => (this.account = null)); // pages keep something as they are closed
+      forgetting.left();
+    }
+    this.#holder = username;
   }
 
   async #load(): Promise<void> {
@@ -100,6 +118,7 @@ class Session {
     speech.suggest(said.account.language);
     // Who comes next on this device does not go on in another's name where the network ends.
     if (offlineAccount()?.username !== said.account.username) forgetOffline();
+    this.#belongsTo(said.account.username);
     this.account = said.account;
     this.offline = null;
     this.expired = false;

@@ -5,6 +5,7 @@ import type { Case } from "../../lib/api/model";
 import type { components } from "../../lib/api/schema";
 import { type Language, deviceName } from "../../lib/format";
 import { type Position, circle, positionOf } from "../../lib/geo";
+import { forgetting } from "../../lib/live/forgetting.svelte";
 import type { Area } from "../../lib/map/areas";
 import type { Mark } from "../../lib/map/marker";
 
@@ -17,6 +18,7 @@ export type Entry = components["schemas"]["AddEntry"];
 
 /** Cases whose photograph could not be kept, and why: told on the case's page. */
 export const unkept = new Map<string, Problem>();
+forgetting.onLeave(() => unkept.clear());
 
 export async function makeLink(id: string, key: string): Promise<Case> {
   const params = { path: { case_id: id }, header: { "Idempotency-Key": key } };

@@ -9,6 +9,7 @@ import { flushSync } from "svelte";
 class Forgetting {
   age = $state(0);
   #listeners = new Set<() => void>();
+  #ended = new Set<() => void>();
   #tabs = new BroadcastChannel("vigil.rights");
 
   constructor() {
@@ -18,6 +19,16 @@ class Forgetting {
   /** Called at each new age, before anything is shown in it. */
   onForget(callback: () => void): void {
     this.#listeners.add(callback);
+  }
+
+  /** Called when somebody is gone from this tab: signed out, or another account is here. */
+  onLeave(callback: () => void): void {
+    this.#ended.add(callback);
+  }
+
+  /** Nothing stays of what they were shown or have typed; their pages are closed already. */
+  left(): void {
+    for (const listener of this.#ended) listener();
   }
 
   /** Rights have changed, or may have: forget, here and in the other tabs. */
