@@ -99,6 +99,9 @@ class AlertAction(Answer):
         "restored",
     ]
     comment: str
+    reason: str | None
+    """Of ``told-again``: why, in words."""
+    reason_zh: str | None
 
 
 class AlertCommon(Answer):

@@ -12,6 +12,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from vigil_cloud.alerts import coverage
+from vigil_cloud.alerts.again import why_again
 from vigil_cloud.alerts.history import MOVED
 from vigil_cloud.alerts.lifecycle import State
 from vigil_cloud.alerts.listing import DOUBTS
@@ -248,11 +249,16 @@ def _needs_code(session: Session, reader: Reader, row: AlertRow) -> bool:
 
 
 def _action(cipher: Cipher, row: AlertRow, line: AlertHistory) -> AlertAction:
+    comment = open_text(cipher, row, line)
+    again = line.action == "told-again"
+    reason, reason_zh = why_again(row.domain, comment) if again else (None, None)
     said = {
         "at": line.at,
         "account": line.account,
         "action": line.action,
-        "comment": open_text(cipher, row, line),
+        "comment": comment,
+        "reason": reason,
+        "reason_zh": reason_zh,
     }
     return AlertAction.model_validate(said)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from vigil_cloud.alerts import coverage
+from vigil_cloud.alerts.again import why_again
 from vigil_cloud.alerts.flood import MANY
 from vigil_cloud.alerts.models import AlertRow
 from vigil_cloud.alerts.titles import titles
@@ -26,18 +26,6 @@ MOST_LINES: Final = 40
 longer than 4,000 characters."""
 ZONE: Final = ("Taiwan time, UTC+8", "臺灣時間 UTC+8")
 SEVERITY_ZH: Final = {"critical": "緊急", "major": "重要", "minor": "輕微", "info": "通知"}
-_TOLD_AGAIN: Final = {
-    "severity major": ("it is more severe", "情況加重"),
-    "severity critical": ("it is critical now", "情況已屬緊急"),
-    "fire": ("fire", "火災"),
-    "another at": ("another at", "另一起，時間"),
-}
-"""The platform's own reasons why an alert is told again; the others are its domain's."""
-_COUNTED: Final = {"devices": "個裝置", "fires": "起火災"}
-_FIGURE: Final = re.compile(r"(.+) (\S+)")
-_COUNT: Final = re.compile(r"([0-9]+) (\w+)")
-
-
 _PREFIXES: Final = {
     "reminder": ("REMINDER", "提醒"),
     "again": ("AGAIN", "再次通報"),
@@ -229,25 +217,7 @@ def _why(telling: Telling, words: Words) -> list[str]:
 
 
 def _reason(telling: Telling, words: Words) -> str:
-    """Several stand one after the other; what nobody has put into words is shown as it is."""
-    domain = described(telling.alert.domain)
-    known = {**_TOLD_AGAIN, **(domain.told_again if domain is not None else {})}
-    return words.of(", ", "、").join(_put(one, known, words) for one in telling.step.split(", "))
-
-
-def _put(reason: str, known: Mapping[str, tuple[str, str]], words: Words) -> str:
-    """One of them. A figure stands behind its word, a count before it; what follows ``#`` only
-    tells two of a kind apart."""
-    reason = reason.partition(" #")[0]
-    if reason in known:
-        return words.of(*known[reason])
-    count = _COUNT.fullmatch(reason)
-    if count is not None and count[2] in _COUNTED:
-        return words.of(reason, f"{count[1]} {_COUNTED[count[2]]}")
-    figure = _FIGURE.fullmatch(reason)
-    if figure is not None and figure[1] in known:
-        return f"{words.of(*known[figure[1]])} ({figure[2]})"
-    return reason
+    return words.of(*why_again(telling.alert.domain, telling.step))
 
 
 def _facts(alert: AlertRow, words: Words, address: str = "") -> list[str]:

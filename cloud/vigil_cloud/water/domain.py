@@ -20,6 +20,7 @@ from vigil_cloud.water.detecting import WATER_DETECTION
 from vigil_cloud.water.dry_run_routes import router as dry_run_router
 from vigil_cloud.water.following import FOLLOW, LateReadings
 from vigil_cloud.water.incident_routes import router as incident_router
+from vigil_cloud.water.incidents import ALSO
 from vigil_cloud.water.models import AnomalyRow, Excursion, Incident
 from vigil_cloud.water.network_routes import router as network_router
 from vigil_cloud.water.routes import router
@@ -65,6 +66,7 @@ DOMAIN: Final = CloudDomain(
     handlers=(WaterHandler(),),
     reading_handlers=_readings,
     seed=SEED,
+    told_again={ALSO: ("another excursion of the same water", "同一水體另有異常")},
     work_kinds=(PROBE_HOURS, WATER_DETECTION, SOURCE_TRACE),
     jobs=lambda _settings: (FOLLOW,),
     imports=("/water/network/import", "/water/dry-run"),

@@ -39,6 +39,8 @@ from vigil_schemas.errors import VigilError
 from vigil_schemas.water import DOMAIN
 
 _NAMESPACE: Final = uuid.UUID("0d0c1be4-7a44-5f0e-9d1a-6c3f5f1b7a10")
+ALSO: Final = "also"
+"""Why people are told again: another excursion of the same water."""
 _DONE: Final = ("decided", "referred", "closed")
 """Of a case: what comes afterwards is another matter."""
 NOTICED: Final = timedelta(minutes=15)
@@ -314,7 +316,7 @@ def join(
     if in_hand or late:
         # Their people are told, once for each excursion; until somebody has it in hand again,
         # what follows soon calls nobody.
-        tell_again(session, alert, f"also {row.id[-20:]} {row.parameter}"[:40], now)
+        tell_again(session, alert, f"{ALSO} {row.parameter[:20]} #{row.id[-12:]}", now)
 
 
 def settle(session: Session, incident: Incident, now: datetime) -> None:

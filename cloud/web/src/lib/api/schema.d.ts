@@ -5774,6 +5774,13 @@ export interface components {
             at: string;
             /** Comment */
             comment: string;
+            /**
+             * Reason
+             * @description Of ``told-again``: why, in words.
+             */
+            reason: string | null;
+            /** Reason Zh */
+            reason_zh: string | null;
         };
         /**
          * AlertAnswer
