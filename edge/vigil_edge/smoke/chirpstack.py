@@ -60,14 +60,24 @@ class Uplink:
 
 def read(payload: bytes | str) -> AlarmReport:
     """An uplink or a status event, as one alarm's report. Raises ``PayloadMalformed``."""
-    event = _event(payload)
+    try:
+        event = _event(payload)
+    except PayloadMalformed:
+        if (cut := _cut_off(payload)) is None:
+            raise
+        return cut
     return replace(_report(event), last_seen=event.time())
 
 
 def read_event(payload: bytes | str) -> Uplink:
     """The same with who sent it, and as which of its messages; a frame that is none of its model
     and may say fire is one too. Raises ``PayloadMalformed``."""
-    event = _event(payload)
+    try:
+        event = _event(payload)
+    except PayloadMalformed:
+        if (cut := _cut_off(payload)) is None:
+            raise
+        return Uplink(cut, malformed=True)
     malformed = False
     try:
         report = _report(event)
@@ -94,6 +104,12 @@ def _event(payload: bytes | str) -> _Event:
             f"the payload is a JSON {type(value).__name__}; ChirpStack sends an object"
         )
     return _Event(value)
+
+
+def _cut_off(payload: bytes | str) -> AlarmReport | None:
+    """What a message says that is broken or was cut off, where that may be a fire."""
+    report = zigbee2mqtt.read_value(payloads.salvaged(payloads.text_of(payload)))
+    return report if report.may_be_fire else None
 
 
 def _of_fire(error: FrameMalformed) -> AlarmReport:

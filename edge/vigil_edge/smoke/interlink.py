@@ -35,8 +35,8 @@ SHOWN_S: Final = 6.0
 """A siren that has not confirmed is shown then: within 10 s, with what a look may take."""
 REFRESH_S: Final = 170.0
 """However long they are told to sound, warning devices end by themselves after their own
-``MaxDuration``, which is 240 s unless it was set otherwise (ZCL 8.4.2.2.1), and sirens with a switch
-after a ``duration`` of mostly 180 s; many say nothing of it."""
+``MaxDuration``, which is 240 s unless it was set otherwise (ZCL 8.4.2.2.1), and sirens with a
+switch after a ``duration`` of mostly 180 s; many say nothing of it."""
 _POISON: Final = frozenset(("co", "gas"))
 _CONFIRMS: Final = 2
 

@@ -60,6 +60,13 @@ _FIRES: Final[Mapping[int, Kind]] = {1: "smoke", 2: "co", 8: "smoke", 9: "co"}
 """Attributes that hold an alarm state, with what they tell of."""
 _PLAIN: Final = re.compile(r"[^a-z0-9]+")
 _NUMBER: Final = re.compile(r"0x[0-9a-f]{1,8}|\d{1,10}", re.IGNORECASE)
+_PAIR: Final = re.compile(
+    r"""["']((?:\w{1,16}/){1,3}\w{1,40}|[A-Za-z]\w{0,40})["']\s*:\s*"""
+    r"""(?:["']([^"']{0,60})["']|([\w.+-]{1,40}))"""
+)
+"""An attribute by its path or name; a number alone may be of any cluster."""
+_LONGEST: Final = 65_536
+"""Characters of a broken message that are searched."""
 _WRAPPERS: Final = ("attributes", "data", "node", "nodes", "result", "endpoints", "clusters")
 _DEEPEST: Final = 6
 _HALF_PERCENT: Final = 2
@@ -67,7 +74,21 @@ _HALF_PERCENT: Final = 2
 
 def read(payload: bytes | str) -> AlarmReport:
     """A node, an event about one, or attributes alone. Raises ``PayloadMalformed``."""
-    return read_value(payloads.value_of(payloads.text_of(payload)))
+    return read_value(value_of(payload))
+
+
+def value_of(payload: bytes | str) -> Any:
+    """The JSON value; of a message that is broken or was cut off what it says, where that may be a
+    fire. Raises ``PayloadMalformed``."""
+    text = payloads.text_of(payload)
+    try:
+        return payloads.value_of(text)
+    except PayloadMalformed:
+        found = (match.groups() for match in _PAIR.finditer(text[:_LONGEST]))
+        said = Pairs([(key, word if bare is None else bare) for key, word, bare in found])
+        if not _Said(list(_attributes(said, (), 0))).report().may_be_fire:
+            raise
+        return said
 
 
 def read_value(value: Any) -> AlarmReport:

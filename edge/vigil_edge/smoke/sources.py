@@ -14,7 +14,6 @@ from typing import Any, Final
 from vigil_edge.device.seam import PipelineContext
 from vigil_edge.mqtt import MqttPublish
 from vigil_edge.smoke import chirpstack, matter
-from vigil_edge.smoke import payload as payloads
 from vigil_edge.smoke.alarms import Receipt
 from vigil_edge.smoke.chirpstack import Uplink
 from vigil_edge.smoke.counters import Frame, FrameCounts
@@ -176,7 +175,7 @@ class MatterPipeline(_Source):
         steps = message.topic.split("/")
         by_topic = next((step for step in steps if step.isdecimal()), None)
         try:
-            value = payloads.value_of(payloads.text_of(message.payload))
+            value = matter.value_of(message.payload)
         except PayloadMalformed as error:
             await self._broken(by_topic, error, now, moment)
             return

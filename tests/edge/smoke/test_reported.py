@@ -325,6 +325,27 @@ def test_uplinks_of_chirpstack(
     assert {key: found.get(key) for key in expected} == expected
 
 
+WHOLE = json.dumps({**UPLINK, "deviceInfo": HEIMAN, "object": {"battery": 90, "smoke": True}})
+NODE = json.dumps(node(**{"0/47/12": 190, "1/92/1": 2, "1/92/2": 0}))
+
+
+@pytest.mark.parametrize(("codec", "whole"), [("chirpstack", WHOLE), ("matter", NODE)])
+def test_a_message_that_was_cut_off_hides_no_fire_and_makes_none_up(
+    capsys: pytest.CaptureFixture[str], codec: str, whole: str
+) -> None:
+    said = whole.index(": true" if codec == "chirpstack" else ": 2") + len(": 2")
+    for length in range(len(whole)):
+        code = main(["smoke", "decode", "--codec", codec, whole[:length]])
+        told = capsys.readouterr()
+        if length >= said:
+            assert json.loads(told.out)["smoke"] is True, whole[:length]
+        else:
+            assert code == 2, whole[:length]
+            assert told.err.count("\n") == 1
+    well = whole.replace("true", "false") if codec == "chirpstack" else whole.replace(": 2", ": 0")
+    assert main(["smoke", "decode", "--codec", codec, well[:-1]]) == 2
+
+
 def test_whom_a_bridge_could_not_reach() -> None:
     """Koenkk/zigbee2mqtt#30150, #21810: the reason holds braces, quotes and other names."""
     message = (
