@@ -26,29 +26,40 @@ from vigil_cloud.database import migrate
 ROOT = Path(__file__).parents[2]
 BEFORE = "653b957c"
 """The last commit before gateways could be enrolled and packages were made."""
+RELEASE_BEFORE = "5550edac"
+"""One whose packages migrate while its services run; its tables are those of ``ITS_TABLES``."""
+ITS_TABLES = "0080"
 SIZE = Size(gateways=2, records=200, rate=10.0, kills=0)
 FULL = Size(gateways=10, records=2000, rate=20.0, kills=0)
 
 
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Where the older version's packages are, as ``PYTHONPATH``."""
-    words = ["git", "archive", BEFORE, "schemas", "edge", "cloud/vigil_cloud"]
+def unpacked(folder: Path, commit: str) -> str:
+    """Where an older version's packages are, as ``PYTHONPATH``."""
+    words = ["git", "archive", commit, "schemas", "edge", "cloud/vigil_cloud"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=120, check=False)
     if done.returncode:
         # No package of the machine: where the history is shallow there is no older version.
-        pytest.skip(f"commit {BEFORE} is not here: git fetch --unshallow")
-    folder = tmp_path_factory.mktemp("before")
+        pytest.skip(f"commit {commit} is not here: git fetch --unshallow")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return os.pathsep.join(str(folder / part) for part in ("schemas", "edge", "cloud"))
 
 
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return unpacked(tmp_path_factory.mktemp("before"), BEFORE)
+
+
+@pytest.fixture(scope="module")
+def release_before(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return unpacked(tmp_path_factory.mktemp("release-before"), RELEASE_BEFORE)
+
+
 class Older(City):
     """A city whose programs are those of an older version, until they are upgraded."""
 
-    def __init__(self, folder: Path, size: Size, path: str) -> None:
-        super().__init__(folder, size, 11, "sqlite")
+    def __init__(self, folder: Path, size: Size, path: str, relational: str = "sqlite") -> None:
+        super().__init__(folder, size, 11, relational)
         self.path = path
         self.cloud_env["PYTHONPATH"] = path
 
@@ -65,9 +76,20 @@ class Older(City):
     def upgrade_cloud(self) -> None:
         """As a package does: the old one ends, the tables go forward, the new one starts."""
         self.ingest.stop()
-        del self.cloud_env["PYTHONPATH"]
+        self.migrate()
+        self.restart_ingest()
+
+    def migrate(self) -> None:
+        """With this version's program."""
+        env = {**os.environ, **self.cloud_env}
+        del env["PYTHONPATH"]
         words = [sys.executable, "-m", "vigil_cloud", "migrate"]
-        servers.run(words, env={**os.environ, **self.cloud_env}).check_returncode()
+        servers.run(words, env=env).check_returncode()
+
+    def restart_ingest(self) -> None:
+        """As this version's."""
+        self.ingest.stop()
+        del self.cloud_env["PYTHONPATH"]
         self.ingest.start()
 
     def upgrade_agent(self, agent: Process) -> None:
@@ -126,5 +148,36 @@ def test_an_upgrade_loses_nothing(before: str, size: Size, tmp_path: Path) -> No
         city.stop()
     print(f"upgrade: readings {found.produced}, lost {found.lost}, events {found.events}")
     assert found.produced >= size.gateways * size.records
+    assert (found.lost, found.duplicated, found.dead_letters) == (0, 0, 0)
+    assert (found.events_lost, found.events_repeated) == (0, 0)
+
+
+@pytest.mark.parametrize("relational", ["sqlite", "postgresql"])
+def test_the_release_before_goes_on_while_the_next_migrates(
+    release_before: str, relational: str, tmp_path: Path
+) -> None:
+    """As packages and Compose do it: ingest is restarted after the migration and not before."""
+    city = Older(tmp_path, SIZE, release_before, relational)
+    try:
+        city.start()
+        assert revision(city) == ITS_TABLES
+        servers.eventually(lambda: count_points(city), "readings in the old cloud", 240)
+
+        city.migrate()
+
+        assert revision(city) == migrate.head()
+        then = count_points(city)
+        city.agents[-1].start()
+        servers.eventually(
+            lambda: count_points(city) > then, "the old ingest stores in the new tables", 240
+        )
+        city.check_running()
+        city.restart_ingest()
+        settled(lambda: count_points(city), SIZE.gateways * SIZE.records, patience_s=120)
+        city.end_production()
+        settled(lambda: len(onsets(city)), expected_events(city), patience_s=120)
+        found = outcome(city, Counter(), 0.0)
+    finally:
+        city.stop()
     assert (found.lost, found.duplicated, found.dead_letters) == (0, 0, 0)
     assert (found.events_lost, found.events_repeated) == (0, 0)
