@@ -39,6 +39,7 @@ BENCHES = (
     "supervision",
     "screen",
     "first_paint",
+    "many",
     "forgetting",
     "enrolment",
     "search",

@@ -305,13 +305,19 @@ class Town:
             finally:
                 http.delete(path).raise_for_status()
 
-    def many_loud_vehicles(self, count: int) -> None:
-        """So many exceedances at once, each a tenth of a decibel louder."""
+    @property
+    def broker(self) -> int:
+        """Its port."""
+        return self._broker
+
+    def many_loud_vehicles(self, count: int, first: int = 0) -> None:
+        """So many exceedances at once, each a tenth of a decibel louder; the ``first`` so many
+        are there already."""
         now = datetime.now(UTC)
         messages = []
-        for n in range(count):
+        for n in range(first, first + count):
             sequence = self._next("event")
-            said = _exceedance(f"one-of-many-{n}", now, 86.1 + n / 10, None)
+            said = _exceedance(f"one-of-many-{n}", now, 86.1 + n % 500 / 10, None)
             payload = event(GATEWAY, sequence, said, subject=MICROPHONE, time=now)
             messages.append((sequence, payload))
         self.gateway.deliver("event", messages)
