@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Page, Response, sync_playwright
+from playwright.sync_api import Page, Response, ViewportSize, sync_playwright
 
 import servers
 from browser.conftest import FLAGS, _sign_in
@@ -28,7 +28,7 @@ from vigil_schemas.gateway import DeviceDescription
 
 MANY: Final = int(os.environ.get("VIGIL_MANY", "10000"))
 OF_ONE_GATEWAY: Final = 100
-SCREEN: Final = {"width": 1440, "height": 900}
+SCREEN: Final[ViewportSize] = {"width": 1440, "height": 900}
 _WATCH: Final = """
   window.longest = {};
   new PerformanceObserver((list) => {
