@@ -22,14 +22,16 @@ from vigil_cloud.evidence import reading
 from vigil_cloud.evidence.models import EvidenceRow
 from vigil_cloud.objects.port import ObjectsUnavailable
 from vigil_cloud.services import Services
+from vigil_schemas.evidence import CameraRole
 
 NONE: Final = b""
 """Kept of a package that shows no picture, so that it is not looked for again."""
 EVERY: Final = timedelta(hours=1)
-_SIDES: Final[Mapping[str | None, int]] = {"overview": 39, "plate": 19, None: 39}
-"""Pixels along the longer side, by camera: a plate that fills a fifth of an overview's width, or
-two fifths of a plate camera's (ADR 74, 96), keeps less than eight, each of its characters less
-than two, and a face beside it less than four."""
+_WIDE: Final[tuple[CameraRole | None, ...]] = ("overview", None)
+_SIDE, _SIDE_NEAR = 39, 19
+"""Pixels along the longer side, of what such cameras took and of what nearer ones did: a plate that
+fills a fifth of the one's width, or two fifths of the other's (ADR 74, 96), keeps less than eight,
+each of its characters less than two, and a face beside it less than four."""
 _SOURCES: Final = ("frame", "thumbnail")
 """Roles of files that show the passage, the clearer first: what is small enough hides the same of
 both."""
@@ -108,6 +110,7 @@ def _of(files: Files, read: Callable[[str], bytes]) -> bytes:
         except Exception as error:  # noqa: BLE001 - a package is worth more than its picture
             _log.warning("coarse-picture-not-made", file=file["name"], exc_info=error)
             continue
-        if made := reduced(content, _SIDES[file.get("camera")]):
+        side = _SIDE if file.get("camera") in _WIDE else _SIDE_NEAR
+        if made := reduced(content, side):
             return made
     return NONE
