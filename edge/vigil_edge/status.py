@@ -22,6 +22,7 @@ from vigil_edge.configuration.gateway_file import Config
 from vigil_edge.configuration.lock import holder
 from vigil_edge.device.health import kept
 from vigil_edge.examination import Text, existing
+from vigil_schemas.entrance import one_line
 from vigil_schemas.types import isoformat_utc
 
 FRESH_FACTOR: Final = 3
@@ -37,6 +38,8 @@ class Status:
     gateway: str
     software: str
     process: int | None
+    process_error: str
+    """Why nobody knows whether the agent runs (another user's lock); empty where it is known."""
     report: dict[str, Any] | None
     """The newest health report, where there is one."""
     report_age_s: float | None
@@ -57,12 +60,13 @@ class Status:
 
     @property
     def exit_status(self) -> int:
-        """0 well, 1 something is not, 3 the agent does not run."""
-        if self.process is None:
+        """0 well, 1 something is not or is not known, 3 the agent does not run."""
+        if self.process is None and not self.process_error:
             return STOPPED
         report = self.report or {}
         ended = self.certificate_ends is not None and self.certificate_ends <= datetime.now(UTC)
-        bad = self.failed or report.get("refusals") or ended or self.outbox_error or not self.fresh
+        unknown = self.process_error or self.outbox_error
+        bad = self.failed or report.get("refusals") or ended or unknown or not self.fresh
         return DEGRADED if bad or report.get("linked") is False else WELL
 
 
@@ -79,10 +83,12 @@ def look(config: Config, now: datetime) -> Status:
         waiting, oldest = _waiting(outbox)
     except (sqlite3.Error, OSError) as error:
         unread = f"{outbox} cannot be read: {error}"
+    process, hidden = _process(folder)
     return Status(
         config.gateway.id,
         f"vigil-edge {version('vigil-city')}",
-        _process(folder),
+        process,
+        hidden,
         report,
         age,
         waiting,
@@ -94,12 +100,12 @@ def look(config: Config, now: datetime) -> Status:
     )
 
 
-def _process(folder: Path) -> int | None:
-    """Of the agent. A lock that this user may not look at is told by ``outbox_error`` too."""
+def _process(folder: Path) -> tuple[int | None, str]:
+    """Of the agent, and why nobody knows it."""
     try:
-        return holder(folder)
-    except OSError:
-        return None
+        return holder(folder), ""
+    except OSError as error:
+        return None, one_line(error)
 
 
 def _waiting(outbox: Path) -> tuple[dict[str, int], datetime | None]:
@@ -131,7 +137,13 @@ def lines(status: Status, now: datetime) -> Iterator[Text]:
         f"gateway {status.gateway}, {status.software}",
         f"閘道器 {status.gateway}，{status.software}",
     )
-    if status.process is None:
+    if status.process_error:
+        why = status.process_error
+        yield Text(
+            f"agent: cannot be looked at: {why} (sudo -u vigil vigil-edge status …)",
+            f"代理程式：無法檢查：{why}（sudo -u vigil vigil-edge status …）",
+        )
+    elif status.process is None:
         yield Text("agent: does not run (vigil-edge run)", "代理程式：未執行（vigil-edge run）")
     else:
         yield Text(
@@ -191,6 +203,7 @@ def as_json(status: Status) -> str:
         "gateway": status.gateway,
         "software": status.software,
         "process": status.process,
+        "process_error": status.process_error or None,
         "outbox": status.outbox,
         "outbox_error": status.outbox_error or None,
         "oldest": _moment(status.oldest),

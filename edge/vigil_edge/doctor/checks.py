@@ -151,9 +151,10 @@ def certificate(config: Config, now: datetime) -> Finding | None:
     return Finding(CERTIFICATE, True, Text(f"valid until {day}", f"有效至 {day}"))
 
 
-def broker(config: Config, *, running: bool) -> Iterator[Finding]:
+def broker(config: Config, *, running: bool | None) -> Iterator[Finding]:
     """Name, port, TLS, and whether it lets us in. While the agent is connected nobody signs in: the
-    broker would end the agent's own connection for ours."""
+    broker would end the agent's own connection for ours. ``running``: ``None`` where that is not
+    known, as another user's lock may not be looked at."""
     cloud = config.cloud
     reached = tcp(BROKER, cloud.host, cloud.port)
     yield reached
@@ -165,7 +166,9 @@ def broker(config: Config, *, running: bool) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         yield _refused(str(error))
         return
-    if not running:
+    if running is None:
+        yield _not_tried()
+    elif not running:
         yield _sign_in(config, context, password)
     elif (kept(config.gateway.data_dir) or {}).get("linked") is not False:
         said = Text(
@@ -176,6 +179,21 @@ def broker(config: Config, *, running: bool) -> Iterator[Finding]:
     else:
         tried = _sign_in(config, context, password)
         yield _not_the_agent() if tried.well else tried
+
+
+def _not_tried() -> Finding:
+    return Finding(
+        BROKER,
+        False,
+        Text(
+            "not signed in: the agent may be running, and would lose its connection",
+            "未登入：代理程式可能執行中，登入會使其斷線",
+        ),
+        Text(
+            "as the agent's user: sudo -u vigil vigil-edge doctor …",
+            "請以代理程式的使用者執行：sudo -u vigil vigil-edge doctor …",
+        ),
+    )
 
 
 def _sign_in(config: Config, context: ssl.SSLContext | None, password: str | None) -> Finding:
@@ -340,19 +358,18 @@ def agent(config: Config) -> tuple[Finding, bool]:
 def everything(config: Config, now: datetime | None = None) -> Iterator[Finding]:
     """All of it, in the order in which one thing needs the other."""
     now = now or datetime.now(UTC)
-    runs, running = list[Finding](), False
+    running: bool | None
     try:
-        found, running = agent(config)
-        runs.append(found)
+        runs, running = agent(config)
     except OSError as error:
-        runs.append(_cannot_be_looked_at(AGENT, error))
+        runs, running = _cannot_be_looked_at(AGENT, error), None
     yield clock(vouched=config.gateway.clock == "host")
     yield from looked(DISK, lambda: [disk(config.gateway.data_dir)])
     yield from looked(CERTIFICATE, lambda: [certificate(config, now)])
     yield from looked(BROKER, lambda: broker(config, running=running))
     yield from looked(CLOUD, lambda: [cloud(config)])
     yield from looked(TIMESTAMPS, lambda: [time_stamps(config)])
-    yield from runs
+    yield runs
 
 
 def looked(subject: Text, look: Callable[[], Iterable[Finding | None]]) -> Iterator[Finding]:

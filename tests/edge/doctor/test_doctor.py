@@ -279,6 +279,29 @@ def test_a_look_that_cannot_be_done_hides_no_other(tmp_path: Path) -> None:
     assert "does not answer" in found["broker"].said.en
 
 
+def test_whoever_may_not_look_at_the_lock_neither_disturbs_the_agent_nor_says_that_it_is_off(
+    tmp_path: Path, mosquitto: servers.Mosquitto, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As another user: signed in under its name, the broker would end its connection."""
+    file = written(tmp_path, mosquitto.url)
+    (tmp_path / "data" / "lock").mkdir(parents=True)
+
+    found = list(checks.everything(load(file, DOMAINS)))
+
+    (_, signing_in) = [one for one in found if one.subject.en == "broker"]
+    assert not signing_in.well
+    assert "not signed in" in signing_in.said.en
+    assert "sudo -u vigil" in signing_in.mend.zh
+    assert cli.main(["status", "--config", str(file)], DOMAINS) == 1
+    told = capsys.readouterr().out
+    assert "agent: cannot be looked at: " in told
+    assert "does not run" not in told
+    assert cli.main(["status", "--config", str(file), "--json"], DOMAINS) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert (said["process"], said["status"]) == (None, "degraded")
+    assert "lock" in said["process_error"]
+
+
 def test_a_disk_that_became_read_only_is_told_as_that(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
