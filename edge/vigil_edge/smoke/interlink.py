@@ -143,6 +143,7 @@ class Interlink:
             self._confirm(device, siren)
         else:
             siren.confirmed = False
+            self._repeat_at = self._next()
 
     def believe(self, device: str) -> None:
         """A siren that cannot say whether it sounds was heard at all since it was told."""

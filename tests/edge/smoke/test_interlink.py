@@ -139,6 +139,24 @@ def test_a_siren_that_ends_by_itself_is_told_again_before_it_does() -> None:
     assert sounding(links.orders(1900)) == {"a": None, "b": None}
 
 
+def test_a_siren_that_says_that_it_stopped_is_told_again_at_once() -> None:
+    """Somebody else stopped it, or a ``duration`` of its own was over; the fire goes on."""
+    links = house()
+    links.burns("a", smoke(), 0)
+    links.orders(0)
+    links.heard("a", True)
+    links.heard("b", True)
+    assert links.orders(3) == []
+    links.heard("b", False)
+    due = links.due()
+    assert due is not None
+    assert due <= 60
+    assert links.orders(60) == [Order("b", "fire")]
+    assert links.orders(63) == [Order("b", "fire")]
+    links.heard("b", True)
+    assert links.orders(66) == []
+
+
 def test_an_order_that_the_bridge_could_not_give_is_shown_at_once() -> None:
     links = house()
     links.burns("a", smoke(), 0)
