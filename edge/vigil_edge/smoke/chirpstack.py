@@ -9,7 +9,6 @@ decoder, ``rxInfo``; status: ``batteryLevel``, ``batteryLevelUnavailable``,
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -107,8 +106,22 @@ def _event(payload: bytes | str) -> _Event:
 
 
 def _cut_off(payload: bytes | str) -> AlarmReport | None:
-    """What a message says that is broken or was cut off, where that may be a fire."""
-    report = zigbee2mqtt.read_value(payloads.salvaged(payloads.text_of(payload)))
+    """What a message says that is broken or was cut off, where that may be a fire: by its words,
+    else by its frame, where that is whole."""
+    found = payloads.salvaged(payloads.text_of(payload))
+    report = zigbee2mqtt.read_value(found)
+    if report.may_be_fire:
+        return report
+    event = _Event(found)
+    codec = codec_of(event.text("deviceProfileName"))
+    port = event.text("fPort") or ""
+    try:
+        frame = None if codec is None else event.frame()
+        if codec is None or frame is None:
+            return None
+        report = lorawan.DECODERS[codec](frame, int(port) if port.isdecimal() else None)
+    except FrameMalformed as error:
+        return _of_fire(error) if error.may_be_fire else None
     return report if report.may_be_fire else None
 
 
@@ -173,7 +186,7 @@ class _Event:
             raise FrameMalformed("the uplink's `data` is no base64 text")
         try:
             return base64.b64decode(data, validate=True)
-        except binascii.Error as error:
+        except ValueError as error:  # also of letters that are no ASCII
             raise FrameMalformed(f"the uplink's `data` is no base64: {error}") from error
 
 
