@@ -2,7 +2,7 @@
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Problem } from "../src/lib/api/client";
 import { ActKeys } from "../src/lib/keys";
 
@@ -52,6 +52,22 @@ test("another act, and one that was refused, has a key of its own", async () => 
   const other = await keyOf(keys, "meet 2", refused);
   expect(other).not.toBe(first);
   expect(await keyOf(keys, "meet 2")).not.toBe(other);
+});
+
+test("a command that ended unanswered is asked for anew", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const [keys, others] = [new ActKeys(60_000), new ActKeys()];
+    const first = await keyOf(keys, "test alarm-1", lost);
+    const other = await keyOf(others, "add probe-9", lost);
+    vi.setSystemTime(Date.now() + 59_000);
+    expect(await keyOf(keys, "test alarm-1", lost)).toBe(first);
+    vi.setSystemTime(Date.now() + 2_000);
+    expect(await keyOf(keys, "test alarm-1")).not.toBe(first);
+    expect(await keyOf(others, "add probe-9")).toBe(other);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 interface Operation {

@@ -10,6 +10,13 @@ export function newKey(): string {
  * goes under the same key: what did arrive is not done twice. */
 export class ActKeys {
   #open: { act: string; key: string; since: number; seen: number } | null = null;
+  readonly #lasts_ms: number;
+
+  /** `lasts_ms`: for so long what is asked for can be done. A command that ended unanswered is not
+   * done any more: who asks for it later asks for another one. */
+  constructor(lasts_ms = Infinity) {
+    this.#lasts_ms = lasts_ms;
+  }
 
   /** `act`: what is asked for, as text; another one has a key of its own. `send` is given the key
    * and when the act was first asked for, in milliseconds: what is reckoned from now would differ the
@@ -21,7 +28,8 @@ export class ActKeys {
     seen = 0,
   ): Promise<T> {
     const before = this.#open?.act === act ? this.#open : null;
-    const open = before ?? { act, key: newKey(), since: Date.now(), seen };
+    const same = before !== null && Date.now() - before.since < this.#lasts_ms ? before : null;
+    const open = same ?? { act, key: newKey(), since: Date.now(), seen };
     this.#open = open;
     try {
       const answered = await send(open.key, open.since, open.seen);

@@ -12,7 +12,7 @@ export type Revision = Schema["RevisionEntry"];
 export type Mistake = Schema["SettingMistake"];
 
 const EXPIRES_S = 600;
-const keys = new ActKeys();
+const keys = new ActKeys(EXPIRES_S * 1000);
 
 /** The command's id: what it found or read is asked for by it. */
 export async function ask(
