@@ -16,8 +16,9 @@ from vigil_edge.device.seam import CommandRefused, Outgoing, PipelineContext, So
 from vigil_edge.mqtt import MqttPublish
 from vigil_edge.smoke import bridge_report
 from vigil_edge.smoke.age import BridgeClock
-from vigil_edge.smoke.alarms import Alarms, Receipt, Told
+from vigil_edge.smoke.alarms import Alarms, Receipt
 from vigil_edge.smoke.broker import BrokerSession
+from vigil_edge.smoke.changes import Told
 from vigil_edge.smoke.condition import URGENT, event_id
 from vigil_edge.smoke.health import Finding, ToldHealth, beside, judge
 from vigil_edge.smoke.observed import Observed

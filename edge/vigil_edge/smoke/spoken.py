@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from vigil_edge.device.seam import CommandRefused, PipelineContext
-from vigil_edge.smoke.alarms import Told
+from vigil_edge.smoke.changes import Told
 from vigil_edge.voice.errors import VoiceFailed
 from vigil_edge.voice.settings import VoiceSettings
 from vigil_edge.voice.speaker import Heard, Loudspeaker, Speaker

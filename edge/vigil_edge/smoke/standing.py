@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from vigil_edge.device.told_again import Key, ToldAgain
-from vigil_edge.smoke.alarms import Alarms, Told
+from vigil_edge.smoke.alarms import Alarms
+from vigil_edge.smoke.changes import Told
 from vigil_edge.smoke.health import ToldHealth
 
 _HEALTH: Final = "@health"
