@@ -165,17 +165,18 @@ class _Event:
             return None
         return time if time.tzinfo is not None else None
 
-    def decoded(self) -> Any:
-        """``object``, also as a text with JSON in it, as ChirpStack 3 has it in ``objectJSON``."""
+    def decoded(self) -> tuple[Any, bool]:
+        """``object``, also as a text with JSON in it, as ChirpStack 3 has it in ``objectJSON``; and
+        whether that text was cut off."""
         found = self.at("object")
         text = self.text("objectJSON") if found is None else found
         if not isinstance(text, str):
-            return found
+            return found, False
         try:
-            return payloads.value_of(text)
+            return payloads.value_of(text), False
         except PayloadMalformed:
-            cut = payloads.salvaged(text)
-            return cut if cut.pairs else found
+            said = payloads.salvaged(text)
+            return (said if said.pairs else found), payloads.is_cut_off(text)
 
     def frame(self) -> bytes | None:
         """``data``; ``None`` where there is none. Raises ``FrameMalformed``."""
@@ -200,19 +201,20 @@ def _report(event: _Event) -> AlarmReport:
     """By the frame where the device's codec is known, else by what ChirpStack decoded of it."""
     profile = event.text("deviceInfo", "deviceProfileName")
     codec = codec_of(profile)
-    decoded = event.decoded()
+    decoded, is_cut = event.decoded()
     if codec is not None:
         try:
             frame = event.frame()
             if frame is not None:
                 return lorawan.DECODERS[codec](frame, event.whole("fPort"))
         except FrameMalformed as error:
-            said = _of_object(decoded) if isinstance(decoded, Pairs) and decoded.pairs else None
+            found = isinstance(decoded, Pairs) and decoded.pairs
+            said = _of_object(decoded, is_cut=is_cut) if found else None
             if said is None or (error.may_be_fire and not (said.has_fire_key or said.doubtful)):
                 raise
             return replace(said, misread=str(error))
     if isinstance(decoded, Pairs):
-        return _of_object(decoded)
+        return _of_object(decoded, is_cut=is_cut)
     if event.at("batteryLevelUnavailable") is not None or event.at("batteryLevel") is not None:
         return _of_status(event)
     if event.at("data") in (None, ""):
@@ -231,7 +233,12 @@ def _of_status(event: _Event) -> AlarmReport:
     return AlarmReport(battery_percent=level if said and 0 <= (level or 0) <= 100 else None)
 
 
-def _of_object(decoded: Pairs) -> AlarmReport:
+def _of_object(decoded: Pairs, *, is_cut: bool) -> AlarmReport:
+    report = _of_keys(decoded)
+    return report.of_cut_off() if is_cut else report
+
+
+def _of_keys(decoded: Pairs) -> AlarmReport:
     """Of the decoders that the manufacturers publish; else by its keys, as any converter's."""
     said = {snake_case(key): value for key, value in payloads.flattened(decoded)}
     for key in ("event", "message_type"):

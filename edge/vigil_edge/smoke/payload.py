@@ -77,6 +77,11 @@ def value_of(text: str) -> Any:
     return value
 
 
+def is_cut_off(text: str) -> bool:
+    """Whether a broken message ends before an object in it does."""
+    return text.count("{") > text.count("}")
+
+
 def salvaged(text: str) -> Pairs:
     """What can be made out of a message that is no JSON: its pairs of a word and a value."""
     found: list[tuple[str, Any]] = []

@@ -6,7 +6,7 @@ mute, test, contamination, hardware fault, tamper.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -66,6 +66,19 @@ class AlarmReport:
     def may_be_fire(self) -> bool:
         """Whether it says fire, or says of one what cannot be read."""
         return bool(self.doubtful) or any(self.fire(kind) for kind in KINDS)
+
+    def of_cut_off(self) -> AlarmReport:
+        """The same of a message that was cut off: it ends no fire and no test, since behind what is
+        left another key may have said them."""
+        return replace(
+            self,
+            smoke=self.smoke or None,
+            heat=self.heat or None,
+            co=self.co or None,
+            gas=self.gas or None,
+            test=self.test or None,
+            has_fire_key=any(self.fire(kind) for kind in KINDS),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """What ``vigil-edge smoke decode`` prints: what cannot be read counts as a fire."""

@@ -35,6 +35,8 @@ def read(
         value = payloads.value_of(text)
     except PayloadMalformed:
         report = _report(payloads.salvaged(text), measured, without)
+        if payloads.is_cut_off(text):
+            report = report.of_cut_off()
         if report.has_fire_key or report.doubtful:
             return report
         if _is_fire_word(text):

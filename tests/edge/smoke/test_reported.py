@@ -346,37 +346,6 @@ def test_a_message_that_was_cut_off_hides_no_fire_and_makes_none_up(
     assert main(["smoke", "decode", "--codec", codec, well[:-1]]) == 2
 
 
-def test_a_frame_in_a_message_that_was_cut_off_is_read_where_it_is_whole(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The device's decoder failed or there is none: its words are in the frame alone."""
-    info = {"deviceProfileName": "GS524N", "devEui": "24e124136b000001"}
-    whole = json.dumps({**UPLINK, "deviceInfo": info, "data": GS524N, "rxInfo": [{"rssi": -60}]})
-    said = whole.index(GS524N) + len(GS524N) + 1
-    for length in range(len(whole)):
-        code = main(["smoke", "decode", "--codec", "chirpstack", whole[:length]])
-        told = capsys.readouterr()
-        assert code == (0 if length >= said else 2), whole[:length]
-        if length >= said:
-            assert json.loads(told.out)["smoke"] is True
-        else:
-            assert told.err.count("\n") == 1
-    well = base64.b64encode(bytes.fromhex("221764001c47")).decode()
-    assert main(["smoke", "decode", "--codec", "chirpstack", whole.replace(GS524N, well)]) == 0
-    assert json.loads(capsys.readouterr().out)["smoke"] is False
-    cut = whole.replace(GS524N, well)[:-1]
-    assert main(["smoke", "decode", "--codec", "chirpstack", cut]) == 2, "no all-clear of it"
-
-
-def test_a_frame_in_other_letters_than_base64_is_told_as_that(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    info = {"deviceProfileName": "GS524N", "devEui": "24e124136b000001"}
-    text = json.dumps({**UPLINK, "deviceInfo": info, "data": "煙"})
-    assert main(["smoke", "decode", "--codec", "chirpstack", text]) == 2
-    assert "is no base64" in capsys.readouterr().err
-
-
 def test_whom_a_bridge_could_not_reach() -> None:
     """Koenkk/zigbee2mqtt#30150, #21810: the reason holds braces, quotes and other names."""
     message = (
