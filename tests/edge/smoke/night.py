@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vigil_edge.smoke.alarms import Alarms, Receipt, Told
+from vigil_edge.smoke.alarms import Alarms, Receipt
+from vigil_edge.smoke.changes import Told
 from vigil_edge.smoke.condition import Known, event_id
 from vigil_edge.smoke.report import AlarmReport
 from vigil_schemas.smoke import SmokeAlarm

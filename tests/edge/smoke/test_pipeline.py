@@ -17,7 +17,8 @@ from edge.smoke.home import Home, ago, alarms, fires, listening, section
 from vigil_edge.delivery.outbox import OutboxFailed, OutboxFull
 from vigil_edge.device.seam import Outgoing, SourceError
 from vigil_edge.smoke import descriptions, pipeline, sources
-from vigil_edge.smoke.alarms import Alarms, Receipt, Told
+from vigil_edge.smoke.alarms import Alarms, Receipt
+from vigil_edge.smoke.changes import Told
 from vigil_edge.smoke.report import AlarmReport
 from vigil_edge.smoke.settings import ZigbeeSettings
 from vigil_schemas.gateway import DeviceHealth

@@ -21,8 +21,10 @@ LOOKED_BACK = timedelta(days=1)
 
 
 def upgrade() -> None:
-    over = sa.Column('session_over', sa.Boolean(), nullable=False, server_default=sa.false())
-    op.add_column('gateway_certificates', over)
+    op.add_column(
+        'gateway_certificates',
+        sa.Column('session_over', sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
     made = sa.table(
         'gateway_certificates',
         sa.column('revoked', UtcDateTime),
