@@ -41,7 +41,7 @@ class DataDirUnusable(VigilError):
 def holder(folder: Path) -> int | None:
     """The process id of the agent that runs in this folder; ``None`` where none does.
 
-    Raises ``OSError`` where the lock cannot be looked at.
+    Raises ``OSError`` where the lock cannot be looked at, or holds no number.
     """
     try:
         lock = (folder / LOCK).open("r")
@@ -52,7 +52,10 @@ def holder(folder: Path) -> int | None:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             written = lock.read().strip()
-            return int(written) if written.isdecimal() else None
+            if not written.isdecimal():
+                said = "an agent holds it and could not write its number: was its disk full?"
+                raise OSError(f"{folder / LOCK}: {said}") from None
+            return int(written)
     return None
 
 
@@ -88,4 +91,6 @@ def _say_who(lock: int) -> None:
         os.pwrite(lock, number + b"\n", 0)
         os.ftruncate(lock, len(number))
     except OSError as error:
+        with contextlib.suppress(OSError):
+            os.ftruncate(lock, 0)  # no number of another process
         _log.warning("the agent's number is not in its lock", error=str(error))

@@ -19,6 +19,7 @@ from edge.authority import Authority
 from servers.tsa import time_authority
 from vigil_edge import cli
 from vigil_edge.configuration.gateway_file import ConfigError, load
+from vigil_edge.configuration.lock import held
 from vigil_edge.device.health import keep
 from vigil_edge.doctor import checks
 from vigil_edge.doctor.command import speaks_chinese
@@ -300,6 +301,28 @@ def test_whoever_may_not_look_at_the_lock_neither_disturbs_the_agent_nor_says_th
     said = json.loads(capsys.readouterr().out)
     assert (said["process"], said["status"]) == (None, "degraded")
     assert "lock" in said["process_error"]
+
+
+def test_an_agent_that_could_not_write_its_number_runs_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its disk was full as it began; another's number from before is not its own."""
+    if os.geteuid() != 0:
+        servers.missing("root, who mounts", "run this as root")
+    file = written(tmp_path, f"mqtt://127.0.0.1:{servers.free_port()}")
+    data = tmp_path / "data"
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(data)], check=True)
+    try:
+        (data / "filler").write_bytes(bytes(4096))
+        with held(data):
+            found = {one.subject.en: one for one in checks.everything(load(file, DOMAINS))}
+            assert "could not write its number" in found["agent"].said.en
+            assert cli.main(["status", "--config", str(file)], DOMAINS) == 1
+            assert "does not run" not in capsys.readouterr().out
+        assert cli.main(["status", "--config", str(file)], DOMAINS) == 3
+    finally:
+        subprocess.run(["umount", "--lazy", str(data)], check=True)
 
 
 def test_a_disk_that_became_read_only_is_told_as_that(
