@@ -109,7 +109,7 @@ def _cut_off(payload: bytes | str) -> AlarmReport | None:
     """What a message says that is broken or was cut off, where that may be a fire: by its words,
     else by its frame, where that is whole."""
     found = payloads.salvaged(payloads.text_of(payload))
-    report = zigbee2mqtt.read_value(found)
+    report = zigbee2mqtt.read_value(found).of_cut_off()
     if report.may_be_fire:
         return report
     event = _Event(found)

@@ -8,7 +8,7 @@ Core Specification 11.7 "Power Source" (0x002F). A controller's node has attribu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from vigil_edge.smoke import payload as payloads
@@ -78,17 +78,39 @@ def read(payload: bytes | str) -> AlarmReport:
 
 
 def value_of(payload: bytes | str) -> Any:
-    """The JSON value; of a message that is broken or was cut off what it says, where that may be a
-    fire. Raises ``PayloadMalformed``."""
+    """The JSON value; of a message that is broken or was cut off what it says of fires and tests,
+    each node by itself. Raises ``PayloadMalformed`` where that is no fire."""
     text = payloads.text_of(payload)
     try:
         return payloads.value_of(text)
     except PayloadMalformed:
         found = (match.groups() for match in _PAIR.finditer(text[:_LONGEST]))
-        said = Pairs([(key, word if bare is None else bare) for key, word, bare in found])
-        if not _Said(list(_attributes(said, (), 0))).report().may_be_fire:
+        burning = _burning((key, word if bare is None else bare) for key, word, bare in found)
+        if not burning:
             raise
-        return said
+        return burning if len(burning) > 1 else burning[0]
+
+
+def _burning(said: Iterable[tuple[str, str]]) -> list[Pairs]:
+    """Of a message that is broken the nodes that may burn: whose id comes before what they say.
+    What it says beside a fire or a test ends nothing."""
+    nodes: list[list[tuple[str, Any]]] = [[]]
+    for pair in said:
+        if pair[0] == "node_id":
+            nodes.append([pair])
+            continue
+        if not list(_attributes(Pairs([pair]), (), 0)):
+            continue
+        report = _reported(Pairs([pair]))
+        if report.may_be_fire or report.test:
+            nodes[-1].append(pair)
+    if len(nodes) == 2:  # one id alone, wherever it stands
+        nodes = [[*nodes[1], *nodes[0]]]
+    return [each for node in nodes if _reported(each := Pairs(node)).may_be_fire]
+
+
+def _reported(value: Any) -> AlarmReport:
+    return _Said(list(_attributes(value, (), 0))).report()
 
 
 def read_value(value: Any) -> AlarmReport:

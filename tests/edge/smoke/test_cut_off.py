@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
 from edge.smoke.test_reported import GS524N, HEIMAN, UPLINK
 from vigil_edge.cli import main
-from vigil_edge.smoke import chirpstack, zigbee2mqtt
+from vigil_edge.smoke import chirpstack, matter, zigbee2mqtt
 from vigil_edge.smoke.errors import PayloadMalformed
 from vigil_edge.smoke.report import AlarmReport
 
@@ -67,3 +68,30 @@ def test_a_frame_in_other_letters_than_base64_is_told_as_that(
     text = json.dumps({**UPLINK, "deviceInfo": info, "data": "煙"})
     assert main(["smoke", "decode", "--codec", "chirpstack", text]) == 2
     assert "is no base64" in capsys.readouterr().err
+
+
+def test_of_nodes_in_a_message_that_was_cut_off_the_one_that_burns_is_named() -> None:
+    """By its id, which comes first; what it says beside that ends nothing."""
+
+    def nodes(first: dict[str, int], last: dict[str, int]) -> str:
+        both = [{"node_id": 7, "attributes": first}, {"node_id": 8, "attributes": last}]
+        return json.dumps({"nodes": both})[:-3]
+
+    def burning(text: str) -> list[tuple[str | None, bool | None, bool | None]]:
+        reports = [(matter.node_of(one), matter.read_value(one)) for one in found(text)]
+        return [(name, report.smoke, report.co) for name, report in reports]
+
+    def found(text: str) -> list[Any]:
+        return matter.nodes(matter.value_of(text))
+
+    assert burning(nodes({"1/92/1": 2, "1/92/2": 0}, {"1/92/1": 0})) == [("7", True, None)]
+    assert burning(nodes({"1/92/1": 0}, {"1/92/2": 1})) == [("8", None, True)]
+    assert burning(nodes({"1/92/1": 1}, {"1/92/1": 1})) == [("7", True, None), ("8", True, None)]
+    assert burning('{"attributes": {"1/92/1": 2}, "node_id": 7, "x') == [("7", True, None)]
+    assert matter.read(nodes({"1/92/1": 2, "1/92/5": 1}, {})).test is True
+
+
+def test_an_event_that_was_cut_off_ends_no_other_fire() -> None:
+    text = json.dumps({**UPLINK, "deviceInfo": HEIMAN, "object": {"co": False, "smoke": True}})
+    found = chirpstack.read(text[:-1])
+    assert (found.smoke, found.co) == (True, None)
