@@ -136,7 +136,7 @@ def reconcile(session: Session, gateway: str, report: ConfigurationReport, now: 
     if report.revision == revision and report.in_force and newest.accepted is False:
         # Refused at first, for a device that the gateway found meanwhile.
         newest.accepted, newest.code, newest.message = True, "ok", ""
-    if report.revision == revision and newest.answered is None and not report.dropped:
+    if report.revision == revision and newest.answered is None:
         newest.tries = 0
         return
     if report.revision >= revision:

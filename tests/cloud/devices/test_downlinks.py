@@ -399,6 +399,27 @@ def test_what_somebody_dropped_at_the_gateway_stays_dropped(city: City, broker: 
     assert broker.run() == []
 
 
+def test_the_answer_to_what_somebody_dropped_is_asked_for_as_well(
+    city: City, broker: Broker
+) -> None:
+    """Given a lost answer, `vigil-edge config reset`, and a new connection, whose birth and report
+    come together."""
+    connect(city, 2)
+    city.send(report(), GATEWAY)
+    change(city, 0, interval_s=30)
+    broker.run()
+    connect(city, 3)
+    city.send(report(1, in_force=False, dropped=True), GATEWAY)
+    assert [one.revision for one in broker.run()] == [1]
+
+    code = "configuration-dropped"
+    city.send(CommandResult(command_id="config-1", accepted=False, code=code), GATEWAY)
+    city.send(report(1, in_force=False, dropped=True), GATEWAY)
+    assert settings_of(city)["accepted"] is False
+    city.later(hours=2)
+    assert broker.run() == []
+
+
 def test_a_revision_is_above_all_that_the_gateway_knows(city: City, broker: Broker) -> None:
     """Given tables that were put back to a time before the gateway's newest revision."""
     connect(city, 2)
