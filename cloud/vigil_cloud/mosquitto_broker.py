@@ -84,6 +84,7 @@ class MosquittoBroker:
                 " `apt-get install mosquitto`, or point VIGIL_BROKER_URL at a broker"
             )
         try:
+            self._refuse_taken()  # before anything is noted of sessions that another one may hold
             self._configure()
             self._start_child()
         except OSError as error:

@@ -198,6 +198,39 @@ def test_a_follower_that_starts_again_throws_nobody_out_twice(tmp_path: Path) ->
         cloud.close()
 
 
+def test_a_broker_that_cannot_start_takes_no_session_for_ended(tmp_path: Path) -> None:
+    """Whoever has its port may be the broker of before, with the session still open."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        host, port = taken.getsockname()
+        city = PresentCity(
+            tmp_path,
+            broker_url="mosquitto",
+            broker_listen=f"127.0.0.1:{servers.free_port()}",
+            gateways_listen=f"{host}:{port}",
+        )
+        try:
+            with writing(city.services.sessions) as session:
+                session.add(
+                    CertificateRow(
+                        serial="ab",
+                        gateway="gw-one",
+                        key_sha256="0" * 64,
+                        certificate="",
+                        issued=city.time,
+                        ends=city.time + timedelta(days=9),
+                        account="admin",
+                    )
+                )
+                session.flush()
+                issued.revoke(session, "gw-one", city.time, "by-hand", only={"ab"})
+            with pytest.raises(BrokerFailed, match="cannot listen"):
+                MosquittoBroker(city.services, ["localhost"]).start()
+            with city.services.sessions() as session:
+                assert [row.serial for row in issued.to_be_ended(session)] == ["ab"]
+        finally:
+            city.close()
+
+
 class HangsUp:
     """A server that lets nobody in, and counts who came."""
 
