@@ -7,6 +7,7 @@ package's own row and goes with it.
 from __future__ import annotations
 
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -37,6 +38,8 @@ _SOURCES: Final = ("frame", "thumbnail")
 both."""
 _LARGEST_BYTES: Final = 20 * 1024 * 1024
 _PAGE: Final = 50
+TURN_S: Final = 600.0
+"""A turn ends then, and the next one goes on: one that takes longer is believed to hang."""
 _log = structlog.get_logger(__name__)
 
 Files = Sequence[Mapping[str, Any]]
@@ -59,8 +62,8 @@ def of_package(path: Path, files: Files) -> bytes:
 
 
 def make_missing(services: Services, stopping: threading.Event | None = None) -> int:
-    """Of packages that came before there were any; how many were gone through."""
-    number = 0
+    """Of packages that came before there were any, for one turn; how many were gone through."""
+    number, ends = 0, time.monotonic() + TURN_S
     while stopping is None or not stopping.is_set():
         with services.sessions() as session:
             rows = _missing(session)
@@ -72,6 +75,8 @@ def make_missing(services: Services, stopping: threading.Event | None = None) ->
                 change = update(EvidenceRow).where(EvidenceRow.sha256 == sha256)
                 session.execute(change.values(coarse=picture))
         number += len(made)
+        if time.monotonic() >= ends:
+            break
     if number:
         _log.info("coarse-pictures-made", number=number)
     return number
