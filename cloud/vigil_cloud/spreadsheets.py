@@ -25,6 +25,7 @@ written with an apostrophe in front."""
 _SEPARATORS: Final = (",", ";", "\t")
 _SAID: Final = re.compile(r'\s*"?sep=([,;\t|])"?[\s,;]*', re.IGNORECASE)
 _SHORTENED: Final = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d{2,3}")
+_TOO_NARROW: Final = re.compile(r"#{2,}")
 _FAILED: Final = frozenset(
     {"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}
 )
@@ -92,9 +93,12 @@ def column_name(cell: str) -> str:
 
 def spoilt(cell: str) -> str:
     """What a spreadsheet made of a text, as a clause; empty where it left it alone. A number of
-    more than eleven digits is shortened as it is shown, and what is saved is what is shown."""
+    more than eleven digits is shortened as it is shown, a day in a narrow column is shown as signs
+    alone, and what is saved is what is shown."""
     if _SHORTENED.fullmatch(cell):
         return f"{cell} was a longer number that the spreadsheet shortened: format cells as text"
+    if _TOO_NARROW.fullmatch(cell):
+        return f"{cell} stands for a value that was wider than its column: make it wider"
     return f"{cell} is a spreadsheet's mistake and no value" if cell in _FAILED else ""
 
 

@@ -422,6 +422,7 @@ def test_a_table_is_read_however_a_spreadsheet_saved_it(city: City, content: byt
         ("people", "person,name\n8.86912E+11,Lin\n", "person: 8.86912E+11 was a longer number"),
         ("tags", "tag,person\n1.2E+10,p1\n", "tag: 1.2E+10 was a longer number"),
         ("districts", "district,name,name_zh\neast,#REF!,東\n", "name: #REF! is a spreadsheet"),
+        ("districts", "district,name,name_zh\neast,########,東\n", "name: ######## stands for"),
         ("homes", "home,name,latitude,longitude\na,A,2_3,120\n", "latitude: is a number"),
     ],
 )
