@@ -6,16 +6,24 @@ export function newKey(): string {
   return Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
 }
 
-/** Keys of the acts of a form or a button. While it is not known what became of an act, the same one
- * goes under the same key: what did arrive is not done twice. */
-export class ActKeys {
-  #open: { act: string; key: string; since: number; seen: number } | null = null;
-  readonly #lasts_ms: number;
+interface Open {
+  key: string;
+  since: number;
+  seen: number;
+}
 
-  /** `lasts_ms`: for so long what is asked for can be done. A command that ended unanswered is not
-   * done any more: who asks for it later asks for another one. */
-  constructor(lasts_ms = Infinity) {
-    this.#lasts_ms = lasts_ms;
+const DAY_MS = 86_400_000;
+
+/** Keys of the acts of a form or a button. While it is not known what became of an act, the same one
+ * goes under the same key, whatever else is asked for in between: what did arrive is not done twice. */
+export class ActKeys {
+  readonly #open = new Map<string, Open>();
+  readonly #lastsMs: number;
+
+  /** `lastsMs`: so long an act is the same one; later it is asked for anew. A command that has
+   * expired by then would else be answered as it was, and not be done. */
+  constructor(lastsMs = DAY_MS) {
+    this.#lastsMs = lastsMs;
   }
 
   /** `act`: what is asked for, as text; another one has a key of its own. `send` is given the key
@@ -27,17 +35,22 @@ export class ActKeys {
     send: (key: string, since: number, seen: number) => Promise<T>,
     seen = 0,
   ): Promise<T> {
-    const before = this.#open?.act === act ? this.#open : null;
-    const same = before !== null && Date.now() - before.since < this.#lasts_ms ? before : null;
-    const open = same ?? { act, key: newKey(), since: Date.now(), seen };
-    this.#open = open;
+    const now = Date.now();
+    const before = this.#open.get(act);
+    const same = before !== undefined && now - before.since < this.#lastsMs;
+    const open = same ? before : { key: newKey(), since: now, seen };
+    this.#open.set(act, open);
     try {
       const answered = await send(open.key, open.since, open.seen);
-      this.#open = null;
+      this.#over(act, open);
       return answered;
     } catch (error) {
-      if (!(error instanceof Problem && unanswered(error))) this.#open = null;
+      if (!(error instanceof Problem && unanswered(error))) this.#over(act, open);
       throw error;
     }
+  }
+
+  #over(act: string, open: Open): void {
+    if (this.#open.get(act) === open) this.#open.delete(act);
   }
 }
