@@ -48,7 +48,10 @@ class Session {
     });
     // Somebody has signed in or out in another tab: the cookie is not the one we knew.
     this.#tabs.addEventListener("message", ({ data }) => {
-      if (data === LEFT) this.#belongsTo(null);
+      if (data === LEFT) {
+        this.expired ||= this.account !== null; // it is said here, too
+        this.#belongsTo(null);
+      }
       void this.resume();
     });
   }
