@@ -1,6 +1,7 @@
 """The veto on made sounds of unseen seeds, on sounds of another make than what it was trained on,
 on the street simulator's vehicles, on recordings, on passages of real streets: by the model's own
-threshold, as ``noise classify`` says it, and live, which a passage is kept from a case by.
+threshold (``rejected``, ``vehicles_lost``), and ``live``: by the rule of two hearings that the live
+trigger and ``noise classify`` judge by (ADR 142).
 
 ``VIGIL_CLASSIFY_SEED`` moves the first seed of what is made."""
 
