@@ -1,7 +1,8 @@
 """A city of 10,000 alerts and 10,000 devices on a dispatcher's screen, by mouse and by keys.
 
 ``vigil-cloud serve`` with everything sent to it over MQTT, and Chromium at 1440 × 900. What the
-list asks the cloud for until it stands (``list_kB``, as it came over the line), and how long an
+list asks the cloud for until it stands (``list_kB``, as it came over the line; beside it
+``names_of_devices_kB``, asked for once by any page of the city), and how long an
 act keeps the page from its next picture: Chromium's own event timing (duration from the input to
 the next paint, steps of 8 ms), the longest of all acts on the list and on the map. ``map_marks``:
 how many marks and clusters stand on the map of the whole city.
@@ -18,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Page, Response, ViewportSize, sync_playwright
+from playwright.sync_api import Page, Request, ViewportSize, sync_playwright
 
 import servers
 from browser.conftest import FLAGS, _sign_in
@@ -40,8 +41,18 @@ _WATCH: Final = """
 """
 _ACTS: Final = ("click", "pointerdown", "pointerup", "keydown", "keyup")
 """Acts of a person; that a pointer moves over something is none."""
-_LONGEST: Final = """(acts) => new Promise((done) => requestAnimationFrame(() => setTimeout(() =>
-  done(Math.max(0, ...acts.map((one) => window.longest[one] ?? 0))), 50)))"""
+_LONGEST: Final = """(acts) => new Promise((done) => requestAnimationFrame(() => setTimeout(() => {
+  const longest = Math.max(0, ...acts.map((one) => window.longest[one] ?? 0));
+  window.longest = {};
+  done(longest);
+}, 50)))"""
+
+
+def act(page: Page, name: str) -> float:
+    """The longest of the acts since the last one was asked for, in milliseconds; printed."""
+    longest = float(page.evaluate(_LONGEST, list(_ACTS)))
+    print(f"many {name}_ms: {longest:.0f}", flush=True)
+    return longest
 
 
 def devices(town: Town) -> None:
@@ -73,31 +84,35 @@ def devices(town: Town) -> None:
 
 def listed(page: Page, town: Town) -> None:
     """The list of alerts: its first load, and what people do there."""
-    answers: list[Response] = []
-    page.on("response", lambda answer: answers.append(answer))
-    page.goto(f"{town.url}/alerts")
-    rows = page.locator("a[data-alert]")
-    rows.nth(49).wait_for()
-    size = sum(
-        answer.request.sizes()["responseBodySize"]
-        for answer in answers
-        if "/api/v1/" in answer.url and "/stream" not in answer.url
-    )
-    print(f"many list_kB: {size / 1000:.1f}")
+    loaded: list[Request] = []
+    page.on("requestfinished", lambda request: loaded.append(request))
+    with page.expect_request_finished(lambda request: request.url.endswith("/api/v1/devices")):
+        page.goto(f"{town.url}/alerts")
+        rows = page.locator("a[data-alert]")
+        rows.nth(49).wait_for()
+    for name, part in (("list", "/api/v1/alerts"), ("names_of_devices", "/api/v1/devices")):
+        size = sum(one.sizes()["responseBodySize"] for one in loaded if part in one.url)
+        print(f"many {name}_kB: {size / 1000:.1f}")
+    longest = [act(page, "list_loaded")]
     for shown in (100, 150, 200):
         page.get_by_role("button", name="Show more").click()
         rows.nth(shown - 1).wait_for()
+        longest.append(act(page, f"list_more_{shown}"))
     boxes = page.get_by_role("checkbox")
     for number in range(3):
         boxes.nth(number).click()
+        longest.append(act(page, f"list_box_{number}"))
     page.get_by_role("link", name="All", exact=True).or_(
         page.get_by_role("button", name="All", exact=True)
     ).first.click()
     rows.first.wait_for()
+    longest.append(act(page, "list_all"))
     rows.first.press("Tab")
+    longest.append(act(page, "list_tab"))
     rows.first.click()
     page.get_by_role("heading", level=1).wait_for()
-    print(f"many list_longest_act_ms: {page.evaluate(_LONGEST, list(_ACTS)):.0f}", flush=True)
+    longest.append(act(page, "list_open"))
+    print(f"many list_longest_act_ms: {max(longest):.0f}", flush=True)
 
 
 def on_the_map(page: Page, town: Town) -> None:
@@ -106,10 +121,12 @@ def on_the_map(page: Page, town: Town) -> None:
     page.wait_for_selector(".city-map .canvas[data-drawn=yes]", timeout=60_000)
     page.wait_for_function("document.querySelectorAll('.city-map .mark').length > 5")
     print(f"many map_marks: {page.locator('.city-map .mark:visible').count()}")
+    longest = []
     for name in ("Zoom in", "Zoom in", "Zoom out", "Zoom out"):
         page.get_by_role("button", name=name).first.click()
         page.wait_for_timeout(600)  # its own movement
-    print(f"many map_longest_act_ms: {page.evaluate(_LONGEST, list(_ACTS)):.0f}", flush=True)
+        longest.append(act(page, f"map_{name.lower().replace(' ', '_')}"))
+    print(f"many map_longest_act_ms: {max(longest):.0f}", flush=True)
 
 
 def main() -> int:

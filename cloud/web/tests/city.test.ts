@@ -66,4 +66,14 @@ describe("the city", () => {
     const done = new AlertFeed(city, { view: "done", username: "mei" });
     expect(done.stays(alert(mine))).toBe(false);
   });
+
+  it("fills no more than a screen before the first page of a list has come", () => {
+    for (let at = 0; at < 200; at++) city.take(alert({ id: `a${at}` }));
+    city.take(alert({ id: "fire", severity: "critical" }));
+    const open = new AlertFeed(city, { view: "open" });
+    expect(open.items.length).toBeLessThan(50);
+    expect(open.items.map((one) => one.id)).toContain("fire");
+    open.loaded = true;
+    expect(open.items).toHaveLength(201);
+  });
 });

@@ -6,6 +6,8 @@ export type Language = "zh-TW" | "en";
 export const TIME_ZONE = "Asia/Taipei";
 
 const formats = new Map<string, Intl.DateTimeFormat>();
+/** Made once: one that is made for each row costs more than all else that writes the row. */
+const relatives = new Map<Language, Intl.RelativeTimeFormat>();
 
 function dateFormat(language: Language, name: string, options: Intl.DateTimeFormatOptions) {
   const key = `${language}/${name}`;
@@ -72,12 +74,21 @@ export function stamp(value: string | number | null, language: Language): string
   }).format(date);
 }
 
+function relativeFormat(language: Language): Intl.RelativeTimeFormat {
+  let format = relatives.get(language);
+  if (!format) {
+    format = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+    relatives.set(language, format);
+  }
+  return format;
+}
+
 /** "3 minutes ago"; the future counts as now, because a device's clock may run ahead a little. */
 export function ago(value: string | number | null, language: Language, now: Date): string {
   const date = instant(value);
   if (!date) return "–";
   const seconds = Math.max(0, (now.getTime() - date.getTime()) / 1000);
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
+  const relative = relativeFormat(language);
   if (seconds < 60) return relative.format(-Math.floor(seconds / 5) * 5, "second");
   if (seconds < 3600) return relative.format(-Math.floor(seconds / 60), "minute");
   if (seconds < 86400) return relative.format(-Math.floor(seconds / 3600), "hour");

@@ -27,6 +27,8 @@ export interface Wanted {
 
 const PAGE = 50;
 const LARGEST_PAGE = 200;
+/** Rows of a large screen. */
+const SCREEN = 12;
 
 export class AlertFeed {
   readonly #city: City;
@@ -44,9 +46,16 @@ export class AlertFeed {
   #turn = 0;
 
   /** In order, as far as the pages reach: what lies beyond waits for its turn, known or not. What
-   * is critical, and what the reader has taken, never does. */
+   * is critical, and what the reader has taken, never does. Before the first page is here, as much
+   * of what another list knows as a screen holds: hundreds of rows drawn for a moment keep the
+   * reader waiting. */
   items: AlertSummary[] = $derived.by(() => {
     const reach = this.next === null ? null : this.#reach;
+    const known = this.#known(reach);
+    return this.loaded ? known : known.filter((alert, at) => at < SCREEN || this.stays(alert));
+  });
+
+  #known(reach: AlertSummary | null): AlertSummary[] {
     return [...this.#city.alerts.values()]
       .filter(
         (alert) =>
@@ -54,7 +63,7 @@ export class AlertFeed {
       )
       .filter((alert) => this.wanted.view === "all" || !isShelved(alert, now.date))
       .sort(this.#order);
-  });
+  }
 
   constructor(city: City, wanted: Wanted) {
     this.#city = city;
