@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import json
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,7 +14,6 @@ from random import Random
 from typing import Final
 
 import structlog
-from pydantic import ValidationError
 
 from vigil_edge import chrony
 from vigil_edge.backoff import Backoff
@@ -25,7 +23,6 @@ from vigil_edge.delivery.control import Asked, Control
 from vigil_edge.delivery.feedback import Feedback
 from vigil_edge.delivery.outbox import AGENT, Outbox
 from vigil_edge.delivery.outgoing import Outgoing
-from vigil_edge.delivery.refusal import CommandRefused
 from vigil_edge.delivery.uplink import Uplink, UplinkCallbacks
 from vigil_edge.device.configuring import ActiveConfiguration
 from vigil_edge.device.context import DeviceContext
@@ -41,19 +38,9 @@ from vigil_edge.evidence.key import KEY_NAME, load_key, public_hex
 from vigil_edge.evidence.queue import EvidenceQueue
 from vigil_edge.evidence.stamp import TimeStamps
 from vigil_edge.evidence.upload import Uploader
+from vigil_edge.gateway_commands import GatewayActs, GatewayCommands
 from vigil_edge.packages import extra_of
 from vigil_edge.worker import Worker
-from vigil_schemas.commands import (
-    COMMANDS,
-    OF_THE_GATEWAY,
-    CommandArguments,
-    Discover,
-    Look,
-    ReportHealth,
-    ResendBirth,
-    RestartSource,
-    RotateCertificate,
-)
 from vigil_schemas.contract import type_of
 from vigil_schemas.control import (
     AnyConfiguration,
@@ -74,7 +61,6 @@ _log = structlog.get_logger("agent")
 
 _CONFIGURATION_01: Final = "configuration"
 """Under this key 0.1 kept the cloud's configuration in the outbox."""
-_OF_THE_GATEWAY: Final = frozenset(each.ACTION for each in OF_THE_GATEWAY)
 _STEADY_S: Final = 300.0
 """A part of the agent that ran this long is started anew after a short pause."""
 
@@ -138,6 +124,13 @@ class Agent:
             rng=rng,
         )
         self.uplink.told = self._let_in
+        self._commands = GatewayCommands(
+            self._domains,
+            self.fleet,
+            self.discovery,
+            self.configuration,
+            GatewayActs(self.reporter.report_now, self.uplink.say_birth, self.renewal.renew),
+        )
         self._configure(outbox)
         self.reporter.resent = lambda: self.uplink.lanes.resent
         outbox.on_replaced = self._outbox_replaced
@@ -279,46 +272,7 @@ class Agent:
     # -- what the cloud asks
 
     async def _perform(self, asked: Asked) -> str:
-        """Raises ``CommandRefused``."""
-        if asked.action in _OF_THE_GATEWAY:
-            return await self._of_the_gateway(asked)
-        found = self.fleet.by_device().get(asked.device or "")
-        if found is None:
-            known = asked.action in COMMANDS or asked.device is not None
-            code = "unknown-device" if known else "unsupported"
-            raise CommandRefused(code, f"this gateway has no device {asked.device}")
-        section, supervisor = found
-        if asked.action == RestartSource.ACTION:
-            _arguments(RestartSource, asked)
-            supervisor.restart()
-            return ""
-        taken = {each.ACTION: each for each in self._domains[section.domain.key].commands}
-        model = taken.get(asked.action)
-        if model is None:
-            known_ones = ", ".join(sorted({RestartSource.ACTION, *taken}))
-            message = f"{asked.device} does not take {asked.action}; it takes {known_ones}"
-            raise CommandRefused("unsupported", message)
-        return await supervisor.command(asked.device or "", _arguments(model, asked))
-
-    async def _of_the_gateway(self, asked: Asked) -> str:
-        arguments = _arguments(COMMANDS[asked.action], asked)
-        if isinstance(arguments, Discover):
-            return self.discovery.take(asked.id, arguments)
-        if isinstance(arguments, Look):
-            return self.discovery.take_look(asked.id, arguments)
-        if asked.action == ReportHealth.ACTION:
-            self.reporter.report_now()
-        elif asked.action == ResendBirth.ACTION:
-            self.uplink.say_birth()
-        elif asked.action == RotateCertificate.ACTION:
-            ends = await self.renewal.renew()
-            return f"the new certificate ends on {ends:%Y-%m-%d}"
-        else:
-            mistakes = await self.configuration.reload()
-            if mistakes:
-                said = "; ".join(f"line {each.line}: {each.message}" for each in mistakes)
-                raise CommandRefused("bad-configuration", said)
-        return ""
+        return await self._commands.perform(asked)
 
     async def _follow_configurations(self) -> None:
         """The cloud's, and SIGHUPs, one after the other."""
@@ -425,16 +379,6 @@ class Agent:
             if self.clock.monotonic() - began >= _STEADY_S:
                 backoff.reset()
             await asyncio.sleep(backoff.next())
-
-
-def _arguments(model: type[CommandArguments], asked: Asked) -> CommandArguments:
-    try:
-        # As JSON: there, strict lets a text be a time.
-        return model.model_validate_json(json.dumps(dict(asked.arguments)), strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise CommandRefused("wrong-arguments", f"{where}: {first['msg']}") from error
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
