@@ -5,13 +5,18 @@ Bounds are of each station the 0.1 % and 99.9 % quantiles of the corrected serie
 of its water), the same for every row of what is compared: ``bounds_alone`` judges bare values;
 ``gateway`` is what a gateway calls, with its quality control and two readings in a row. An alarm is
 a fault where an expert labelled a reading between its onset and the second reading after it.
+
+``gateway_saturation`` is the same with oxygen judged by its saturation, as who knows a site's
+altitude configures it (``[[water.derived]]``), its bounds the same quantiles: cold water holds more
+oxygen than warm, and a bound in mg/L calls of the season. The altitudes are rounded; what the
+air's pressure is scales readings and bounds alike.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vigil_edge.water.judge import Judge
+from vigil_edge.water.physics import oxygen_saturation
 from vigil_edge.water.settings import WaterSettings
 from vigil_schemas.recordings.expected import limits_for
 from vigil_schemas.recordings.times import TimeReader, decide_order
@@ -29,6 +35,9 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "water"
 SIGNALS = ("temp", "cond", "ph", "do")
 NONE = ("", "NULL", "NA", "-9999")
 LOWEST, HIGHEST = 0.001, 0.999
+ALTITUDES_M = {"TonyGrove": 1900.0}
+USUAL_ALTITUDE_M = 1400.0
+"""Of the valley that the other stations lie in."""
 NEAR = 2
 """Readings after an onset that may carry its label."""
 Floats = NDArray[np.float64]
@@ -67,6 +76,43 @@ def bounds(river: River) -> list[tuple[float, float]]:
     return found
 
 
+def pressure_atm(path: Path) -> float:
+    """Of the standard atmosphere at a station."""
+    known = (height for name, height in ALTITUDES_M.items() if name in path.name)
+    return float((1 - 2.25577e-5 * next(known, USUAL_ALTITUDE_M)) ** 5.25588)
+
+
+def saturation(temperature: float, oxygen: float, pressure: float) -> float:
+    """A share; without a number where there is none."""
+    try:
+        return oxygen / oxygen_saturation(temperature, pressure)
+    except ValueError:
+        return np.nan
+
+
+def by_saturation(river: River, pressure: float) -> WaterSettings:
+    """Oxygen's bounds are those of its saturation."""
+    of = settings(bounds(river)).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    trusted = np.where(river.labels, np.nan, river.raw)
+    known = np.where(np.isnan(river.corrected), trusted, river.corrected)
+    shares = [saturation(row[0], row[3], pressure) for row in known]
+    low, high = np.nanquantile(shares, [LOWEST, HIGHEST])
+    oxygen = of["signal"][3]
+    del oxygen["low"], oxygen["high"]
+    of["derived"] = [
+        {
+            "name": "saturation",
+            "formula": "oxygen_saturation",
+            "of": "do",
+            "temperature": "temp",
+            "pressure_atm": pressure,
+            "low": 1e3 * float(low),  # the recordings are in mg/L, the formula's input in kg/m3
+            "high": 1e3 * float(high),
+        }
+    ]
+    return WaterSettings.model_validate(of)
+
+
 def settings(of: list[tuple[float, float]]) -> WaterSettings:
     signals: list[dict[str, Any]] = []
     for name, (low, high) in zip(SIGNALS, of, strict=True):
@@ -83,16 +129,17 @@ def settings(of: list[tuple[float, float]]) -> WaterSettings:
     )
 
 
-def of_gateway(river: River) -> Iterator[tuple[int, int]]:
+def of_gateway(river: River, bounded: WaterSettings | None = None) -> Iterator[tuple[int, int]]:
     """Row and column of each onset that a gateway sends."""
-    judge = Judge(settings(bounds(river)), None)
+    judge = Judge(bounded or settings(bounds(river)), None)
     rows = {time: number for number, time in enumerate(river.times)}
     for time, values in zip(river.times, river.raw.tolist(), strict=True):
         given = [None if value != value else value for value in values]
         for one in judge.outgoing([(time, given)]):
             event = one.data
             if isinstance(event, WaterExcursion) and event.phase == "onset":
-                yield rows[event.started], SIGNALS.index(event.parameter)
+                name = "do" if event.parameter == "saturation" else event.parameter
+                yield rows[event.started], SIGNALS.index(name)
 
 
 def of_bounds(river: River) -> Iterator[tuple[int, int]]:
@@ -114,8 +161,18 @@ def main() -> int:
         print("water_alarms skipped: the recordings are not beside the checkout")
         return 0
     rivers = [read(path) for path in paths]
-    for name, onsets in (("bounds_alone", of_bounds), ("gateway", of_gateway)):
-        found = [is_fault(river, *at) for river in rivers for at in onsets(river)]
+    pressures = [pressure_atm(path) for path in paths]
+    ways: dict[str, Callable[[River, float], Iterator[tuple[int, int]]]] = {
+        "bounds_alone": lambda river, _: of_bounds(river),
+        "gateway": lambda river, _: of_gateway(river),
+        "gateway_saturation": lambda river, air: of_gateway(river, by_saturation(river, air)),
+    }
+    for name, onsets in ways.items():
+        found = [
+            is_fault(river, *at)
+            for river, air in zip(rivers, pressures, strict=True)
+            for at in onsets(river, air)
+        ]
         print(f"water_alarms {name} alarms: {len(found)}")
         print(f"water_alarms {name} sensor_fault_share: {np.mean(found or [False]):.3f}")
     return 0

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from copy import deepcopy
 from datetime import UTC, datetime
 from math import isfinite, nan
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vigil_cloud.commands.numbers import finite
+from vigil_cloud.commands.output import written
 from vigil_schemas.recordings import options as reading
 from vigil_schemas.recordings.errors import OptionWrong
 from vigil_schemas.recordings.limits import Limits
+from vigil_schemas.recordings.progress import Progress
 from vigil_schemas.recordings.recording import Recording
 from vigil_schemas.recordings.row_reader import RowReader, Taken, sample_of
 from vigil_schemas.recordings.series import Group, Series
@@ -34,6 +38,10 @@ _COLUMNS: Final = ("time", "anomaly", "score", "type", "signals")
 _RAREST: Final = 1e-6
 _AHEAD_S: Final = 86400.0
 """One wrong stamp of next year must not make all that follows late."""
+_LEAP_S: Final = 2 * 86400.0
+"""From one row to the next: a gap, or a wrong stamp, as what follows will show."""
+_STRAYS: Final = 10
+"""So many rows in a row may have wrong times; more are another time."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,10 +69,14 @@ def detect(options: argparse.Namespace) -> int:
         series.false_per_week = options.false_per_week
         rows = RowReader(recording, options.time, series, sample, tally)
         judged = _Judged(rows, tally, _until(options.train, rows))
-        with _written(options.out) as file:
+        with written(options.out) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_COLUMNS)
-            writer.writerows(judged.rows(recording))
+            progress = Progress("vigil-cloud", recording.path.name, "rows")
+            try:
+                writer.writerows(judged.rows(recording, progress))
+            finally:
+                progress.end()
             series.finish()
     finally:
         recording.close()
@@ -96,34 +108,12 @@ def _until(text: str | None, rows: RowReader[Detector]) -> float | None:
 
 
 def _refuse_same(recording: Path, out: Path) -> None:
-    """What is read must not be written over, nor by what is written on the way."""
-    same = False
-    for written in (out, _part_of(out)):
-        same = same or recording.resolve() == written.resolve()
-        with suppress(FileNotFoundError):
-            same = same or recording.samefile(written)
+    """What is read must not be written over."""
+    same = os.path.realpath(recording) == os.path.realpath(out)
+    with suppress(FileNotFoundError):
+        same = same or recording.samefile(out)
     if same:
         raise OptionWrong(f"--out {out} is the recording itself: name another file")
-
-
-def _part_of(out: Path) -> Path:
-    return out.with_name(f"{out.name}.part")
-
-
-@contextmanager
-def _written(out: Path) -> Iterator[IO[str]]:
-    """Whole or not at all, where it is a file."""
-    if out.exists() and not out.is_file():
-        with out.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        return
-    part = _part_of(out)
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class _Stations(Series["Detector"]):
@@ -139,18 +129,33 @@ class _Stations(Series["Detector"]):
         return Detector(names, setting=Setting(self.false_per_week))
 
 
+class _Leap(NamedTuple):
+    """A series as it was before a row that is days later than the one before it."""
+
+    last: float
+    judge: Detector
+    """A copy of before that row."""
+
+
 class _Judged:
     """The rows of flags, and what is odd about the times."""
 
     def __init__(self, rows: RowReader[Detector], tally: Tally, until: float | None) -> None:
         self._rows, self._tally, self._until = rows, tally, until
         self._latest = datetime.now(UTC).timestamp() + _AHEAD_S
-        self._twice = self._future = self._after = 0
+        self._twice = self._future = self._after = self._late = self._stray = 0
         self._last: dict[int, float] = {}
+        self._leaps: dict[int, tuple[_Leap, int]] = {}
+        """By series, with the rows since; the wrong stamp of one row must not end it for good."""
 
-    def rows(self, recording: Recording) -> Iterator[tuple[str, int, str, str, str]]:
+    def rows(
+        self, recording: Recording, progress: Progress
+    ) -> Iterator[tuple[str, int, str, str, str]]:
         """One for each row of the table; an empty line is none."""
+        done = 0
         for piece in recording.pieces():
+            progress.show(recording.progress, done)
+            done += len(piece.rows)
             for one in self._rows.read(piece):
                 group, values = one.group, one.values
                 verdict = None if group is None or values is None else self._of(one, group, values)
@@ -172,14 +177,34 @@ class _Judged:
         at = one.seconds
         if at is None:
             return None
-        last = self._last.get(id(group), nan)
-        self._twice += at == last
         if at > self._latest:
             self._future += 1
             return None
+        last = self._came_back(group, at, self._last.get(id(group), nan))
+        self._twice += at == last
+        self._late += at < last
         if not at <= last:
+            self._leapt(group, at, last)
             self._last[id(group)] = at
         return group.judge.step(at, [_number(group, n, x, one.sides) for n, x in enumerate(values)])
+
+    def _leapt(self, group: Group[Detector], at: float, last: float) -> None:
+        """Remember how it was, until some rows have followed in the new time."""
+        if (known := self._leaps.pop(id(group), None)) is not None and known[1] < _STRAYS:
+            self._leaps[id(group)] = known[0], known[1] + 1
+        elif at - last > _LEAP_S:
+            self._leaps[id(group)] = _Leap(last, deepcopy(group.judge)), 1
+
+    def _came_back(self, group: Group[Detector], at: float, last: float) -> float:
+        """The time of the row before it: of the one before the leap, where this row goes on from
+        there."""
+        leap, rows = self._leaps.get(id(group), (None, 0))
+        if leap is None or not leap.last < at < last:
+            return last
+        del self._leaps[id(group)]
+        group.judge = leap.judge
+        self._stray += rows
+        return leap.last
 
     def _count(self, group: Group[Detector], values: Sequence[float | None]) -> None:
         for (name, _, reader), value in zip(group.columns, values, strict=True):
@@ -193,6 +218,10 @@ class _Judged:
         """In words."""
         if self._twice:
             yield f"{self._twice} rows repeat the time before them: the first counts"
+        if self._late:
+            yield f"{self._late} rows are earlier than one that was judged: not judged"
+        if self._stray:
+            yield f"{self._stray} rows are days ahead of what follows: wrong times, nothing learnt"
         if self._future:
             yield f"{self._future} rows lie in the future: not judged"
         if self._until is not None and not self._after:

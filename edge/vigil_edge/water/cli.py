@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vigil_edge.progress import Progress
 from vigil_edge.water import commissioning
 from vigil_edge.water.json_lines import of_block, of_row
 from vigil_edge.water.replay import by_columns_here, replay
@@ -19,6 +18,7 @@ from vigil_schemas.recordings import options
 from vigil_schemas.recordings.errors import OptionWrong
 from vigil_schemas.recordings.expected import limits_for, with_range
 from vigil_schemas.recordings.limits import Limits
+from vigil_schemas.recordings.progress import Progress
 from vigil_schemas.recordings.recording import Recording
 from vigil_schemas.recordings.tally import Tally
 from vigil_schemas.recordings.telling import lines
@@ -71,7 +71,8 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _write(rows: Iterable[Row | Block], recording: Recording, visits: Visits | None) -> None:
-    write, progress = sys.stdout.write, Progress(recording.path.name, "rows")
+    write = sys.stdout.write
+    progress = Progress("vigil-edge", recording.path.name, "rows")
     done = 0
     for row in rows:
         if isinstance(row, Row):

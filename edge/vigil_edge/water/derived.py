@@ -134,6 +134,17 @@ class Derivation:
                 found[number] = QartodFlag.FAIL if worst is QartodFlag.MISSING else worst
         return found
 
+    def blind(self, values: Sequence[float | None]) -> set[int]:
+        """Places of what is missing only because a correction is, such as the temperature, while
+        what it is worked out of gives a reading: it is not lost, and no water took it there."""
+        return {
+            number
+            for number, (main, *corrections) in enumerate(self._inputs, self._first)
+            if values[number] is None
+            and values[main] is not None
+            and any(values[place] is None for place in corrections)
+        }
+
     def doubtful(self, names: Collection[str]) -> set[str]:
         """With the derived signals that hang on them."""
         found = set(names)

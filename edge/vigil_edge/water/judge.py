@@ -130,6 +130,7 @@ class Judge:
                 continue
             flags = self._derivation.flags(self._qc.check(microseconds(time) / 1e6, values))
             away = self._out.take(microseconds(time) / 1e6, values)
+            silent = away.in_air | away.iced | self._derivation.blind(values)
             for place, (signal, span, value, flag) in enumerate(
                 zip(self._signals, self._spans, values, flags, strict=True)
             ):
@@ -138,8 +139,7 @@ class Judge:
                 flag = _of_the_water(flag, away, place)
                 shown = found if found is None or math.isfinite(found) else None
                 readings.append(Reading(signal.name, signal.unit, time, shown, flag))
-                held = place in away.held and not _pinned(signal, found)
-                if held or place in away.in_air or place in away.iced:
+                if place in silent or (place in away.held and not _pinned(signal, found)):
                     continue  # it says nothing of the water, and not that it is lost
                 if place in away.nothing:
                     found, flag = None, QartodFlag.MISSING

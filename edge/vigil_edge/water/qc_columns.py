@@ -46,7 +46,7 @@ class ColumnQc(SignalQc):
         flags = np.empty(len(values), np.int8)
         low, high = self._in_fail
         plain = (values >= low) & (values <= high) & np.isfinite(values)
-        with np.errstate(invalid="ignore"):  # from infinite to infinite
+        with np.errstate(invalid="ignore", over="ignore"):  # from infinite to infinite, or nearly
             steps, jumps = np.diff(times, prepend=np.nan), np.abs(np.diff(values, prepend=np.nan))
         if len(values) and self._settled():
             steps[0] = times[0] - self._last_t

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +53,7 @@ def test_the_command_writes_a_row_for_each_row(
         0, len(lines) - 1, ["time", "anomaly", "score", "type", "signals"],
     )  # fmt: skip
     assert [row["time"] for row in found] == [line.split(",")[0] for line in lines[1:]]
-    assert len(err.splitlines()) == 5, "repeated, earlier, unreadable, future, of another age"
+    assert len(err.splitlines()) == 6, "repeated, earlier, late, unreadable, future, another age"
     first = next(row for row in found[START:] if row["type"] == "water")
     assert first["time"] <= str(moments[START + 2])
     assert (first["anomaly"], set(first["signals"].split(";"))) == ("1", {"cond", "ph"})
@@ -193,9 +198,58 @@ def test_the_recording_is_never_written_over(
     assert table.read_text("utf-8").startswith("at,cond")
     part = table.rename(tmp_path / "flags.csv.part")
     asked = ("--time", "at", "--signals", "cond", "--out", tmp_path / "flags.csv")
-    code, err = run(capsys, part, *asked)
-    assert (code, err.count("\n")) == (2, 1)
+    code, _ = run(capsys, part, *asked)
+    assert (code, len(read(tmp_path / "flags.csv"))) == (0, 1)
     assert part.read_text("utf-8").startswith("at,cond")
+
+
+def test_a_wrong_stamp_does_not_end_the_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A logger's clock that was years ahead for some rows of a recording of long ago."""
+    values = changed(cond=pulse(250), ph=pulse(-0.8))
+    at = np.datetime64("2014-03-01T00:00") + np.arange(len(values)) * np.timedelta64(15, "m")
+    lines = [f"{one},{row[1]},{row[2]}" for one, row in zip(at, values, strict=True)]
+
+    def flagged(rows: list[str]) -> tuple[list[dict[str, str]], str]:
+        table, flags = tmp_path / "r.csv", tmp_path / "flags.csv"
+        table.write_text("\n".join(["at,cond,ph", *rows]), "utf-8")
+        asked = (table, "--time", "at", "--signals", "cond,ph", "--out", flags)
+        code, err = run(capsys, *asked)
+        assert code == 0
+        return read(flags), err
+
+    right, _ = flagged(lines)
+    wrong, later = START // 2, [f"2019-01-01T00:{n:02},{430 + n},8" for n in range(3)]
+    found, err = flagged([*lines[:wrong], *later, *lines[wrong:]])
+    assert [row["anomaly"] for row in found[wrong + 3 :]] == [
+        row["anomaly"] for row in right[wrong:]
+    ]
+    assert "1" in {row["anomaly"] for row in found[wrong + 3 :]}
+    assert "3 rows are days ahead of what follows" in err
+    whole = flagged([*lines[:wrong], *later])[0]
+    assert whole == found[: len(whole)], "what is not there yet changes nothing"
+    gap = [*lines[:wrong], *lines[START - 3 * DAY :], lines[wrong + 5]]
+    assert "1 rows are earlier than one that was judged" in flagged(gap)[1]
+
+
+def test_a_terminal_is_told_how_far_it_is(tmp_path: Path) -> None:
+    table, flags = tmp_path / "r.csv", tmp_path / "flags.csv"
+    at = np.datetime64("2026-01-01T00:00") + np.arange(60_000) * np.timedelta64(1, "m")
+    table.write_text("at,cond\n" + "".join(f"{one},{400 + n % 7}\n" for n, one in enumerate(at)))
+    ours, theirs = pty.openpty()
+    asked = ("water", "detect", table, "--time", "at", "--signals", "cond", "--out", flags)
+    with subprocess.Popen([sys.executable, "-m", "vigil_cloud", *asked], stderr=theirs) as running:
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # the terminal is gone with the process
+            while part := os.read(ours, 4096):
+                said += part
+    os.close(ours)
+    assert running.returncode == 0
+    assert b"vigil-cloud:  " in said
+    assert b" %  r.csv: " in said
+    assert said.endswith(b"\r\x1b[K")
 
 
 def test_a_value_beyond_the_scale_keeps_its_direction(

@@ -110,6 +110,26 @@ def test_its_bounds_are_excursions_and_off_scale_keeps_its_direction() -> None:
     assert ("conductivity", "off_scale_high") in kinds
 
 
+def lost(temperature: float | None, conductivity: float | None) -> set[str]:
+    """What is told as lost once a conductance that was rising towards its bound is missing."""
+    judge, found = Judge(settings(), None), set[str]()
+    rising: list[list[float | None]] = [[25.0, 0.05 + 0.004 * n, 9e-3, 0.0] for n in range(6)]
+    for minute, values in enumerate([*rising, *[[temperature, conductivity, 9e-3, 0.0]] * 4]):
+        for one in judge.outgoing([(NOON + timedelta(minutes=minute), values)]):
+            if isinstance(one.data, WaterExcursion) and one.data.kind.startswith("lost"):
+                found.add(one.data.parameter)
+    return found
+
+
+def test_what_misses_its_temperature_alone_is_not_lost() -> None:
+    """A thermistor that breaks sends nobody out; a conductance that is lost does, and so does one
+    too hot for the formula: that is the water's."""
+    assert lost(None, 0.07) == set()
+    assert lost(25.0, None) == {"specific_conductance"}
+    assert lost(None, None) == {"specific_conductance"}
+    assert lost(60.0, 0.07) == {"specific_conductance"}
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -12,7 +12,8 @@ _EVERY_S: Final = 0.5
 class Progress:
     """One line on standard error, written over and taken away at the end; only on a terminal."""
 
-    def __init__(self, what: str, unit: str) -> None:
+    def __init__(self, program: str, what: str, unit: str) -> None:
+        self._program = program
         self._what = "".join(letter for letter in what if letter.isprintable())[:40]
         self._unit = unit
         self._on = sys.stderr.isatty()
@@ -25,7 +26,7 @@ class Progress:
             return
         self._told = time.monotonic()
         sys.stderr.write(
-            f"\r\x1b[Kvigil-edge: {100 * share:3.0f} %  {self._what}: {done:,} {self._unit}"
+            f"\r\x1b[K{self._program}: {100 * share:3.0f} %  {self._what}: {done:,} {self._unit}"
         )
         sys.stderr.flush()
         self._written = True
