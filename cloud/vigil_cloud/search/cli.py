@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vigil_cloud.commands.opening import Commands, add_command, add_subject, opened
+from vigil_cloud.commands.output import written
 
 if TYPE_CHECKING:
     from vigil_cloud.search.probability_map import SearchMap
@@ -69,7 +70,8 @@ def _replay(options: argparse.Namespace) -> int:
     features = found.geojson()
     for feature in features["features"]:
         feature["properties"]["time"] = at.isoformat()
-    options.out.write_text(json.dumps(features), "utf-8")
+    with written(options.out) as file:
+        file.write(json.dumps(features))
     if options.cells is not None:
         _write_cells(options.cells, found)
     shown = {
@@ -94,7 +96,7 @@ def _moment(text: str) -> datetime:
 
 def _write_cells(path: Path, found: SearchMap) -> None:
     places, mass = found.cells()
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with written(path) as file:
         file.write("x,y,p\n")
         file.writelines(
             f"{x:.6f},{y:.6f},{p:.6g}\n"

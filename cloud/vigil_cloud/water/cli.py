@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vigil_cloud.commands.numbers import finite
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
+from vigil_cloud.commands.output import written
 from vigil_cloud.water import detect_command, trace_command, transport_command
 
 
@@ -77,7 +78,8 @@ def _export(options: argparse.Namespace) -> int:
         rows = list(register.shown(session, personal=True))
     csv = _format(options.file) == "csv"
     text = network_files.to_csv(rows) if csv else network_files.to_geojson(rows)
-    options.file.write_text(text, "utf-8", newline="")
+    with written(options.file) as file:
+        file.write(text)
     print(json.dumps({"rows": len(rows)}))
     return 0
 

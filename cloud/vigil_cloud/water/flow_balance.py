@@ -71,18 +71,31 @@ def _fitted(reaches: Sequence[Reach], given: Floats, variance: float) -> tuple[F
     scale = _UNKNOWN * np.maximum(into, out_of)
     weights, off = np.ones(len(target)), np.zeros(len(given))
     covariance = variance * np.eye(len(given))
-    for _ in range(_ROUNDS if len(target) else 0):
+    for number in range(_ROUNDS if len(target) else 0):
         slopes = balance * (given * np.exp(off))
-        spread = variance * slopes @ slopes.T
-        missing = target - balance @ (given * np.exp(off))
-        gain = variance * np.linalg.solve(spread + np.diag(scale**2 / weights), slopes).T
-        off = np.clip(gain @ (missing + slopes @ off), -1.0, 1.0)
-        covariance = variance * (np.eye(len(given)) - gain @ slopes)
+        spread = variance * _squared(slopes)
+        firm = spread + np.diag(scale**2 / weights)
+        missing = target - balance @ (given * np.exp(off)) + slopes @ off
+        if number == _ROUNDS - 1:  # of all the rounds the last alone says how well it is known
+            gain = variance * np.linalg.solve(firm, slopes).T
+            covariance = variance * (np.eye(len(given)) - gain @ slopes)
+        off = np.clip(variance * slopes.T @ np.linalg.solve(firm, missing), -1.0, 1.0)
         left = (balance @ (given * np.exp(off)) - target) / scale
         # Of differences that the velocities' errors would explain nothing is doubted.
         usual = 1 + np.diag(spread) / scale**2
         weights = 1 / (1 + left**2 / usual * 2)
     return off, (covariance + covariance.T) / 2
+
+
+def _squared(slopes: Floats) -> Floats:
+    """``slopes @ slopes.T``; each reach has two nodes at most."""
+    found = np.diag((slopes**2).sum(axis=1))
+    above, below = slopes.argmax(axis=0), slopes.argmin(axis=0)
+    both = np.flatnonzero((slopes.max(axis=0) > 0) & (slopes.min(axis=0) < 0))
+    product = slopes[above[both], both] * slopes[below[both], both]
+    np.add.at(found, (above[both], below[both]), product)
+    np.add.at(found, (below[both], above[both]), product)
+    return found
 
 
 def _nodes(reaches: Sequence[Reach]) -> tuple[Floats, Floats]:

@@ -131,6 +131,7 @@ class Responses:
             if any(self._asked(one) for one in self._starts[node]):
                 self._beyond.add(node)
         self._whole: dict[str, _Passage] = {}
+        self._shares: dict[str, tuple[float, Mapping[str, float]]] = {}
 
     def _asked(self, reach: Reach) -> bool:
         """Whether a station is on it or below it."""
@@ -249,6 +250,11 @@ class Responses:
 
     def _share(self, reach: Reach) -> tuple[float, Mapping[str, float]]:
         """Of the load that comes to its beginning, and how its logarithm grows with flows."""
+        if (known := self._shares.get(reach.id)) is None:
+            known = self._shares[reach.id] = self._shared(reach)
+        return known
+
+    def _shared(self, reach: Reach) -> tuple[float, Mapping[str, float]]:
         node = reach.start
         comes = {one.id: self._flows[one.id] + one.inflow_m3_s for one in self._ends[node]}
         goes = {one.id: self._flows[one.id] for one in self._starts[node]}
@@ -291,7 +297,10 @@ class _Wave:
 
     def part(self, share: float, grows: Mapping[str, float]) -> _Wave:
         """So much of it; ``grows``: the logarithm of that share with those of flows."""
-        summed = dict(_blend(self.grows, 1.0, grows, 1.0))
+        moved = {name: by for name, by in grows.items() if by}
+        if not moved and share == 1:
+            return self
+        summed = {**self.grows, **{one: self.grows.get(one, 0.0) + by for one, by in moved.items()}}
         return replace(self, spectrum=self.spectrum * share, gain=self.gain * share, grows=summed)
 
     def joined(self, other: _Wave) -> _Wave:

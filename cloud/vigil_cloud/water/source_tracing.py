@@ -21,7 +21,7 @@ from vigil_cloud.water import sample_fit
 from vigil_cloud.water.channels import Channels, Point, Reach
 from vigil_cloud.water.responses import Responses, moments
 from vigil_cloud.water.source_fit import Fit, Known, Trial
-from vigil_cloud.water.station_curves import Curve, Observed, curves
+from vigil_cloud.water.station_curves import LEAST, Curve, Observed, curves
 
 __all__ = ["Observed", "Suspect", "Traced", "trace"]
 
@@ -211,7 +211,7 @@ def _trials(
 def _in_samples(every: Sequence[Curve]) -> list[Curve]:
     """Grab samples that show more than the highest value of all the curves, which saw nothing."""
     noise = max((float(one.values.max()) for one in every if not one.sample), default=0.0)
-    return [one for one in every if one.sample and float(one.values.max()) > max(noise, 0.0)]
+    return [one for one in every if one.sample and float(one.values.max()) > max(noise, LEAST)]
 
 
 def _by_samples(

@@ -18,7 +18,7 @@ _OF_PEAK: Final = 0.006
 """The same of the highest value."""
 _SEEN: Final = 6.0
 """Times the noise: from here on a station has seen something."""
-_LEAST: Final = 1e-9
+LEAST: Final = 1e-9
 """g/m³: less is what an arithmetic leaves of 0."""
 _COUNTED: Final = 60
 """A station's curve says as much as so many independent values at most: neighbours err alike."""
@@ -107,7 +107,7 @@ def _curve(station: str, given: Observed, highest: float) -> Curve:
     quiet = _quiet_noise(given.values, peak)
     if not stands_out:
         quiet = max(quiet, _jitter(given.values))
-    seen = stands_out and peak > max(_SEEN * quiet, 0.01 * highest, _LEAST)
+    seen = stands_out and peak > max(_SEEN * quiet, 0.01 * highest, LEAST)
     smooth = _smoothed(given.values)
     busy = smooth > max(4 * quiet, 0.02 * peak) if seen else np.zeros(len(smooth), bool)
     times, values, height, of = _thinned(given, smooth, busy)
