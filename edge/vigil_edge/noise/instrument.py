@@ -94,7 +94,13 @@ class Instrument:
         self.percentiles = Percentiles(rate_hz) if self.extent.percentiles else None
         known = self.full_scale_known or not self.format.is_float
         lowest = 0.0 if self.lowest_db is None else mean_square_pa2(self.lowest_db)
-        self._signs = Signs(rate_hz, 1.0 if known else math.inf, self.format.is_float, lowest)
+        self._signs = Signs(
+            rate_hz,
+            1.0 if known else math.inf,
+            self.format.is_float,
+            lowest,
+            1 << self.format.unused_bits,
+        )
         self._flagged = deque(maxlen=_REMEMBERED_S)
 
     def _new_meter(self) -> Meter:

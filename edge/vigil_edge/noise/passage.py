@@ -89,7 +89,20 @@ class PassageDetector:
     def feed(self, slices: Slices) -> Iterator[Passage]:
         """The passages that are over by the end of these slices."""
         release = mean_square_pa2(self.threshold_db - self.hysteresis_db)
-        for index in range(len(slices)):
+        threshold = mean_square_pa2(self.threshold_db)
+        # As Python's own numbers: most slices are quiet, and then this is all there is to do.
+        columns = zip(
+            slices.LAF_max.tolist(),
+            slices.squares_A.tolist(),
+            slices.LAF_end.tolist(),
+            slices.overload.tolist(),
+            (slices.first_sample + slices.edges[:-1]).tolist(),
+            strict=True,
+        )
+        for index, (loudest, exposure, end, overload, start) in enumerate(columns):
+            if self._open is None and not self._blocked and loudest <= threshold:
+                self._remember(exposure, end, overload, start)
+                continue
             passage = self._slice(slices, index, release)
             if passage is not None:
                 yield passage
@@ -105,21 +118,26 @@ class PassageDetector:
         loudest = float(slices.LAF_max[index])
         exposure = float(slices.squares_A[index])
         overload = bool(slices.overload[index])
-        above = np.flatnonzero(fast > release) if loudest > release else None
         passage = None
         if self._open is None and not self._blocked:
             self._maybe_begin(slices, index, start)
         if self._open is not None:
             self._extend(self._open, slices, index, start)
-            if above is not None and len(above):
-                self._open.last_above = start + int(above[-1])
+            if fast[-1] > release:
+                self._open.last_above = start + len(fast) - 1
+            elif loudest > release:
+                self._open.last_above = start + int(np.flatnonzero(fast > release)[-1])
             passage = self._maybe_end(self._open, start + slices.samples(index))
         if self._blocked and fast[-1] <= release:
             self._blocked = False
-        # At first the Fast level is still rising from rest.
-        risen = float(fast[-1]) if start >= RISEN_S * self.rate_hz else math.nan
-        self._before.append((exposure, risen, overload))
+        self._remember(exposure, float(fast[-1]), overload, start)
         return passage
+
+    def _remember(self, exposure: float, end: float, overload: bool, start: int) -> None:
+        """A slice, for what comes after it. At first the Fast level is still rising from rest."""
+        self._before.append(
+            (exposure, end if start >= RISEN_S * self.rate_hz else math.nan, overload)
+        )
 
     def _maybe_begin(self, slices: Slices, index: int, start: int) -> None:
         threshold = mean_square_pa2(self.threshold_db)

@@ -249,7 +249,7 @@ class _Run:
                 f"sample {at + loudest} is {units[loudest]:.3g}, which is no sound; give the"
                 " encoding that it was recorded with",
             )
-        self._oddities[channel].feed(frames, units)
+        self._oddities[channel].feed(frames, units, max(most, -least))
         return units
 
     def _tell(self, notice: str) -> None:

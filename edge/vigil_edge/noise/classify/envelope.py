@@ -8,12 +8,19 @@ from typing import Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy import fft
 
 Array = NDArray[np.float64]
 
 _CARRIERS_HZ: Final = ((50, 250), (250, 1000), (1000, 4000), (4000, 10_000))
 _MODULATION_HZ: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 130.0)
 _WIDTHS_S: Final = (0.15, 0.25, 0.4, 0.65, 1.0, 1.6, 2.5)
+
+
+def power_of(frames: Array, length: int | None = None) -> Array:
+    """Of each frame, along the last axis: the squared magnitude of its transform."""
+    spectrum = fft.rfft(frames, length)
+    return np.asarray(spectrum.real**2 + spectrum.imag**2)
 
 
 def modulation(sound: Array, rate_hz: int) -> Array:
@@ -23,7 +30,7 @@ def modulation(sound: Array, rate_hz: int) -> Array:
     """
     size, hop = 256, 64
     frames = sliding_window_view(sound, size)[::hop] * np.hanning(size)
-    power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
+    power = power_of(frames)
     frequency = np.fft.rfftfreq(size, 1 / rate_hz)
     frame_hz = rate_hz / hop
     found: list[float] = []
@@ -45,7 +52,7 @@ def modulation(sound: Array, rate_hz: int) -> Array:
 def _density(signal: Array, frame_hz: float) -> tuple[Array, Array]:
     size = min(512, len(signal))
     frames = sliding_window_view(signal, size)[:: max(1, size // 2)] * np.hanning(size)
-    density = (np.abs(np.fft.rfft(frames, 512, axis=1)) ** 2).mean(axis=0) / size**2 * 4
+    density = power_of(frames, 512).mean(axis=0) / size**2 * 4
     at = np.asarray(np.fft.rfftfreq(512, 1 / frame_hz), np.float64)
     return at, np.asarray(density, np.float64)
 

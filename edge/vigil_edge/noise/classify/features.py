@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy import fft
 
 from vigil_edge.noise.classify import envelope
 
@@ -62,7 +63,7 @@ def spectrogram(sound: Array, size: int, hop: int) -> Array:
     if len(sound) < size:
         sound = np.pad(sound, (0, size - len(sound)))
     frames = sliding_window_view(sound, size)[::hop] * np.hanning(size)
-    return np.asarray(np.abs(np.fft.rfft(frames, axis=1)) ** 2)
+    return np.asarray(envelope.power_of(frames))
 
 
 def _third_octaves(size: int) -> Array:
@@ -159,17 +160,18 @@ def _tones(sound: Array) -> Array:
 def _pitch(sound: Array, milliseconds: int, low: float, high: float) -> Array:
     """Periodicity between two frequencies: the peak of the normalised autocorrelation."""
     size = round(milliseconds * RATE_HZ / 1000)
+    first, last = int(RATE_HZ / high), min(int(RATE_HZ / low), size * 2 // 3)
     if len(sound) < size:
         sound = np.pad(sound, (0, size - len(sound)))
     frames = sliding_window_view(sound, size)[:: size // 2] * np.hanning(size)
     power = np.sum(frames**2, axis=1)
     frames = frames[power >= np.percentile(power, 40)]
-    length = 1 << (2 * size - 1).bit_length()
-    window = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(size), length)) ** 2)
-    correlation = np.fft.irfft(np.abs(np.fft.rfft(frames, length, axis=1)) ** 2, axis=1)
+    # Circular: long enough that no lag that is looked at is met by one from the other end.
+    length = fft.next_fast_len(size + last, real=True)
+    window = fft.irfft(envelope.power_of(np.hanning(size), length), length)[:last]
+    correlation = fft.irfft(envelope.power_of(frames, length), length, axis=1)[:, :last]
     correlation = correlation / (correlation[:, :1] + 1e-12) * (window[0] / (window + 1e-9))
-    first, last = int(RATE_HZ / high), min(int(RATE_HZ / low), size * 2 // 3)
-    part = correlation[:, first:last]
+    part = correlation[:, first:]
     peak = part.max(axis=1)
     where = np.log2(RATE_HZ / (first + part.argmax(axis=1)))
     dip = part.max(axis=1) - part.min(axis=1)

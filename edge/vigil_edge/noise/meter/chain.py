@@ -225,11 +225,22 @@ class Shapes:
 
     def part(self, begin: int, end: int) -> Shapes:
         """The slices from ``begin`` up to ``end``."""
-        return Shapes(*(getattr(self, one.name)[begin:end] for one in fields(self)))
+        return Shapes(
+            self.least[begin:end],
+            self.most[begin:end],
+            self.total[begin:end],
+            self.squares[begin:end],
+            self.rises[begin:end],
+            self.bends[begin:end],
+            self.run[begin:end],
+            self.run_value[begin:end],
+        )
 
     @staticmethod
     def joined(parts: Sequence[Shapes]) -> Shapes:
         """One after the other."""
+        if len(parts) == 1:
+            return parts[0]
         return Shapes(
             *(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Shapes))
         )
@@ -271,11 +282,9 @@ class Shape:
         )
         found[:, :6] = np.stack(columns, axis=1)
         # Where each run begins; the first may have begun before these samples.
-        changes = np.flatnonzero(whole[2:] != whole[1:-1])
-        at = np.arange(len(units))
-        latest = np.searchsorted(changes, at, side="right") - 1
-        since = np.where(latest < 0, -self._before[2], changes[latest] if len(changes) else 0)
-        runs = at - since + 1.0
+        at = np.arange(float(len(units)))
+        since = np.where(whole[2:] != whole[1:-1], at, -self._before[2])
+        runs = at - np.maximum.accumulate(since) + 1.0
         for index, (begin, end) in enumerate(pairwise(edges)):
             longest = begin + int(np.argmax(runs[begin:end]))
             found[index, 6], found[index, 7] = runs[longest], units[longest]

@@ -135,14 +135,18 @@ class Oddities:
     _sum: npt.NDArray[np.float64] | None = None
     _squares: npt.NDArray[np.float64] | None = None
 
-    def feed(self, frames: Frames, units: Samples) -> None:
-        """The next frames, shape (n, channels), and the units of the measured channel."""
+    def feed(self, frames: Frames, units: Samples, peak: float) -> None:
+        """The next frames, shape (n, channels), and the units of the measured channel, of which
+        ``peak`` is the greatest magnitude."""
         self._samples += len(units)
-        self._peak = max(self._peak, float(units.max(initial=0.0)), -float(units.min(initial=0.0)))
-        for piece in np.array_split(units, max(1, round(_PIECES * len(units) / self.rate_hz))):
-            # Its ends first: of sound they hardly ever agree.
-            if len(piece) > 1 and piece[0] == piece[-1] and (piece == piece[0]).all():
-                self._nothing += len(piece)
+        self._peak = max(self._peak, peak)
+        pieces = max(1, round(_PIECES * len(units) / self.rate_hz))
+        edges = np.arange(pieces + 1) * len(units) // pieces
+        # Its ends first: of sound they hardly ever agree.
+        for piece in np.flatnonzero(units[edges[:-1]] == units[edges[1:] - 1]):
+            part = units[edges[piece] : edges[piece + 1]]
+            if len(part) > 1 and (part == part[0]).all():
+                self._nothing += len(part)
         if frames.shape[1] > 1:
             every = frames.astype(np.float64)
             with np.errstate(over="ignore", invalid="ignore"):  # another channel's are not checked

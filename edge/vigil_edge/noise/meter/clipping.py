@@ -56,14 +56,15 @@ class _Ceiling:
     _since: int = 0
     """Samples since it was reached."""
 
-    def feed(self, units: Samples) -> npt.NDArray[np.intp]:
-        """Where crests begin that were cut off, once they are known for what they are."""
+    def feed(self, units: Samples, sign: int, top: float, swing: float) -> npt.NDArray[np.intp]:
+        """Where crests begin that were cut off, once they are known for what they are. ``sign``:
+        -1 of a stream that is to be turned over; ``top``: the highest sample then, ``swing``: from
+        the lowest to it."""
         none = np.zeros(0, dtype=np.intp)
         self._since += len(units)
-        top = float(units.max())
-        if top < self._top * (1 - np.sign(self._top) * 1e-3) and not self._is_forgotten:
+        if top < self._top - abs(self._top) * 1e-3 and not self._is_forgotten:
             return none
-        swing = top - float(units.min())
+        units = units if sign > 0 else -units
         step = _step(units, swing)
         wobble = _WOBBLE_STEPS * step
         if swing <= _COARSE * step or (top < self._top - wobble and not self._is_forgotten):
@@ -132,6 +133,10 @@ class Clipping:
     def __post_init__(self) -> None:
         self._upper, self._lower = _Ceiling(self.rate_hz), _Ceiling(self.rate_hz)
 
-    def feed(self, units: Samples) -> npt.NDArray[np.intp]:
-        """Samples, shape (n,), in any unit: where crests begin that were cut off."""
-        return np.concatenate([self._upper.feed(units), self._lower.feed(-units)])
+    def feed(self, units: Samples, ends: tuple[float, float] | None = None) -> npt.NDArray[np.intp]:
+        """Samples, shape (n,), in any unit: where crests begin that were cut off. ``ends``: the
+        least and the most of them, where they are known."""
+        least, most = ends or (float(units.min()), float(units.max()))
+        upper = self._upper.feed(units, 1, most, most - least)
+        lower = self._lower.feed(units, -1, -least, most - least)
+        return np.concatenate([upper, lower])

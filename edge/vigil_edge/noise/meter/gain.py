@@ -68,12 +68,17 @@ class GainChanges:
     def feed(self, parts: Sequence[Slices], shapes: Shapes, step: float) -> bool:
         """Whether the gain changed in the second that ends here, or in the one before. ``step``:
         of the converter, in units; 0 for floats."""
-        samples = np.concatenate([np.diff(part.edges) for part in parts])
-        sound = shapes.squares / samples - (shapes.total / samples) ** 2
-        loudness = np.concatenate([part.squares_A for part in parts])
-        lower = np.concatenate([part.squares_C for part in parts])
-        columns = (loudness, shapes.rises, shapes.bends, lower)
-        new = np.stack([*(column / samples for column in columns), sound], axis=1)
+        samples, loudness, lower = (
+            found[0] if len(found) == 1 else np.concatenate(found)
+            for found in (
+                [np.diff(part.edges) for part in parts],
+                [part.squares_A for part in parts],
+                [part.squares_C for part in parts],
+            )
+        )
+        columns = (loudness, shapes.rises, shapes.bends, lower, shapes.squares)
+        new = np.array(columns).T / samples[:, np.newaxis]
+        new[:, 4] -= (shapes.total / samples) ** 2
         self._features = np.concatenate([self._features, new])[-_KEPT:]
         for part in parts:
             self._units.extend(part.units[a:b] for a, b in pairwise(part.edges))
@@ -84,26 +89,27 @@ class GainChanges:
         features = self._features
         if len(features) < 2 * _WINDOW + 1 or (features <= 0.0).any():
             return []
-        sums = np.concatenate([np.zeros((1, 5)), np.cumsum(features, axis=0)])
+        sums = np.zeros((len(features) + 1, 5))
+        np.cumsum(features, axis=0, out=sums[1:])
         mean = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW
-        level = 10.0 * np.log10(mean[:, (0, 3)])
+        level = 10.0 * np.log10(mean[:, (0, 3)].T)
         steady: npt.NDArray[np.bool_] | None = None
         found: list[tuple[int, int]] = []
         for gap in _GAPS:
             apart = _WINDOW + gap
-            if len(level) <= apart:
-                continue
-            change = level[apart:] - level[:-apart]
-            alike = np.abs(change[:, 1] - change[:, 0]) <= _ALIKE_DB
-            alike &= np.abs(change[:, 0]) >= _CHANGE_DB
             # Only what this second brought: the rest was looked at before.
-            alike &= np.arange(len(change)) + apart + _WINDOW > len(features) - fresh
+            first = max(0, len(features) - fresh - apart - _WINDOW + 1)
+            change = level[:, first + apart :] - level[:, first : len(mean) - apart]
+            alike = np.abs(change[0]) >= _CHANGE_DB
+            if not alike.any():
+                continue
+            alike &= np.abs(change[1] - change[0]) <= _ALIKE_DB
             if not alike.any():
                 continue
             if steady is None:  # costs more than all the rest
                 steady = _steady(features, mean)
-            alike &= steady[apart:] & steady[:-apart]
-            found += [(int(begin), gap) for begin in np.flatnonzero(alike)]
+            alike &= steady[first + apart :] & steady[first : len(mean) - apart]
+            found += [(first + int(begin), gap) for begin in np.flatnonzero(alike)]
         return found
 
     def _confirmed(self, begin: int, gap: int, step: float) -> bool:
@@ -156,9 +162,14 @@ def _error_db(bands: Samples) -> npt.NDArray[np.float64]:
 def _steady(features: Samples, mean: Samples) -> npt.NDArray[np.bool_]:
     """Of each window: whether it neither scatters nor drifts, and is no tone."""
     level = 10.0 * np.log10(features[:, (0, 2)])
-    windows = np.lib.stride_tricks.sliding_window_view(level, _WINDOW, axis=0)
     half = _WINDOW // 2
-    drift = windows[..., half:].mean(axis=-1) - windows[..., :half].mean(axis=-1)
-    steady = (windows.std(axis=-1) <= _SCATTER_DB).all(axis=1)
-    steady &= (np.abs(drift) <= _TREND_DB).all(axis=1)
+    # About their mean, so that little is lost in the difference of the squares.
+    sums = np.zeros((len(level) + 1, 4))
+    about = level - level.mean(axis=0)
+    np.cumsum(np.hstack([about, about**2]), axis=0, out=sums[1:])
+    halves = (sums[half:] - sums[:-half]) / half
+    first, second = halves[: len(mean)], halves[half : half + len(mean)]
+    whole = (first + second) / 2
+    steady = (whole[:, 2:] - whole[:, :2] ** 2 <= _SCATTER_DB**2).all(axis=1)
+    steady &= (np.abs(second[:, :2] - first[:, :2]) <= _TREND_DB).all(axis=1)
     return np.asarray(steady & (mean[:, 2] * mean[:, 4] > _TONE * mean[:, 1] ** 2))

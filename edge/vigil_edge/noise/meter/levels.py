@@ -90,6 +90,8 @@ class Slices:
 
     def part(self, begin: int, end: int) -> Slices:
         """The slices from ``begin`` up to ``end``."""
+        if begin == 0 and end == len(self):
+            return self
         first, last = int(self.edges[begin]), int(self.edges[end])
         each = {
             name: getattr(self, name)[begin:end] for name in (*_OF_SLICES, "overload", "C_peak")
@@ -223,6 +225,44 @@ class Levels:
     """What makes these levels doubtful; see ``signs.py``."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What some slices add to an average: worked out once, for the second and for the total."""
+
+    samples: int
+    A: float
+    C: float
+    Z: float
+    LAF_max: float
+    LAF_min: float
+    """Of those in which the Fast level had risen; infinite where it had not."""
+    LAS_max: float
+    C_peak: float
+    overload: bool
+
+    @classmethod
+    def of(cls, slices: Slices, begin: int, end: int, rate_hz: int) -> _Sums:
+        """The slices from ``begin`` up to ``end``."""
+        within, risen_at = slice(begin, end), RISEN_S * rate_hz
+        LAF_min = math.inf
+        if slices.start(begin) >= risen_at:
+            LAF_min = float(slices.LAF_min[within].min())
+        elif slices.start(end - 1) >= risen_at:
+            starts = slices.first_sample + slices.edges[begin:end]
+            LAF_min = float(slices.LAF_min[within][starts >= risen_at].min())
+        return cls(
+            int(slices.edges[end] - slices.edges[begin]),
+            float(slices.squares_A[within].sum()),
+            float(slices.squares_C[within].sum()),
+            float(slices.squares_Z[within].sum()),
+            float(slices.LAF_max[within].max()),
+            LAF_min,
+            float(slices.LAS_max[within].max()),
+            float(slices.C_peak[within].max()),
+            bool(slices.overload[within].any()),
+        )
+
+
 @dataclass(slots=True)
 class Average:
     """Adds up slices; ``levels`` says what they amount to."""
@@ -241,21 +281,17 @@ class Average:
     overload: bool = False
     """Latched: an average with clipped samples in it stays marked (5.11)."""
 
-    def add(self, slices: Slices, begin: int, end: int) -> None:
-        """Add the slices from ``begin`` up to ``end``."""
-        within = slice(begin, end)
-        self.samples += int(slices.edges[end] - slices.edges[begin])
-        self._A += float(slices.squares_A[within].sum())
-        self._C += float(slices.squares_C[within].sum())
-        self._Z += float(slices.squares_Z[within].sum())
-        self._LAF_max = max(self._LAF_max, float(slices.LAF_max[within].max()))
-        self._LAS_max = max(self._LAS_max, float(slices.LAS_max[within].max()))
-        self._C_peak = max(self._C_peak, float(slices.C_peak[within].max()))
-        if slices.start(end - 1) >= RISEN_S * self.rate_hz:
-            starts = slices.first_sample + slices.edges[begin:end]
-            risen = begin + int(np.argmax(starts >= RISEN_S * self.rate_hz))
-            self._LAF_min = min(self._LAF_min, float(slices.LAF_min[risen:end].min()))
-        self.overload |= bool(slices.overload[within].any())
+    def add(self, sums: _Sums) -> None:
+        """Add some slices."""
+        self.samples += sums.samples
+        self._A += sums.A
+        self._C += sums.C
+        self._Z += sums.Z
+        self._LAF_max = max(self._LAF_max, sums.LAF_max)
+        self._LAF_min = min(self._LAF_min, sums.LAF_min)
+        self._LAS_max = max(self._LAS_max, sums.LAS_max)
+        self._C_peak = max(self._C_peak, sums.C_peak)
+        self.overload |= sums.overload
 
     @property
     def exposure_db(self) -> float:
@@ -298,8 +334,9 @@ class Seconds:
         while begin < len(slices):
             end = min(len(slices), begin + SLICES_PER_SECOND - self._slices)
             # Second by second, so that sums come to the same however blocks were cut.
-            self._second.add(slices, begin, end)
-            self.total.add(slices, begin, end)
+            sums = _Sums.of(slices, begin, end, self.rate_hz)
+            self._second.add(sums)
+            self.total.add(sums)
             self._slices += end - begin
             if self._second.samples >= self.rate_hz:
                 yield self._second.levels

@@ -62,6 +62,8 @@ class Signs:
     is_float: bool
     lowest_mean_square: float = 0.0
     """Below this A-weighted mean square, Pa², the range ends."""
+    finest: int = 1
+    """Of ``_bits``, the lowest that these samples have room for."""
     _clipping: Clipping = field(init=False)
     _bits: int = field(init=False, default=0)
     """Every bit that was ever set in a sample."""
@@ -75,12 +77,12 @@ class Signs:
     def second(self, parts: Sequence[Slices]) -> tuple[frozenset[str], frozenset[str]]:
         """Flags of the second that ends here, of which ``parts`` are all slices, and those that
         belong to the second before, too."""
-        units = np.concatenate([part.units for part in parts])
+        units = parts[0].units if len(parts) == 1 else np.concatenate([one.units for one in parts])
         shapes = Shapes.joined([part.shapes for part in parts])
         found = set()
         if any(part.overload.any() for part in parts):
             found.add(OVERLOAD)
-        if len(self._clipping.feed(units)):
+        if len(self._clipping.feed(units, (float(shapes.least.min()), float(shapes.most.max())))):
             found.add(CLIPPING)
         mean = float(shapes.total.sum()) / len(units)
         deviation = math.sqrt(max(0.0, float(shapes.squares.sum()) / len(units) - mean**2))
@@ -129,7 +131,7 @@ class Signs:
         return {STUCK} if run_s >= _STUCK_S else {DROP_OUT}
 
     def _range(self, units: Samples, mean_square: float, deviation: float) -> set[str]:
-        if not self.is_float and not self._bits & 1:
+        if not self.is_float and not self._bits & self.finest:
             whole = (units * 2.0**_FULL_BITS).astype(np.int64)
             self._bits |= int(np.bitwise_or.reduce(whole))
         low = mean_square < self.lowest_mean_square

@@ -79,6 +79,11 @@ class PcmFormat:
         return SAMPLE_BYTES[self.encoding] * self.channels
 
     @property
+    def unused_bits(self) -> int:
+        """Of integers as 32 bits at full scale, those at the low end that no sample can set."""
+        return max(0, 32 - 8 * SAMPLE_BYTES[self.encoding]) + self.shift_bits
+
+    @property
     def is_float(self) -> bool:
         """Whether samples may go beyond full scale."""
         return self.encoding in ("f32le", "f64le")
