@@ -17,6 +17,7 @@ from browser.test_layout import _fits, _is_accessible
 from browser.town import Town
 
 SHOTS = os.environ.get("VIGIL_SCREENSHOTS")
+STREAM = "**/api/v1/stream"
 SHIFTS = """
   window.shifts = [];
   new PerformanceObserver((list) => {
@@ -87,16 +88,42 @@ def test_pictures_come_late_or_not_at_all_and_nothing_jumps(
         page.evaluate("() => new Promise((drawn) => requestAnimationFrame(drawn))")
     waiting[0].continue_()
     waiting[1].fulfill(status=404, body="")
-    expect(page.locator("img.gone")).to_have_count(1)
-    shown = page.locator("li img:not(.gone)")
+    expect(page.locator("li .lost")).to_have_count(1)
+    shown = page.locator("li img:not(.lost)")
     expect(shown).to_have_js_property("complete", value=True)
     assert shown.evaluate("(one) => one.naturalWidth") == 39
 
     # Then everything stands where it stood, and no browser's mark of a broken picture is shown
     assert _boxes(with_picture) == before
     assert page.evaluate("window.shifts.length") == moved
-    expect(page.locator("img.gone")).not_to_be_visible()
+    expect(page.locator("li .lost")).not_to_be_visible()
     _is_accessible(page, f"alerts with pictures {language}")
     _fits(page, f"alerts with pictures {language}")
     if SHOTS:
         page.screenshot(path=str(Path(SHOTS) / f"thumbnails-{language}-{scheme}.png"))
+
+
+def test_a_picture_that_failed_once_is_there_when_the_stream_is_back(
+    window: OpenWindow, pictured: Town
+) -> None:
+    # Given a list one of whose pictures was answered by a server that could not
+    opened = window("inspector")
+    opened.context.route(STREAM, lambda route: route.abort())
+    page, asked = opened.page, list[str]()
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=503, body="") if len(asked) == 1 else route.continue_()
+
+    page.route("**/thumbnail", answer)
+    opened.go("/alerts?domain=noise")
+    lost = page.locator("li .lost")
+    expect(lost).to_have_count(1)
+
+    # When the stream, which was away with it, is back
+    opened.context.unroute(STREAM)
+
+    # Then it is asked for once more
+    expect(lost).to_have_count(0, timeout=30_000)
+    assert asked.count(asked[0]) == 2
+    opened.complaints.clear()  # the browser says what was aborted
