@@ -12,6 +12,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 from math import inf, isfinite
 from pathlib import Path
 from time import monotonic
@@ -43,6 +44,9 @@ _SHORT_S: Final = 10.0
 _OTHERS: Final = ("cp950", "gb18030", "cp1252")
 _HIGHEST: Final = 1e8
 """g/m³, and more than anything weighs: a sentinel, or what a spoilt cell was read as."""
+_FAR: Final = 50
+"""Times the usual step of a station, and an hour at least: a value so far from others is alone."""
+_FAR_S: Final = 3600.0
 _AHEAD_S: Final = 86400.0
 """Seconds: so far ahead a clock may be wrong, or in another zone."""
 
@@ -277,7 +281,7 @@ class _Rows:
             notes.append(f"{self._unzoned} rows have no zone: read as UTC")
         if None not in self.zones:
             notes += _beside(self.of)
-        notes += _short(self.of)
+        notes += _short(self.of) + _alone(self.of)
         notes += [
             f"{station} has fewer than {SPARSE} values: they count as samples, not as a curve"
             for station, held in sorted(self.of.items())
@@ -325,6 +329,24 @@ def _beside(of: dict[str, dict[float, float]]) -> list[str]:
         for station, at in beside:
             del of[station][at]
         notes.append(f"{len(beside)} rows lie {where} and were left out")
+    return notes
+
+
+def _alone(of: dict[str, dict[float, float]]) -> list[str]:
+    """A value that stands by itself has another time, or another place: no curve goes there."""
+    notes = []
+    for station, held in sorted(of.items()):
+        times = sorted(held)
+        gaps = [later - at for at, later in pairwise(times)]
+        if len(gaps) < _SHOWN:
+            continue
+        far = max(_FAR * sorted(gaps)[len(gaps) // 2], _FAR_S)
+        beside = zip([inf, *gaps], times, [*gaps, inf], strict=True)
+        if alone := [at for before, at, after in beside if min(before, after) > far]:
+            notes.append(
+                f"{len(alone)} values of {station} stand hours from all its others: are their times"
+                " right?"
+            )
     return notes
 
 

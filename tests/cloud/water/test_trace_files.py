@@ -246,6 +246,15 @@ def test_times_of_another_unit_or_without_a_zone_are_told(
     assert (code, err) == (0, "vigil-cloud: 30 rows have no zone: read as UTC\n")
 
 
+def test_a_value_by_itself_is_told(
+    tmp_path: Path, rows: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stamp that is a day late draws the whole search there."""
+    late = "\n".join([*rows, "-86400,end,5"]).encode()
+    assert "1 values of end stand hours from" in traced(tmp_path, canal(), late, capsys)[2]
+    assert traced(tmp_path, canal(), "\n".join(rows).encode(), capsys)[2] == ""
+
+
 @pytest.mark.parametrize("given", ["1e-300,1e-300", "0,1", "nan,nan", "1,1e300", "9,1"])
 def test_a_duration_is_one_that_a_release_can_have(
     given: str, capsys: pytest.CaptureFixture[str]
