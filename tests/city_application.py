@@ -18,6 +18,7 @@ from vigil_cloud import app
 from vigil_cloud.domain.registry import domains
 from vigil_cloud.services import Services
 
+_plain = app._application
 _read: dict[tuple[str, ...], FastAPI] = {}
 """By the names of the domains: a test may register one more."""
 
@@ -28,6 +29,13 @@ def create_app(services: Services) -> FastAPI:
         return app.create_app(services)
 
 
+def keep() -> None:
+    """In a process that forks others: each of them finds the routes read. Whoever registers one
+    more domain reads them anew."""
+    _application()
+    app._application = lambda: _copy(_application())
+
+
 def described() -> dict[str, Any]:
     """The API's description, for each to change as it likes."""
     return copy.deepcopy(_application().openapi())
@@ -36,7 +44,7 @@ def described() -> dict[str, Any]:
 def _application() -> FastAPI:
     names = tuple(one.name for one in domains())
     if names not in _read:
-        _read[names] = app._application()
+        _read[names] = _plain()
     return _read[names]
 
 

@@ -31,6 +31,15 @@ def test_a_nursery_that_cannot_fork_costs_time_and_no_test(monkeypatch: pytest.M
         assert process.wait(60) == 0
 
 
+@pytest.mark.parametrize("package", list(warm.PRELOADED))
+def test_what_is_loaded_starts_no_thread_and_forks(package: str) -> None:
+    command = [sys.executable, "-m", package, "--help"]
+    with servers.spawn(command, stdout=subprocess.DEVNULL) as process:
+        assert process.wait(60) == 0
+    assert isinstance(process, warm._Warm)
+    assert process._told is not None, "it was started plainly"
+
+
 def test_an_option_that_is_not_understood_starts_a_plain_process() -> None:
     with servers.spawn(HELP, stdout=subprocess.DEVNULL, start_new_session=True) as process:
         assert type(process) is subprocess.Popen

@@ -96,11 +96,12 @@ def run(request: Request) -> None:
 
 
 if __name__ == "__main__":
-    del sys.path[0]  # this folder
+    sys.path[0] = str(Path(__file__).parents[1])  # the tests' own modules, while it loads
     door = socket.socket(fileno=int(sys.argv[1]))
     door.set_inheritable(False)
     for name in sys.argv[2:]:
         importlib.import_module(name)
+    del sys.path[0]
     gc.collect()
     gc.freeze()  # what is looked through is copied
     if (wanted := serve(door)) is not None:

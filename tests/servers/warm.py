@@ -23,11 +23,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+_TESTS: Final = Path(__file__).parents[1]
 _ROOMS: Final = ("noise", "water", "checkin", "smoke", "aed")
+_DOMAINS: Final = (*_ROOMS, "search", "irrigation")
+_COMMANDS: Final = _TESTS.parent / "cloud" / "vigil_cloud" / "commands"
 PRELOADED: Final[Mapping[str, Sequence[str]]] = {
     "vigil_cloud": (
         *("vigil_cloud.serving", "vigil_cloud.cli", "vigil_cloud.notify.sending"),
-        *("vigil_cloud.database.migrate", "alembic.op"),
+        *("vigil_cloud.database.migrate", "alembic.op", "vigil_cloud.stores"),
+        # What is loaded by name, when it is first asked for: two seconds of each process.
+        *(f"vigil_cloud.{domain}.domain" for domain in _DOMAINS),
+        *("vigil_cloud.objects.folder", "vigil_cloud.timeseries.sqlite", "sqlite3"),
+        *("sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql", "psycopg"),
+        *(f"vigil_cloud.commands.{file.stem}" for file in sorted(_COMMANDS.glob("[!_]*.py"))),
+        "read_routes",
     ),
     "vigil_edge": (
         *("vigil_edge.cli", "vigil_edge.process", "cv2", "scipy.signal", "pymodbus.client"),
@@ -36,7 +45,6 @@ PRELOADED: Final[Mapping[str, Sequence[str]]] = {
     "vigil_sim": ("vigil_sim.cli", "vigil_sim.play", "vigil_sim.noise.street"),
 }
 """What a nursery loads, by the package whose programs it starts."""
-_TESTS: Final = Path(__file__).parents[1]
 _NURSERY: Final = Path(__file__).with_name("nursery.py")
 _AT_ITS_START: Final = ("PYTHON", "LD_", "LC_", "LANG")
 """An interpreter and its libraries read what begins so when they start, and never again."""
