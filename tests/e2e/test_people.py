@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,18 +50,16 @@ class Machine:
         for command, more in ANSWERS.items():
             if words[: len(command.split())] == command.split():
                 words += more
-        done = subprocess.run(
+        done = servers.run(
             [sys.executable, "-m", program.replace("-", "_"), *words],
             env={**os.environ, **self.environment},
             input=f"{PASSWORD}\n",
-            capture_output=True,
             text=True,
             timeout=180,
             cwd=self.folder,
-            check=False,
         )
         assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
-        return done.stdout
+        return str(done.stdout)
 
     def serve(self, words: list[str]) -> None:
         self.server = servers.Server(

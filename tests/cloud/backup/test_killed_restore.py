@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import json
 import shutil
-import subprocess
 import sys
 from contextlib import closing, redirect_stderr
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, insert, select
 
+import servers
 from cloud_city import NOON, SECRET, City, exceedance, excursion, sealed, visit
 from revisions import bring_up
 from vigil_cloud import cli
@@ -29,25 +30,7 @@ from vigil_cloud.preparation import prepare_database
 from vigil_cloud.stores import build_services
 from vigil_cloud.timeseries.port import Point, Series
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from vigil_cloud.backup import restoring
-from vigil_cloud.config import load
-from vigil_cloud.stores import build_services
-
-folder, backup, secret, word, count = sys.argv[1:]
-left = int(count)
-
-def told(line):
-    global left
-    left -= word in line
-    if not left:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-services = build_services(load(None, data_dir=Path(folder), secret_key=secret))
-restoring.restore(services, Path(backup), by="operator", told=told)
-"""
+PROGRAM = Path(__file__).with_name("killed_restoring.py")
 SERIES = Series("water", "gw-east", "probe-1", "pH")
 
 
@@ -71,6 +54,21 @@ def backup(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         city.close()
     return path
+
+
+@pytest.fixture(scope="module")
+def whole(backup: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The city that nothing has disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "city"
+    restored(folder, backup)
+    assert [len(noted(folder)[0]), noted(folder)[1]] == [1, 1]
+    return folder
+
+
+@functools.cache
+def undisturbed(whole: Path) -> tuple[dict[str, Any], tuple[list[str], int]]:
+    """Read once: nobody writes there."""
+    return contents(whole), noted(whole)
 
 
 def contents(folder: Path) -> dict[str, Any]:
@@ -138,15 +136,12 @@ def refused(folder: Path, *command: str) -> str:
     ],
 )
 def test_given_again_it_fills_the_same_city(
-    backup: Path, tmp_path: Path, word: str, count: int
+    backup: Path, whole: Path, tmp_path: Path, word: str, count: int
 ) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    restored(whole, backup)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(killed), str(backup), SECRET, word, str(count)],
-        capture_output=True,
+    killed = tmp_path / "killed"
+    done = servers.run(
+        [sys.executable, str(PROGRAM), str(killed), str(backup), SECRET, word, str(count)],
         text=True,
-        check=False,
     )
     assert done.returncode == -9, done.stderr
     for command in ("serve", "migrate", "backup"):
@@ -154,9 +149,7 @@ def test_given_again_it_fills_the_same_city(
 
     restored(killed, backup)
 
-    assert contents(killed) == contents(whole)
-    assert noted(killed) == noted(whole)
-    assert [len(noted(whole)[0]), noted(whole)[1]] == [1, 1]
+    assert (contents(killed), noted(killed)) == undisturbed(whole)
     services = build_services(load(None, data_dir=killed, secret_key=SECRET))
     with closing(services), pytest.raises(RestoreNotEmpty, match="the database is in use"):
         restoring.restore(services, backup, by="operator")
