@@ -23,6 +23,11 @@ IN_MEMORY = memory=; if [ -d "$(MEMORY)" ] && [ -w "$(MEMORY)" ] && [ "$$(df -Pk
 	memory="$$(mktemp -d "$(MEMORY)/vt.XXXX")"; chmod 711 "$$memory"; fi;
 # Matrices here are small: threads of a linear algebra library would spin beside each other.
 ONE_THREAD = OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# pytest rewrites the assertions of each module that it meets for the first time. In a fresh checkout
+# all workers would do that at once, each for all modules: two do it before, each for its half.
+IS_FRESH = [ -z "$$(find tests/__pycache__ -name 'conftest*-pytest-*.pyc' 2>/dev/null)" ]
+HALVES = "tests/cloud" "tests --ignore=tests/cloud"
+REWRITE = printf '%s\n' $(HALVES) | $(ONE_THREAD) xargs -P 2 -L 1 $(BIN)/python -m pytest --collect-only -q -p no:cacheprovider >/dev/null 2>&1
 # Images and CI machines often forbid Python to keep what it compiled. Then every process of ours
 # (a city night is a dozen, the tests start hundreds) compiles all of its modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -80,6 +85,7 @@ demo: setup ## Play a city night on the embedded defaults; ARGS=--check to run i
 test: ## All tests; what needs a missing system package is skipped with its name
 	@$(MAKE) --silent --no-print-directory --jobs=2 $(VENV)/.ready $(STATIC) $(ASYNCAPI)/node_modules/.ready
 	@cd $(WEB) && npm run --silent test
+	@if $(IS_FRESH); then echo "vigil: compiling the tests"; $(REWRITE) || true; fi
 	@echo "vigil: running the tests ($(WORKERS) at a time; WORKERS=0 for one after the other)"
 	@$(IN_MEMORY) $(ONE_THREAD) $${memory:+env TMPDIR="$$memory"} $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=worksteal $(ARGS) \
 	|| { [ -z "$$memory" ] || echo "vigil: what the failed tests wrote is in $$memory" >&2; exit 1; }; \
