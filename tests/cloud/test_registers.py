@@ -464,3 +464,16 @@ def test_what_was_looked_at_is_what_is_taken(city: City) -> None:
     assert looked["changed"] == ["p9"]
     assert take().json()["done"], "as it was looked at"
     assert rows(city, "people")["p9"]["guardians"] == ["son"]
+
+
+def test_a_file_whose_answer_was_lost_is_taken_again_as_done(city: City) -> None:
+    text = "home,name,latitude,longitude\na,Lin,23.5,120\n"
+    looked = bring(city, "homes", text, dry_run=True).json()
+    path = f"{PATH}/homes/import?looked={looked['looked']}"
+
+    def take() -> Any:
+        return city.client("administrator").post(path, content=text.encode())
+
+    assert take().json()["added"] == ["a"]
+    again = take().json()
+    assert (again["done"], again["added"], again["changed"], again["same"]) == (True, [], [], 1)

@@ -224,7 +224,7 @@ async def post_import(
 ) -> FileDone:
     """A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake. What it
     does not name stays. `dry_run`: only look. `looked`: of the answer to a look; 409 where the
-    register has changed since."""
+    register has changed since and the file would change it."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
@@ -252,7 +252,8 @@ def _take(
             for room in records_of(session):
                 room.lock(session)
             done = files.take(register, _act(services, session, reader), lines)
-            if looked not in (None, done.looked):
+            # Where all of it is there already, the answer to the same file was lost on its way.
+            if looked not in (None, done.looked) and (done.added or done.changed):
                 raise RegisterChanged("The register has changed since the file was looked at.")
             if dry_run or done.mistakes:
                 raise _Undone

@@ -3538,7 +3538,7 @@ export interface paths {
          * Post Import
          * @description A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake. What it
          *     does not name stays. `dry_run`: only look. `looked`: of the answer to a look; 409 where the
-         *     register has changed since.
+         *     register has changed since and the file would change it.
          */
         post: operations["import_register"];
         delete?: never;
