@@ -35,6 +35,11 @@ _LINES_IN_A_CELL: Final = 20
 _LINE_LIMIT: Final = 1 << 20
 """Characters. What has longer lines is no table, and must not be taken into memory whole."""
 _PREFACE_LINES: Final = 50
+_NO_TABLES: Final = {
+    b"PK\x03\x04": "it is a spreadsheet (or a ZIP) and no text",
+    b"\xd0\xcf\x11\xe0": "it is an old spreadsheet and no text",
+}
+"""By how the file begins."""
 _PIECE: Final = 1 << 18
 """Characters that are taken into memory at once."""
 _FIRST_PIECE: Final = 1 << 12
@@ -80,10 +85,13 @@ class Recording:
         try:
             self._source = self._seekable()
             with self._source.open("rb") as file:
-                self._packed = file.read(2) == _GZIP_MAGIC
+                head = file.read(4)
         except OSError as error:
             raise self._unreadable(error) from error
+        self._packed = head.startswith(_GZIP_MAGIC)
         try:
+            if head in _NO_TABLES:
+                raise RecordingUnreadable(path, f"{_NO_TABLES[head]}: save the table as CSV")
             self._check_whole()
             self.encoding, self.encoding_certain = self._find_encoding(encoding)
             self._strict = encoding is not None

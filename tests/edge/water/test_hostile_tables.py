@@ -309,6 +309,29 @@ def test_broken_packing_and_devices_are_one_line_and_exit_2(
     assert played(capsys, path)[0] == 2
 
 
+@pytest.mark.parametrize("head", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
+def test_a_spreadsheet_is_called_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], head: bytes
+) -> None:
+    path = tmp_path / "river.xlsx"
+    path.write_bytes(head + bytes(500))
+    status, rows, err = played(capsys, path)
+    assert (status, rows, len(err)) == (2, [], 1)
+    assert "recording-unreadable" in err[0]
+    assert "save the table as CSV" in err[0]
+
+
+def test_numbers_at_both_ends_of_what_there_is_say_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes(table(*(f"2020-01-{n // 24 + 1:02} {n % 24:02}:00,{(-1) ** n * 1e308}"
+                             for n in range(100))))  # fmt: skip
+    status, rows, err = played(capsys, path)
+    assert (status, len(rows)) == (0, 100)
+    assert not [line for line in err if "Warning" in line]
+
+
 def test_a_table_may_come_through_a_pipe(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
