@@ -66,14 +66,14 @@ def test_a_file_is_looked_at_before_it_is_taken(window: OpenWindow, tmp_path: Pa
     file = tmp_path / "districts.csv"
     page = window("admin").go("/registers/districts")
     file.write_text(f"district,name,name_zh\n{name},,北\n")
-    page.get_by_label("File (CSV, UTF-8 or Big5)").set_input_files(file)
+    page.get_by_label("File (CSV, UTF-8, UTF-16 or Big5)").set_input_files(file)
     page.get_by_role("button", name="Look at it first").click()
     expect(page.get_by_text("Line 2: name: has to be given")).to_be_visible()
     expect(page.get_by_role("button", name="Take it in")).to_have_count(0)
 
     right = tmp_path / "right.csv"
     right.write_text(f"district,name,name_zh\n{name},North,北\n")
-    page.get_by_label("File (CSV, UTF-8 or Big5)").set_input_files(right)
+    page.get_by_label("File (CSV, UTF-8, UTF-16 or Big5)").set_input_files(right)
     page.get_by_role("button", name="Look at it first").click()
     expect(page.get_by_text("1 would be added, 0 changed, 0 are the same.")).to_be_visible()
     expect(page.locator(f"[data-key='{name}']")).to_have_count(0)

@@ -125,7 +125,7 @@ async def import_sites(
     services: ServicesDependency,
     format: Annotated[Format, Query()] = "csv",
 ) -> Imported:
-    """CSV in UTF-8 or Big5 (also the national register's own table), or GeoJSON. A file with a
+    """CSV in UTF-8, UTF-16 or Big5 (also the national register's table), or GeoJSON. A file with a
     mistake is not taken at all. AEDs are known by their ``ref``; what the file does not say of one,
     and those that are not in it, stay as they are. Columns and keys that nothing is taken from are
     named."""

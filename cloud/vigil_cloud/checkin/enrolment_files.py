@@ -54,7 +54,8 @@ class BadEnrolmentFile(ApiError):
 
     code: ClassVar[str] = "bad-enrolment-file"
     remedy: ClassVar[str] = (
-        "Use a CSV file in UTF-8 or Big5 with the columns of docs/checkin.md, of 500 lines at most."
+        "Use a CSV file in UTF-8, UTF-16 or Big5 with the columns of docs/checkin.md,"
+        " of 500 lines at most."
     )
     status: ClassVar[int] = 422
 

@@ -50,8 +50,8 @@ async def take_in(
     what: Annotated[Literal["homes", "villages"], Query()] = "homes",
     dry_run: Annotated[Truth, Query()] = False,
 ) -> ProgrammeImported:
-    """A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. `dry_run`:
-    only look."""
+    """A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake.
+    `dry_run`: only look."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk

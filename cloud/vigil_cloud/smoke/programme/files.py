@@ -78,7 +78,8 @@ class BadProgrammeFile(ApiError):
 
     code: ClassVar[str] = "bad-programme-file"
     remedy: ClassVar[str] = (
-        "Use a CSV file in UTF-8 or Big5 with the columns of docs/smoke.md, of 500 lines at most."
+        "Use a CSV file in UTF-8, UTF-16 or Big5 with the columns of docs/smoke.md,"
+        " of 500 lines at most."
     )
     status: ClassVar[int] = 422
 

@@ -229,7 +229,7 @@ export const en = {
   "amulet.codesOnce": "Print these codes now: they are shown once.",
   "enrolment.title": "Enrol by file",
   "enrolment.hint":
-    "CSV in UTF-8 or Big5 with the columns person, name, tag, guardians, code; 500 lines at most. A file only adds, whole or not at all.",
+    "CSV in UTF-8, UTF-16 or Big5 with the columns person, name, tag, guardians, code; 500 lines at most. A file only adds, whole or not at all.",
   "enrolment.file": "CSV file",
   "enrolment.check": "Check",
   "enrolment.take": "Import",
@@ -541,7 +541,7 @@ export const zhTW: Record<keyof typeof en, string> = {
   "amulet.codesOnce": "請立即列印代碼：只顯示一次。",
   "enrolment.title": "檔案收案",
   "enrolment.hint":
-    "CSV（UTF-8 或 Big5），欄位：代號、姓名、標籤、監護人、條碼；最多 500 列。只會新增，整份匯入或完全不匯入。",
+    "CSV（UTF-8、UTF-16 或 Big5），欄位：代號、姓名、標籤、監護人、條碼；最多 500 列。只會新增，整份匯入或完全不匯入。",
   "enrolment.file": "CSV 檔案",
   "enrolment.check": "檢查",
   "enrolment.take": "匯入",

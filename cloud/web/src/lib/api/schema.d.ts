@@ -282,7 +282,7 @@ export interface paths {
         put?: never;
         /**
          * Import Sites
-         * @description CSV in UTF-8 or Big5 (also the national register's own table), or GeoJSON. A file with a
+         * @description CSV in UTF-8, UTF-16 or Big5 (also the national register's table), or GeoJSON. A file with a
          *     mistake is not taken at all. AEDs are known by their ``ref``; what the file does not say of one,
          *     and those that are not in it, stay as they are. Columns and keys that nothing is taken from are
          *     named.
@@ -1692,8 +1692,8 @@ export interface paths {
         put?: never;
         /**
          * Import Enrolment
-         * @description A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. A file only
-         *     adds. `dry_run`: only look. `guardians_may`: what guardians whom it makes see and are told of,
+         * @description A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake. A file
+         *     only adds. `dry_run`: only look. `guardians_may`: what guardians whom it makes see and are told of,
          *     for a year; without, nothing is opened to them.
          */
         post: operations["import_enrolment"];
@@ -4553,8 +4553,8 @@ export interface paths {
         put?: never;
         /**
          * Take In
-         * @description A file in UTF-8 or Big5: taken whole, or not at all with each line's mistake. `dry_run`:
-         *     only look.
+         * @description A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake.
+         *     `dry_run`: only look.
          */
         post: operations["import_programme"];
         delete?: never;
