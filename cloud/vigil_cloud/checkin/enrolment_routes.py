@@ -104,8 +104,8 @@ async def import_enrolment(
     guardians_may: Annotated[list[Scope] | None, Query(max_length=4)] = None,
 ) -> EnrolmentDone:
     """A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake. A file
-    only adds. `dry_run`: only look. `guardians_may`: what guardians whom it makes see and are told of,
-    for a year; without, nothing is opened to them."""
+    only adds. `dry_run`: only look. `guardians_may`: what guardians whom it makes see and are
+    told of, for a year; without, nothing is opened to them."""
     received = bytearray()
     async for chunk in request.stream():
         received += chunk

@@ -1693,8 +1693,8 @@ export interface paths {
         /**
          * Import Enrolment
          * @description A file in UTF-8, UTF-16 or Big5: taken whole, or not at all with each line's mistake. A file
-         *     only adds. `dry_run`: only look. `guardians_may`: what guardians whom it makes see and are told of,
-         *     for a year; without, nothing is opened to them.
+         *     only adds. `dry_run`: only look. `guardians_may`: what guardians whom it makes see and are
+         *     told of, for a year; without, nothing is opened to them.
          */
         post: operations["import_enrolment"];
         delete?: never;
