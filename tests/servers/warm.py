@@ -36,13 +36,19 @@ PRELOADED: Final[Mapping[str, Sequence[str]]] = {
         *("vigil_cloud.objects.folder", "vigil_cloud.timeseries.sqlite", "sqlite3"),
         *("sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql", "psycopg"),
         *(f"vigil_cloud.commands.{file.stem}" for file in sorted(_COMMANDS.glob("[!_]*.py"))),
-        "read_routes",
+        # A command line loads those of all domains, a process that starts the network of streets.
+        *(f"vigil_cloud.{domain}.cli" for domain in (*_ROOMS, "search")),
+        *("vigil_cloud.aed.streets", "vigil_cloud.database.migrations.numbering"),
+        *("uvicorn", "anyio._backends._asyncio", "read_routes"),
     ),
     "vigil_edge": (
         *("vigil_edge.cli", "vigil_edge.process", "cv2", "scipy.signal", "pymodbus.client"),
         *(f"vigil_edge.{room}.pipeline" for room in _ROOMS),
     ),
-    "vigil_sim": ("vigil_sim.cli", "vigil_sim.play", "vigil_sim.noise.street"),
+    "vigil_sim": (
+        *("vigil_sim.cli", "vigil_sim.play", "vigil_sim.noise.street", "vigil_sim.noise.render"),
+        *("vigil_sim.demo.main", "vigil_sim.demo.city_command", "vigil_sim.week.command"),
+    ),
 }
 """What a nursery loads, by the package whose programs it starts."""
 _NURSERY: Final = Path(__file__).with_name("nursery.py")
