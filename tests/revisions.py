@@ -27,6 +27,13 @@ def migrated_file() -> Path:
     return folder / "vigil.sqlite3"
 
 
+def tables_in(folder: Path) -> None:
+    """In a data folder of programs that would otherwise migrate before the test begins."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (path := folder / "vigil.sqlite3").exists():
+        shutil.copyfile(migrated_file(), path)
+
+
 def bring_up(engine: Engine) -> None:
     """As ``upgrade``; a file that is not there yet is a copy, and one of the newest revision is
     left alone: Alembic would read the files of all revisions."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import servers
+from revisions import tables_in
 
 DRIVER = Path(__file__).with_name("signals_itself.py")
 STEPS = {
@@ -51,6 +52,8 @@ def run(
     folder: Path, command: str, point: str, number: str, often: int = 1
 ) -> tuple[subprocess.CompletedProcess[str], int]:
     port, http = servers.free_port(), servers.free_port()
+    if point != "await_database":  # that one migrates, as a first start does
+        tables_in(folder / "data")
     environment = {
         "VIGIL_DATA_DIR": str(folder / "data"),
         "VIGIL_SECRET_KEY": "a test's own secret of more than thirty-two characters",

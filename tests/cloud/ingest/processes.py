@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import servers
+from revisions import tables_in
 from vigil_cloud.timeseries.port import TimeSeries
 from vigil_cloud.timeseries.sqlite import SqliteTimeSeries
 
@@ -23,6 +24,8 @@ class Cloud:
             "VIGIL_BROKER_URL": f"mqtt://127.0.0.1:{broker_port}",
             **variables,
         }
+        if "VIGIL_DATABASE_URL" not in variables:
+            tables_in(folder / "cloud")
         self.running: list[servers.Server] = []
         self._started = 0
 
