@@ -72,7 +72,6 @@ class _Place:
             )
             for number, point in enumerate(town.stations)
         ]
-        self.hears = reach.heard(self.ground.nodes, self.stations)
 
     def metres(self, point: Floats | tuple[float, float]) -> tuple[float, float]:
         latitude, longitude = wanderers.degrees(point)
@@ -82,9 +81,8 @@ class _Place:
     def judge(self, one: wanderers.Wanderer) -> Found:
         seen = [(station, moment) for moment, station in one.checkins]
         began = time.process_time()
-        known = habits.of(self.ground, self.stations, self.hears, seen, one.at_s)
-        before = seen[-2] if len(seen) > 1 else None
-        belief = whereabouts.believe(self.ground, self.stations, seen[-1], before, known, one.at_s)
+        known = habits.of(self.ground, self.stations, seen, one.at_s)
+        belief = whereabouts.believe(self.ground, self.stations, seen, known, one.at_s)
         raster = area.raster(self.ground, belief)
         seconds = time.process_time() - began
         truth, last = self.metres(one.place), self.stations[seen[-1][0]].place

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from vigil_cloud.search.ground import Floats, Ground
+from vigil_cloud.search.model import Belief
 from vigil_cloud.search.regions import Raster
-from vigil_cloud.search.whereabouts import Belief
 
 CELL_M: Final = 50.0
 _SAMPLE_M: Final = 15.0

@@ -4,13 +4,16 @@ fast they get about. Pure."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vigil_cloud.search import reach
 from vigil_cloud.search.ground import Floats, Ground
 
 _NIGHT_S: Final = 5 * 3_600.0
@@ -24,7 +27,9 @@ every day, and neighbouring stations stand on the same way."""
 _UNHEARD_M: Final = 600.0
 _UNHEARD: Final = 0.5
 """How probably a station just beside a home is passed in some weeks; further off exponentially
-less. One that never heard the person speaks against the homes around it."""
+less. One that never heard the person while it was online speaks against the homes around it."""
+_HEARD_AGAIN_S: Final = 2 * 3_600.0
+"""Whoever stays within a station's reach is written again sooner than this."""
 _HOME_KNOWN_M: Final = 150.0
 _NEW_VISIT_S: Final = 1_800.0
 _FAST_M_S: Final = 2.2
@@ -70,19 +75,17 @@ class Habits:
 def of(
     ground: Ground,
     stations: Sequence[Any],
-    reach: Floats,
     seen: Sequence[tuple[int, float]],
     until_s: float,
 ) -> Habits:
     """``seen``: station and time of each check-in, oldest first, the last being the newest;
-    ``reach`` (nodes,): how much of a beacon there some station hears; ``until_s``: until when
-    nothing else was heard."""
+    ``until_s``: until when nothing else was heard."""
     places = np.array([stations[number].place for number, _ in seen])
     times = np.array([at for _, at in seen])
     gaps = np.diff(times)
     share, speed = _rides(places, times)
     silent_s = max(0.0, until_s - seen[-1][1])
-    at_home = _at_home(ground, stations, seen, np.r_[gaps, silent_s], reach)
+    at_home = _at_home(ground, stations, seen, np.r_[gaps, silent_s])
     homes, home_weights = _representatives(ground, at_home)
     goals, weights = _places(ground, stations, seen)
     home_share = 0.5 if len(goals) else 1.0
@@ -126,14 +129,18 @@ def _at_home(
     stations: Sequence[Any],
     seen: Sequence[tuple[int, float]],
     gaps: Floats,
-    reach: Floats,
 ) -> Floats:
     """(nodes,): near where long silences begin and end, and where no station hears them. The
     silence that goes on now is one as well: of whoever was heard once, a week ago, all that is
-    known is that they came by there, and they did not walk for a week."""
+    known is that they came by there, and they did not walk for a week. Whoever is heard by one
+    station for longer than by none lives within its reach."""
     nights = np.flatnonzero(gaps >= _NIGHT_S)
+    heard = _all_night(stations, seen)
+    if sum(heard.values()) > gaps[nights].sum():
+        return _within_reach(ground, stations, heard)
     if not len(nights):
         return np.zeros(len(ground.nodes))
+    online = _online(stations, seen[0][1], seen[-1][1] + gaps[-1])
     numbers = np.array([number for number, _ in seen])
     places = np.array([station.place for station in stations])
     after = nights[nights + 1 < len(numbers)] + 1
@@ -149,10 +156,49 @@ def _at_home(
         )
     for number in np.setdiff1d(np.arange(len(stations)), numbers):
         away = np.hypot(*(ground.nodes - places[number]).T)
-        score -= _UNHEARD * np.exp(-away / _UNHEARD_M)
-    score[reach > 0.5] -= 5.0
+        score -= online[number] * _UNHEARD * np.exp(-away / _UNHEARD_M)
+    score -= 5.0 * np.minimum(reach.on(ground, stations).nodes @ online, 1.0)
     chance = np.exp(score - score.max())
     return np.asarray(chance / chance.sum())
+
+
+def _all_night(stations: Sequence[Any], seen: Sequence[tuple[int, float]]) -> dict[int, float]:
+    """How long each station heard them again and again for the length of a night or more; of
+    neighbours whose reach is one, in turn, the one that did so most often."""
+    found: dict[int, float] = {}
+    run = [seen[0]]
+    for one in [*seen[1:], None]:
+        if one is not None and _goes_on(stations, run[-1], one):
+            run.append(one)
+            continue
+        span_s = run[-1][1] - run[0][1]
+        if span_s >= _NIGHT_S:
+            most = Counter(number for number, _ in run).most_common(1)[0][0]
+            found[most] = found.get(most, 0.0) + span_s
+        if one is not None:
+            run = [one]
+    return found
+
+
+def _goes_on(stations: Sequence[Any], one: tuple[int, float], other: tuple[int, float]) -> bool:
+    """Whether somebody may have stayed where both were heard."""
+    here, there = stations[one[0]], stations[other[0]]
+    near = math.dist(here.place, there.place) <= here.range_m + there.range_m
+    return near and other[1] - one[1] <= _HEARD_AGAIN_S
+
+
+def _within_reach(ground: Ground, stations: Sequence[Any], heard: Mapping[int, float]) -> Floats:
+    found = np.zeros(len(ground.nodes))
+    for number, span_s in heard.items():
+        found += span_s * reach.around(ground.nodes, stations[number])
+    return np.asarray(found / found.sum())
+
+
+def _online(stations: Sequence[Any], begin_s: float, end_s: float) -> Floats:
+    """(stations,): for which share of that time each was online."""
+    since = np.array([max(begin_s, one.online_since) for one in stations])
+    until = np.array([min(end_s, one.online_until) for one in stations])
+    return np.asarray(np.clip((until - since) / max(end_s - begin_s, 1.0), 0.0, 1.0))
 
 
 def _representatives(ground: Ground, at_home: Floats) -> tuple[NDArray[np.int64], Floats]:

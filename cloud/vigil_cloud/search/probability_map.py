@@ -13,6 +13,7 @@ from vigil_cloud.search import area, habits, reach, regions, rings, whereabouts
 from vigil_cloud.search.clues import Brought
 from vigil_cloud.search.ground import BadStreets, Centre, Floats, Ground, Note, free_ground
 from vigil_cloud.search.ground import streets as street_ground
+from vigil_cloud.search.model import Belief
 from vigil_cloud.search.regions import Raster
 from vigil_cloud.search.replay_files import Listed, Seen
 
@@ -110,12 +111,10 @@ def draw(
     if prior == "koester":
         raster = _ring_raster(ground, stations[been[-1][0]].place)
         return SearchMap(at_s, raster, ground.centre, [], ground.notes, ground)
-    hears = reach.heard(ground.nodes, stations)
-    known = habits.of(ground, stations, hears, been, at_s)
-    before = been[-2] if len(been) > 1 else None
+    known = habits.of(ground, stations, been, at_s)
     placed = [one.placed(ground.centre) for one in brought]
     clues = [one for one in placed if one is not None]
-    belief = whereabouts.believe(ground, stations, been[-1], before, known, at_s, clues=clues)
+    belief = whereabouts.believe(ground, stations, been, known, at_s, clues=clues)
     raster = area.raster(ground, belief)
     notes = [*ground.notes, *_off_the_streets(ground, stations[been[-1][0]])]
     if known.homes:
@@ -195,7 +194,7 @@ def _ring_raster(ground: Ground, place: tuple[float, float]) -> Raster:
 def _next(
     ground: Ground,
     stations: Sequence[reach.Station],
-    belief: whereabouts.Belief,
+    belief: Belief,
     at_s: float,
 ) -> list[tuple[str, float]]:
     """Who hears them next, if anybody does: by how near each online station is to where they

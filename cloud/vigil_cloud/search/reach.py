@@ -29,14 +29,6 @@ class Station(NamedTuple):
     detections_a_minute: float = DETECTIONS_A_MINUTE
 
 
-def heard(points: Floats, stations: Sequence[Station]) -> Floats:
-    """(points,): how much of a beacon there some station hears, 0 to 1."""
-    best = np.zeros(len(points))
-    reach = at_points(points, stations).tocoo()
-    np.maximum.at(best, reach.row, reach.data)
-    return best
-
-
 def at_points(points: Floats, stations: Sequence[Station]) -> csr_array:
     """(points, stations): how much of a beacon at each point each station hears, 0 to 1."""
     from scipy.spatial import cKDTree

@@ -10,7 +10,8 @@ theirs or a stay there; all of it is followed exactly (no samples), a few minute
   foot or by whatever is faster if their own legs between stations show that they use it; a stay;
   home; another place at the hours at which they are out;
 - from usual life people go **astray** at an unknown time: who is missed now has been gone for
-  hours, not for days. How long ago the last check-in is says how many were astray by then.
+  hours, not for days. How long ago the last check-in is says how many were astray by then; so does
+  whether they use to come by there: they are followed from home to it.
 
 Each step, what a station would have heard is taken off: a station that is online and within reach
 hears a beacon at its rate, and a person's next check-in is written no sooner than ten minutes after
@@ -21,88 +22,38 @@ vain, are taken in when they were (``clues``).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from vigil_cloud.search import reach, rings, turns
+from vigil_cloud.search import origins, reach, turns
 from vigil_cloud.search.clues import Clue
 from vigil_cloud.search.ground import Floats, Ground, Numbers, Singles
 from vigil_cloud.search.habits import Habits
+from vigil_cloud.search.model import Belief, Model
 from vigil_cloud.search.reach import HOLD_OFF_S, Station
 
-_FASTEST_M_S: Final = 6.0
+_SURELY: Final = 0.8
+"""If more of the missed than this went astray after the last check-in, all are taken to have: maps
+of long silences cost most already."""
 _NEGLIGIBLE: Final = 1e-6
 _IMPOSSIBLE: Final = 1e-250
 _MOST_MOVES: Final = 0.95
 _DAY_S: Final = 86_400.0
 
 
-class Walk(NamedTuple):
-    """How far on average somebody astray walks before they halt, and how many do."""
-
-    length_m: float
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What is believed of people before anything is known of this one."""
-
-    walks: tuple[Walk, ...] = (Walk(600.0, 0.47), Walk(6_500.0, 0.53))
-    pace_m_s: float = 0.8
-    """With rests."""
-    towards: float = 2.5
-    """How much somebody astray prefers their direction: exp(towards · cos(turn from it))."""
-    straight: float = 2.5
-    """The same, of whoever has no direction, for straight on."""
-    aimless: float = 0.2
-    """Share of those."""
-    away: float = 1.0
-    """The same, at first, for the direction in which they came to the last station."""
-    leave_halt_per_h: float = 0.1
-    gone_median_s: float = 2.6 * 3_600.0
-    """How long ago somebody went astray who is missed now; log-normal."""
-    gone_spread: float = 0.75
-    usual: float = 0.2
-    """Share of those who go on as they use to, also now: at a place of theirs, or on the way."""
-    leave_place_per_h: float = 1.0
-    outings_a_day: float = 1.5
-    still_at_home: float = 0.2
-    """Of those who should be at home by their habits: who is missed was looked for there."""
-    place_m: float = 120.0
-    """A place of theirs is known as well as this."""
-    ride_length_m: float = 3_000.0
-    ride_wait_s: float = 240.0
-    spread: float = 0.03
-    """Share for whatever is not thought of: Koester's distances alone."""
-    step_s: float = 150.0
-    recent_s: float = 6 * 3_600.0
-    """Before that, time is followed in ``old_steps`` coarse steps."""
-    old_steps: int = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Belief:
-    """``links`` (2 m,) and ``nodes`` (n,): probabilities, sum 1 together."""
-
-    links: Floats
-    nodes: Floats
-
-
 def believe(  # noqa: PLR0913 - what is known of somebody, by name
     ground: Ground,
     stations: Sequence[Station],
-    last: tuple[int, float],
-    before: tuple[int, float] | None,
+    seen: Sequence[tuple[int, float]],
     habits: Habits,
     at_s: float,
     model: Model = Model(),
     clues: Sequence[Clue] = (),
 ) -> Belief:
-    """``last`` and ``before``: station and time of the newest check-in and the one before."""
-    return _Filter(ground, stations, last, before, habits, at_s, model, clues).run()
+    """``seen``: station and time of each check-in, the newest last."""
+    return _Filter(ground, stations, seen, habits, at_s, model, clues).run()
 
 
 class _Filter:
@@ -110,13 +61,18 @@ class _Filter:
         self,
         ground: Ground,
         stations: Sequence[Station],
-        last: tuple[int, float],
-        before: tuple[int, float] | None,
+        seen: Sequence[tuple[int, float]],
         habits: Habits,
         at_s: float,
         model: Model,
         clues: Sequence[Clue],
     ) -> None:
+        last = seen[-1]
+        before = seen[-2] if len(seen) > 1 else None
+        self._heard_at = -np.inf
+        self._since = last[1] - model.back_s
+        self._trail = [one for one in seen if one[1] > self._since]
+        self._daily = origins.daily(stations, seen, self._since)
         self._ground, self._stations, self._habits, self._model = ground, stations, habits, model
         self._last, self._before, self._at_s = last, before, at_s
         known = (one for one in clues if last[1] <= one.at_s <= at_s)
@@ -134,14 +90,17 @@ class _Filter:
         self._goals = list(habits.goals)
         self._parents = [turns.parents(ground, goal) for goal in self._goals]
         self._begin()
+        if habits.homes and model.back_s > 0 and model.gone_since(at_s - last[1]) < _SURELY:
+            self._retrace()
 
     def _begin(self) -> None:
         """Within reach of the last station, and what they are about."""
         ground, model, habits = self._ground, self._model, self._habits
         near = reach.around(ground.nodes, self._stations[self._last[0]])
         nodes = len(ground.nodes)
-        gone = 1 - self._gone_since(self._at_s - self._last[1])
+        gone = 1 - model.gone_since(self._at_s - self._last[1])
         usual = 1 - (1 - model.usual) * gone if self._goals else 0.0
+        self._usual = usual
         self.riders = habits.ride_share * (1 - usual)
         on_foot = 1 - usual - self.riders
         out = np.asarray(self._ways.leave @ near)
@@ -154,8 +113,7 @@ class _Filter:
         self._away_m = away_m[self._by_distance]
         weights = np.array(habits.weights)
         self.going = np.zeros((2, len(self._goals), nodes))
-        for kind, share in enumerate((1 - habits.ride_share, habits.ride_share)):
-            self.going[kind] = usual * share * near * weights[:, None]
+        self._set_out(near, usual)
         self.there = np.zeros((len(self._goals), nodes))
         self._about = np.ascontiguousarray(habits.about(ground, model.place_m).T)
         self._bus = np.zeros(nodes)
@@ -164,23 +122,66 @@ class _Filter:
             far = np.exp(-apart / model.ride_length_m) * (apart > 500)
             self._bus += weight * far / max(far.sum(), 1e-12)
 
+    def _retrace(self) -> None:
+        """From home until the last check-in, by what was heard on the way and what was not: whether
+        they were about their day there, how far they had come astray, and in which direction."""
+        model, habits, ground = self._model, self._habits, self._ground
+        gone = (1 - model.usual) * (1 - model.gone_since(self._at_s - self._since))
+        away = origins.around_home(ground, habits)
+        self.riders = 0.0
+        out = np.asarray(self._ways.leave @ away)
+        self.walking = (0.5 * gone * self._fresh * out).astype(np.float32)
+        self.halted = 0.5 * gone * away
+        self.going[:] = 0.0
+        self.there[:] = (1 - gone) * np.array(habits.weights)[:, None] * self._about
+        now = self._since
+        for station, at in self._trail:
+            if at - now > 1.0:
+                self._pass(now, at - now, int(np.ceil((at - now) / model.step_s / 2)))
+            now = self._heard_at = at
+            self._hear(station, at)
+        self._usual = float(self.going.sum())
+        boarding = habits.ride_share * model.boards
+        self.riders = boarding * (1 - self._usual)
+        self.walking *= np.float32(1 - boarding)
+        self.halted *= 1 - boarding
+
+    def _hear(self, station: int, at_s: float) -> None:
+        """The usual day brought them there as often as it does; who is astray has to be near."""
+        model = self._model
+        rate = self._stations[station].detections_a_minute / 60
+        lived = float(self.going.sum() + self.there.sum())
+        everybody = lived + float(self.walking.sum() + self.halted.sum())
+        self.walking *= rate * _column(self._hears_links, station).astype(np.float32)
+        self.halted *= rate * _column(self._hears_nodes, station)
+        lived *= self._daily.rate(station, at_s)
+        astray = float(self.walking.sum() + self.halted.sum())
+        other = model.unlike_a_day / _DAY_S * everybody * float(self._daily.near[station])
+        other += model.unlike * astray
+        total = lived + astray + other
+        if total < _IMPOSSIBLE:  # every way would have been heard
+            lived, other, total = 0.0, 1.0, 1.0
+        near = reach.around(self._ground.nodes, self._stations[station])
+        out = np.asarray(self._ways.leave @ near)
+        self.walking = ((self.walking + other * self._fresh * out) / total).astype(np.float32)
+        self.halted /= total
+        self._set_out(near, lived / total)
+        self.there[:] = 0.0
+
+    def _set_out(self, near: Floats, share: float) -> None:
+        """From the station to whatever the usual day brings next."""
+        weights, rides = np.array(self._habits.weights)[:, None], self._habits.ride_share
+        for kind, those in enumerate((1 - rides, rides)):
+            self.going[kind] = share * those * near * weights
+
     def _first_kinds(self) -> Floats:
         """Headings of who was astray at the last station: rather on than back."""
-        heading = _heading(self._stations, self._last, self._before)
+        heading = origins.heading(self._stations, self._last, self._before)
         kinds = self._kinds.copy()
         if heading is not None:
             liking = np.exp(self._model.away * (turns.DIRECTIONS @ heading))
             kinds[:-1] = (1 - self._model.aimless) * liking / liking.sum()
         return kinds
-
-    def _gone_since(self, ago_s: float) -> float:
-        """How many of those who are missed now have gone astray within so long."""
-        from scipy.special import ndtr
-
-        model = self._model
-        if ago_s <= 0:
-            return 0.0
-        return float(ndtr(np.log(ago_s / model.gone_median_s) / model.gone_spread))
 
     def run(self) -> Belief:
         elapsed = max(0.0, self._at_s - self._last[1])
@@ -216,13 +217,9 @@ class _Filter:
         return Belief((1 - spread) * links / total, nodes)
 
     def _rings(self, elapsed_s: float) -> Floats:
-        """Koester's distances alone, as far as anybody gets."""
-        away = np.hypot(*(self._ground.nodes - np.array(self._stations[self._last[0]].place)).T)
-        far = _FASTEST_M_S * elapsed_s + 300.0
-        dense = np.where(away <= far, rings.density(away), 0.0)
-        if not dense.any():  # the last station stands far from all streets
-            dense[away.argmin()] = 1.0
-        return np.asarray(dense / dense.sum())
+        return origins.rings_of(
+            self._ground, self._stations[self._last[0]].place, self._habits, self._usual, elapsed_s
+        )
 
     def _pass(self, begin_s: float, span_s: float, steps: int) -> None:
         step_s, model = span_s / steps, self._model
@@ -255,7 +252,8 @@ class _Filter:
             self.there *= halt_silent
 
     def _online(self, now: float) -> list[bool]:
-        heard_again = now >= self._last[1] + HOLD_OFF_S
+        after = self._last[1] if now >= self._last[1] else self._heard_at
+        heard_again = now >= after + HOLD_OFF_S
         return [heard_again and s.online_since <= now < s.online_until for s in self._stations]
 
     def _walk(self, advance: Singles, stay: Singles, silent: Singles) -> None:
@@ -348,7 +346,7 @@ class _Filter:
         """The share that goes astray in this step, of those who lived as they use to until now."""
         usual = self._model.usual
         ago = self._at_s - now
-        before, after = (self._gone_since(ago + side * step_s / 2) for side in (1, -1))
+        before, after = (self._model.gone_since(ago + side * step_s / 2) for side in (1, -1))
         return (1 - usual) * (before - after) / ((1 - usual) * before + usual)
 
     def _live_on(self, now: float, step_s: float) -> None:
@@ -397,12 +395,5 @@ class _Filter:
         self.walking += (self._fresh * out).astype(np.float32)
 
 
-def _heading(
-    stations: Sequence[Station], last: tuple[int, float], before: tuple[int, float] | None
-) -> Floats | None:
-    """In which direction they came to the last station, a unit vector."""
-    if before is None or last[1] - before[1] > 3_600 or before[0] == last[0]:
-        return None
-    way = np.array(stations[last[0]].place) - np.array(stations[before[0]].place)
-    far = float(np.hypot(*way))
-    return way / far if far > 1 else None
+def _column(table: csr_array, number: int) -> Floats:
+    return np.asarray(table[:, [number]].todense()).ravel()
