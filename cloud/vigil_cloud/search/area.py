@@ -31,16 +31,17 @@ def raster(ground: Ground, belief: Belief) -> Raster:
     if (east - west) * (north - south) / size**2 > _MOST_FINE_CELLS:
         size = CELL_M
     cells = np.ceil(np.array([east - west, north - south]) / CELL_M).astype(int)
-    shape = tuple(np.maximum(cells, 1) * round(CELL_M / size))
-    mass = np.zeros(shape)
+    columns, rows = np.maximum(cells, 1) * round(CELL_M / size)
+    shape = (int(columns), int(rows))
     half = len(ground.begin) // 2
     links = belief.links[:half] + belief.links[half:]
     begin, end = ground.nodes[ground.begin[:half]], ground.nodes[ground.end[:half]]
     samples = max(1, int(np.ceil(np.median(ground.length_m) / _SAMPLE_M)))
-    for number in range(samples):
-        share = (number + 0.5) / samples
-        _splat(mass, begin + share * (end - begin), links / samples, (west, south), size)
-    _splat(mass, ground.nodes, belief.nodes, (west, south), size)
+    shares = (np.arange(samples)[:, None, None] + 0.5) / samples
+    along = (begin + shares * (end - begin)).reshape(-1, 2)
+    points = np.concatenate([along, ground.nodes])
+    weights = np.concatenate([np.tile(links / samples, samples), belief.nodes])
+    mass = _splat(shape, points, weights, (west, south), size)
     blurs: tuple[tuple[float, float], ...] = _OFF_STREET
     if not ground.streets:
         blurs = ((0.5 * float(np.median(ground.length_m)), 1.0),)
@@ -53,15 +54,21 @@ def raster(ground: Ground, belief: Belief) -> Raster:
 
 
 def _splat(
-    mass: Floats, points: Floats, weights: Floats, corner: tuple[float, float], size: float
-) -> None:
+    shape: tuple[int, int],
+    points: Floats,
+    weights: Floats,
+    corner: tuple[float, float],
+    size: float,
+) -> Floats:
     """Each weight on the four nearest cells, by how near they are."""
     at = (points - np.array(corner)) / size - 0.5
     base = np.floor(at).astype(np.int64)
     part = at - base
+    mass = np.zeros(shape[0] * shape[1])
     for across in (0, 1):
         for up in (0, 1):
             share = np.abs(1 - across - part[:, 0]) * np.abs(1 - up - part[:, 1])
-            column = np.clip(base[:, 0] + across, 0, mass.shape[0] - 1)
-            row = np.clip(base[:, 1] + up, 0, mass.shape[1] - 1)
-            np.add.at(mass, (column, row), weights * share)
+            column = np.clip(base[:, 0] + across, 0, shape[0] - 1)
+            row = np.clip(base[:, 1] + up, 0, shape[1] - 1)
+            mass += np.bincount(column * shape[1] + row, weights * share, minlength=len(mass))
+    return mass.reshape(shape)

@@ -102,3 +102,8 @@ def around(nodes: Floats, station: Station) -> Floats:
     if not inside.any():
         inside[apart.argmin()] = 1.0
     return np.asarray(inside / inside.sum())
+
+
+def of(hears: csr_array, station: int) -> Floats:
+    """(points,): what one station hears."""
+    return np.asarray(hears[:, [station]].todense()).ravel()

@@ -25,7 +25,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from vigil_cloud.search import origins, reach, turns
 from vigil_cloud.search.clues import Clue
@@ -79,14 +78,15 @@ class _Filter:
         self._clues = sorted(known, key=lambda one: one.at_s)
         self._clues_left = list(self._clues)
         self._hears_links, self._hears_nodes = reach.on(ground, stations)
-        self._ways = turns.ways(
-            ground, model.towards, model.straight, model.pace_m_s * model.step_s
-        )
         self._kinds = np.full(turns.HEADINGS + 1, (1 - model.aimless) / turns.HEADINGS)
         self._kinds[-1] = model.aimless
         self._lengths = np.array([walk.length_m for walk in model.walks])
         shares = np.array([walk.share for walk in model.walks])
-        self._fresh = (self._kinds[:, None] * shares)[:, :, None].astype(np.float32)
+        self._by_length = np.tile(np.eye(len(shares), dtype=np.float32), (len(self._kinds), 1))
+        self._fresh = np.outer(self._kinds, shares).ravel().astype(np.float32)
+        self._ways = turns.ways(
+            *(ground, model.towards, model.straight, model.pace_m_s * model.step_s, len(shares))
+        )
         self._goals = list(habits.goals)
         self._parents = [turns.parents(ground, goal) for goal in self._goals]
         self._begin()
@@ -103,10 +103,11 @@ class _Filter:
         self._usual = usual
         self.riders = habits.ride_share * (1 - usual)
         on_foot = 1 - usual - self.riders
-        out = np.asarray(self._ways.leave @ near)
-        first = self._fresh * (self._first_kinds() / self._kinds)[:, None, None]
-        # (kinds, lengths, links): each row is one vector of memory, which halves the time of all.
-        self.walking = (on_foot * first * out).astype(np.float32)
+        rather = self._first_kinds() / self._kinds
+        first = self._fresh * np.repeat(rather, len(self._lengths)).astype(np.float32)
+        # (links, kinds and lengths), as in the tables of the ways.
+        self.walking = turns.shared_out(on_foot * self._ways.leave(near), first)
+        self._wanting, self._room = np.empty_like(self.walking), np.empty_like(self.walking)
         self.halted = np.zeros(nodes)
         away_m = turns.distances(ground, int(near.argmax()))
         self._by_distance = np.argsort(away_m)
@@ -129,8 +130,7 @@ class _Filter:
         gone = (1 - model.usual) * (1 - model.gone_since(self._at_s - self._since))
         away = origins.around_home(ground, habits)
         self.riders = 0.0
-        out = np.asarray(self._ways.leave @ away)
-        self.walking = (0.5 * gone * self._fresh * out).astype(np.float32)
+        self.walking = turns.shared_out(0.5 * gone * self._ways.leave(away), self._fresh)
         self.halted = 0.5 * gone * away
         self.going[:] = 0.0
         self.there[:] = (1 - gone) * np.array(habits.weights)[:, None] * self._about
@@ -152,8 +152,8 @@ class _Filter:
         rate = self._stations[station].detections_a_minute / 60
         lived = float(self.going.sum() + self.there.sum())
         everybody = lived + float(self.walking.sum() + self.halted.sum())
-        self.walking *= rate * _column(self._hears_links, station).astype(np.float32)
-        self.halted *= rate * _column(self._hears_nodes, station)
+        self.walking *= turns.singles(rate * reach.of(self._hears_links, station))
+        self.halted *= rate * reach.of(self._hears_nodes, station)
         lived *= self._daily.rate(station, at_s)
         astray = float(self.walking.sum() + self.halted.sum())
         other = model.unlike_a_day / _DAY_S * everybody * float(self._daily.near[station])
@@ -162,8 +162,8 @@ class _Filter:
         if total < _IMPOSSIBLE:  # every way would have been heard
             lived, other, total = 0.0, 1.0, 1.0
         near = reach.around(self._ground.nodes, self._stations[station])
-        out = np.asarray(self._ways.leave @ near)
-        self.walking = ((self.walking + other * self._fresh * out) / total).astype(np.float32)
+        self.walking += turns.shared_out(other * self._ways.leave(near), self._fresh)
+        self.walking /= np.float32(total)
         self.halted /= total
         self._set_out(near, lived / total)
         self.there[:] = 0.0
@@ -194,7 +194,7 @@ class _Filter:
             steps = int(np.ceil(recent / model.step_s))
             self._pass(self._at_s - recent, recent, steps)
         self._take_in(self._at_s)
-        links = self.walking.sum(axis=(0, 1), dtype=np.float64)
+        links = self.walking.sum(axis=1, dtype=np.float64)
         nodes = self.halted + self.going.sum(axis=(0, 1))
         self._shell(nodes, elapsed, self.riders)
         self.there[: self._habits.homes] *= model.still_at_home
@@ -224,8 +224,9 @@ class _Filter:
     def _pass(self, begin_s: float, span_s: float, steps: int) -> None:
         step_s, model = span_s / steps, self._model
         pace, length = model.pace_m_s, self._ground.length_m
-        advance = np.minimum(pace * step_s / length, _MOST_MOVES).astype(np.float32)
-        stay = np.exp(-length / self._lengths[:, None]).astype(np.float32)
+        advance = np.minimum(pace * step_s / length, _MOST_MOVES)
+        goes_on = np.exp(-length[:, None] / self._lengths).astype(np.float32)
+        stays = np.repeat(turns.singles(1 - advance), self.walking.shape[1], axis=1)
         jumps = self._jumps(step_s)
         leave_halt = -np.expm1(-model.leave_halt_per_h * step_s / 3600)
         mask: tuple[bool, ...] | None = None
@@ -242,10 +243,12 @@ class _Filter:
                     ]
                 )
                 at_links, at_nodes = self._hears_links @ rate, self._hears_nodes @ rate
-                walk_silent = np.exp(-at_links * length / pace).astype(np.float32)
+                moves = turns.singles(advance * np.exp(-at_links * length / pace))
+                walks = np.tile(moves * goes_on, len(self._kinds)) * self._ways.shares
+                halts = moves * (1 - goes_on)
                 halt_silent = np.exp(-at_nodes * step_s)
                 go_silent = self._silent_ways(at_nodes, jumps)
-            self._walk(advance, stay, walk_silent)
+            self._walk(stays, walks, halts)
             self._go(jumps, go_silent)
             self._leave(now, step_s, leave_halt)
             self.halted *= halt_silent
@@ -256,17 +259,14 @@ class _Filter:
         heard_again = now >= after + HOLD_OFF_S
         return [heard_again and s.online_since <= now < s.online_until for s in self._stations]
 
-    def _walk(self, advance: Singles, stay: Singles, silent: Singles) -> None:
-        moving = self.walking * advance
-        self.walking -= moving
-        moving *= silent
-        on = moving * stay
-        moving -= on
-        halting = moving.sum(axis=(0, 1), dtype=np.float64)
+    def _walk(self, stays: Singles, walks: Singles, halts: Floats) -> None:
+        """Of whoever is on a link: how many stay there in this step, how many come to its end and
+        go on, by the ways' shares, and how many halt there."""
+        halting = np.einsum("ij,ij->i", self.walking @ self._by_length, halts)
+        np.multiply(self.walking, walks, out=self._wanting)
+        self.walking *= stays
+        self._ways.go_on(self.walking, self._wanting, self._room)
         self.halted += np.bincount(self._ground.end, halting, minlength=len(self.halted))
-        for kind in range(len(self._ways.turns)):
-            for length in range(len(self._lengths)):
-                self.walking[kind, length] += self._ways.turned(kind, on[kind, length])
 
     def _alighting(self, since_s: float, step_s: float) -> Floats | None:
         """(nodes,): who leaves the bus in this step, as far along the ways as it has come."""
@@ -312,10 +312,11 @@ class _Filter:
         ]
 
     def _go(self, jumps: Any, silent: list[list[Floats]]) -> None:
+        worth = self.going.sum(axis=2) >= _NEGLIGIBLE
         for kind, row in enumerate(jumps):
             for number, (to, share, _) in enumerate(row):
                 mass = self.going[kind, number]
-                if mass.sum() < _NEGLIGIBLE:
+                if not worth[kind, number]:
                     continue
                 moving = mass * share
                 mass -= moving
@@ -339,8 +340,7 @@ class _Filter:
         alighting = self._alighting(now - self._last[1], step_s)
         if alighting is not None:
             leaving += alighting
-        out = np.asarray(self._ways.leave @ leaving).astype(np.float32)
-        self.walking += self._fresh * out
+        self.walking += turns.shared_out(self._ways.leave(leaving), self._fresh, self._room)
 
     def _going_astray(self, now: float, step_s: float) -> float:
         """The share that goes astray in this step, of those who lived as they use to until now."""
@@ -376,7 +376,7 @@ class _Filter:
         while self._clues_left and self._clues_left[0].at_s <= now:
             clue = self._clues_left.pop(0)
             at_nodes = clue.factors(self._ground.nodes, self._ground.box)
-            at_links = clue.factors(self._ground.middles, self._ground.box).astype(np.float32)
+            at_links = turns.singles(clue.factors(self._ground.middles, self._ground.box))
             if clue.anywhere:  # it may also be true where nothing was thought of
                 self._open_up(now)
             self.walking *= at_links
@@ -391,9 +391,4 @@ class _Filter:
         for mass in (self.walking, self.halted, self.going, self.there):
             mass *= 1 - spread
         rest = self._rings(now - self._last[1]) * total * spread
-        out = np.asarray(self._ways.leave @ rest)
-        self.walking += (self._fresh * out).astype(np.float32)
-
-
-def _column(table: csr_array, number: int) -> Floats:
-    return np.asarray(table[:, [number]].todense()).ravel()
+        self.walking += turns.shared_out(self._ways.leave(rest), self._fresh)
