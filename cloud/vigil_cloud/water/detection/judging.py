@@ -111,7 +111,7 @@ class Judge:
     def _joined(self, there: list[int]) -> None:
         """How far all signals are away together: a discharge moves several a little."""
         shares = []
-        basic = any(self.series[n].kind == PH and self.series[n].away > 1 for n in there)
+        basic = any(self.series[n].away > 1 and self.series[n].kind == PH for n in there)
         for number in there:
             one = self.series[number]
             away, kind = one.away, one.kind

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from math import inf, nan
 from typing import Final
 
-from vigil_cloud.water.detection.kinds import CONDUCTIVITY, DISINFECTANT
+from vigil_cloud.water.detection.kinds import CONDUCTIVITY, DISINFECTANT, FLOW
 from vigil_cloud.water.detection.series import Series
 
 _FLOOD: Final = 4.0
@@ -79,11 +79,12 @@ class Weather:
         self._risen = self._saltier = False
         rises = falls = treated = known = False
         for one in signals:
-            if one.kind.name == "flow":
+            name = one.kind.name  # quicker to compare than kinds
+            if name == FLOW.name:
                 rises, falls = rises or one.z > _FLOOD, falls or one.z < -_FLOOD
-            if one.kind == CONDUCTIVITY:
+            elif name == CONDUCTIVITY.name:
                 self._conductance(at_s, one.value, since)
-            if one.kind == DISINFECTANT:
+            elif name == DISINFECTANT.name:
                 treated = treated or 0 < one.usual <= _MOST_DISINFECTANT
                 known = True
         if known:
