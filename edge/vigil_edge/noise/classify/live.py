@@ -20,7 +20,8 @@ def classification(
     another class, as ``noise classify`` says it. What is not sure founds a case, and its reviewers
     hear it."""
     units = np.stack([channel_units(frames, each) for each in range(frames.shape[1])], axis=1)
-    np.nan_to_num(units, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    if not np.isfinite(units).all():
+        np.nan_to_num(units, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     if not len(units):
         return None
     try:

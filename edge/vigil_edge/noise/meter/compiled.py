@@ -119,12 +119,13 @@ def weigh(  # type: ignore[no-untyped-def]  # noqa: PLR0913 - numba's own types 
 @numba.njit(error_model="numpy")
 def _longest_run(part, run):  # type: ignore[no-untyped-def] # as above
     """Length of the run at the end, and of the longest, with its value; ``run``: of the first."""
-    longest, at = run, part[0]
+    # Whole numbers: each waits for the one before it, and floats take longer to add.
+    longest, last, at = int(run), int(run), 0
     for n in range(1, len(part)):
-        run = run + 1.0 if part[n] == part[n - 1] else 1.0
-        if run > longest:
-            longest, at = run, part[n]
-    return run, longest, at
+        last = last + 1 if part[n] == part[n - 1] else 1
+        if last > longest:
+            longest, at = last, n
+    return float(last), float(longest), part[at]
 
 
 @_compiled("void(f8[::1],i8[::1],f8[::1],f8[:,::1])", fast=True)

@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from vigil_edge.noise.pictures.street import middle_level
+
 Small = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
 """x, y, width, height."""
@@ -109,6 +111,7 @@ def follow(frames: Sequence[tuple[Path, float]]) -> Followed | None:
     if len(stills) < _LEAST_PICTURES or len({still.shape for still in stills}) != 1:
         return None
     street = np.median(np.stack(stills), axis=0).astype(np.uint8)
+    usual = middle_level(street)
     size = _size_of(frames)
     scale = size[0] / street.shape[1]
     opened: list[_Open] = []
@@ -117,7 +120,7 @@ def follow(frames: Sequence[tuple[Path, float]]) -> Followed | None:
         small = _read(path)
         if small is None or small.shape != street.shape:
             continue
-        boxes = list(_boxes(_moved(small, street)))
+        boxes = list(_boxes(_moved(small, street, usual)))
         seen = [_sighting(index, time_s, box, small.shape, scale) for box in boxes]
         opened, lost = _linked(opened, seen, time_s)
         closed += lost
@@ -164,9 +167,10 @@ def _size_of(frames: Sequence[tuple[Path, float]]) -> tuple[int, int]:
     return 1, 1
 
 
-def _moved(small: Small, street: Small) -> Small:
-    """Non-zero where something else stands before the street."""
-    gain = float(np.median(small)) / max(1.0, float(np.median(street)))
+def _moved(small: Small, street: Small, usual: float) -> Small:
+    """Non-zero where something else stands before the street, of which ``usual`` is the middle
+    level."""
+    gain = middle_level(small) / max(1.0, usual)
     still = cv2.convertScaleAbs(street, alpha=gain)
     change = cv2.absdiff(cv2.blur(small, (3, 3)), cv2.blur(still, (3, 3)))
     other = (change > _CHANGE) & ~_lit(small, still)
