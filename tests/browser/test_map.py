@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -153,7 +152,7 @@ def _with_streets(folder: Path) -> Town:
     streets.write(night, file)
     environment = os.environ | {"VIGIL_DEMO": "true", "VIGIL_DATA_DIR": str(folder / "cloud")}
     command = [sys.executable, "-m", "vigil_cloud", "map", "import", str(file)]
-    subprocess.run(command, env=environment, check=True, timeout=120)
+    servers.run(command, env=environment, timeout=120).check_returncode()
     return town
 
 

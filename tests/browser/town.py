@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -218,12 +217,10 @@ class Town:
         """An operator lets an account know where somebody is."""
         scopes = ["--scopes", "last_place,footprint,live,alerts"]
         granted = ["consent", "grant", person, account, *scopes]
-        subprocess.run(
+        servers.run(
             [sys.executable, "-m", "vigil_cloud", *granted],
             env={**os.environ, **self.environment},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        ).check_returncode()
 
     def fire(self, alarm_id: str | None = None, *, active: bool = True) -> str:
         """A fire begins, or the one of this id is over; its id."""

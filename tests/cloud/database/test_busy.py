@@ -25,24 +25,7 @@ from vigil_cloud.database.migrate import DatabaseBusy, current, differences, hea
 
 OLDER = "0063"
 """The next one but one changes ``aed_volunteers`` and ``aed_patrols``."""
-KILLED = """
-import os, signal, sys
-from sqlalchemy import event
-from vigil_cloud.database.engine import build_engine
-from vigil_cloud.database.migrate import upgrade
-
-engine = build_engine(sys.argv[1])
-left = int(sys.argv[2])
-
-@event.listens_for(engine, "after_cursor_execute")
-def count(connection, cursor, statement, *_):
-    global left
-    left -= statement.lstrip().upper().startswith(("ALTER", "CREATE", "DROP", "UPDATE"))
-    if left <= 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-upgrade(engine)
-"""
+PROGRAM = str(Path(__file__).with_name("migrating.py"))
 
 
 @pytest.fixture
@@ -124,12 +107,7 @@ def test_one_that_is_killed_has_changed_nothing(database_url: str, count: int) -
     engine = build_engine(database_url)
     try:
         upgrade(engine, OLDER)
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED, database_url, str(count)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = servers.run([sys.executable, PROGRAM, database_url, str(count)], text=True)
         assert done.returncode == -9, done.stderr
         assert current(engine) == OLDER
 
@@ -145,14 +123,8 @@ def test_two_that_migrate_at_once_do_it_once(database_url: str) -> None:
     engine = build_engine(database_url)
     try:
         upgrade(engine, OLDER)
-        words = "import sys; from vigil_cloud.database.engine import build_engine as b;"
-        words += "from vigil_cloud.database.migrate import upgrade; upgrade(b(sys.argv[1]))"
-        both = [
-            subprocess.Popen(
-                [sys.executable, "-c", words, database_url], stderr=subprocess.PIPE, text=True
-            )
-            for _ in range(2)
-        ]
+        command = [sys.executable, PROGRAM, database_url]
+        both = [servers.spawn(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         said = [one.communicate(timeout=120)[1] for one in both]
         assert [one.returncode for one in both] == [0, 0], said
         with engine.connect() as connection:
