@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
@@ -19,6 +20,9 @@ import servers
 # the tests, and each process that a test starts compiles all of ours: seconds, hundreds of times.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Nothing of what is loaded for the collection is ever let go: no cycles are looked for in it.
+gc.disable()
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("vigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,6 +51,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(pytest.mark.skip(reason="long form: run with VIGIL_FULL=1"))
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 _LONGEST = ("e2e", "faults")
