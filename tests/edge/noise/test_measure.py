@@ -282,6 +282,16 @@ def test_a_change_of_gain_right_behind_a_passage_is_known_in_any_split(block: in
     assert passage.flags == {"gain-change"}
 
 
+@pytest.mark.parametrize("half_slices", range(1, 60, 2))
+def test_a_recording_may_end_in_any_slice(half_slices: int) -> None:
+    """Where a change of gain is sought there may be one or two slices fewer than that takes."""
+    units = STREET[: half_slices * RATE // 40]
+    instrument = Instrument(PcmFormat("f64le", RATE, 1), UNIT_PA, True, "anyhow")
+    instrument.feed(units)
+    instrument.flush()
+    assert (instrument.total.samples, instrument.flags) == (len(units), frozenset())
+
+
 def test_bad_options_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = saved(tmp_path, STREET[:RATE])
     for words in (["--channel", "some"], ["--channel", "1"], ["--limit-db", "x"]):

@@ -99,6 +99,8 @@ class GainChanges:
             apart = _WINDOW + gap
             # Only what this second brought: the rest was looked at before.
             first = max(0, len(features) - fresh - apart - _WINDOW + 1)
+            if len(mean) <= apart:
+                continue
             change = level[:, first + apart :] - level[:, first : len(mean) - apart]
             alike = np.abs(change[0]) >= _CHANGE_DB
             if not alike.any():
