@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from vigil_cloud.database.changes import follow_commits
 from vigil_cloud.database.gate import WriteGate
+from vigil_cloud.database.idle import ask_those_that_rested
 from vigil_cloud.database.wal import write_ahead
 
 BUSY_TIMEOUT_S = 30.0
@@ -74,14 +75,11 @@ def build_engine(url: str) -> Engine:
         return engine
     if address.drivername == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
-    return create_engine(
-        address,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        pool_size=10,
-        max_overflow=10,
-        connect_args=_POSTGRESQL,
+    engine = create_engine(
+        address, hide_parameters=True, pool_size=10, max_overflow=10, connect_args=_POSTGRESQL
     )
+    ask_those_that_rested(engine)
+    return engine
 
 
 def build_sessions(engine: Engine, **info: Any) -> sessionmaker[Session]:
@@ -148,6 +146,20 @@ def writing(sessions: sessionmaker[Session]) -> Iterator[Session]:
     """One transaction that means to write from its beginning; commits at the end."""
     with sessions() as session, session.begin():
         lock_for_writing(session)
+        yield session
+
+
+@contextmanager
+def reading(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """A session that only reads.
+
+    On PostgreSQL each statement sees what was committed when it began, in a transaction or not
+    (READ COMMITTED); without one there is none to begin and to roll back, a round trip each, and
+    what was prepared stays so (psycopg forgets it at every rollback).
+    """
+    with sessions() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield session
 
 

@@ -26,7 +26,7 @@ from vigil_cloud.alerts.schema import (
 from vigil_cloud.alerts.titles import Personal, audit_location_view
 from vigil_cloud.alerts.visibility import may_act
 from vigil_cloud.api_errors import ApiError
-from vigil_cloud.database.engine import writing
+from vigil_cloud.database.engine import reading, writing
 from vigil_cloud.domain.at_home import Proof
 from vigil_cloud.http.alert_presentation import counted, present, summaries
 from vigil_cloud.http.alert_schema import Alert
@@ -108,7 +108,7 @@ def list_alerts(
     after = None if before is None else Cursor.parse(before)
     if after is not None and (after.priority is None) != (wanted.order == "newest"):
         raise WrongCursor("`before` is the `next` of a page with the same filters.")
-    with services.sessions() as session:
+    with reading(services.sessions) as session:
         rows, ended = listing.page(session, reader, wanted, limit, after)
         cipher = Cipher(services.settings.secret)
         alerts = summaries(session, cipher, rows, services.now())

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from vigil_cloud.database.engine import writing
+from vigil_cloud.database.engine import reading, writing
 from vigil_cloud.identity import audit, consents, held, looks, persons, renewals
 from vigil_cloud.identity.answered import OnceDependency
 from vigil_cloud.identity.cipher import Cipher
@@ -35,7 +35,7 @@ ConsentId = Annotated[Whole, Path(ge=1, le=2**31 - 1)]
 def list_mine(reader: CurrentAccount, services: ServicesDependency) -> PersonList:
     """Persons whom the reader may see by consent, and those whom the reader guards."""
     cipher = Cipher(services.settings.secret)
-    with services.sessions() as session:
+    with reading(services.sessions) as session:
         guarded = consents.guarded_by(session, reader.account_id)
         now = services.now()
         given = held.given_to(session, reader, now)

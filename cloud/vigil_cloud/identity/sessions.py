@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from vigil_cloud.database.clock import ages_hold
-from vigil_cloud.database.engine import writing
+from vigil_cloud.database.engine import reading, writing
 from vigil_cloud.identity.errors import NotSignedIn
 from vigil_cloud.identity.models import Account, AccountSession, GatewayToken
 from vigil_cloud.identity.personal_records import records_of
@@ -82,7 +82,7 @@ def begin(session: Session, account: Account, now: datetime) -> tuple[str, str]:
 def resume(services: Services, token: str) -> SignedIn:
     """The session of a token. Raises ``NotSignedIn`` where it is unknown or over."""
     now = services.now()
-    with services.sessions() as session:
+    with reading(services.sessions) as session:
         row = session.execute(_HELD, {"digest": digest(token)}).one_or_none()
         if row is None:
             raise NotSignedIn("This session is not known (any more); sign in again.")
