@@ -34,6 +34,23 @@ def test_a_link_stays_and_what_it_points_to_is_written(tmp_path: Path) -> None:
     assert {one.name for one in tmp_path.rglob("*")} == {"shelf", "flags.csv", "link.csv"}
 
 
+def test_what_few_may_read_is_not_shown_to_more_on_the_way(tmp_path: Path) -> None:
+    out = tmp_path / "flags.csv"
+    out.touch(0o600)
+    with written(out) as file:
+        (part,) = tmp_path.glob("*.part")
+        assert stat.S_IMODE(part.stat().st_mode) == 0o600
+        file.write("flags\n")
+    assert (out.read_text("utf-8"), stat.S_IMODE(out.stat().st_mode)) == ("flags\n", 0o600)
+
+
+@pytest.mark.parametrize("letter", ["f", "水", "𠮷"])
+def test_a_name_may_be_as_long_as_names_are(tmp_path: Path, letter: str) -> None:
+    out = tmp_path / (letter * (255 // len(letter.encode())))
+    write(out)
+    assert (out.read_text("utf-8"), list(tmp_path.iterdir())) == ("flags\n", [out])
+
+
 def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
     link = tmp_path / "link.csv"
     link.symlink_to(link)

@@ -72,9 +72,12 @@ def _text(number: int) -> IO[str]:
 def _begun(target: Path) -> Path | None:
     """A new file beside it, under a name that nobody can have laid a link under; ``None``: the file
     itself may be written, its folder not."""
-    part = target.with_name(f"{target.name[:200]}.{secrets.token_hex(4)}.part")
+    # A letter is up to four bytes, and a name 255 at most.
+    part = target.with_name(f"{target.name[:50]}.{secrets.token_hex(4)}.part")
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        # Whoever may not read the file may not read it while it is written either.
+        rights = _rights(target) | stat.S_IRUSR | stat.S_IWUSR if target.exists() else 0o666
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights))
     except OSError as error:
         if error.errno in _NO_FILE_BESIDE and target.exists():
             return None
@@ -89,7 +92,7 @@ def _named(part: Path, target: Path) -> None:
         before = target.stat()
         with suppress(OSError):
             os.chown(part, before.st_uid, before.st_gid)
-        part.chmod(stat.S_IMODE(before.st_mode) & 0o777)
+        part.chmod(_rights(target))
     try:
         part.replace(target)
     except OSError as error:
@@ -97,3 +100,7 @@ def _named(part: Path, target: Path) -> None:
             raise
         with part.open("rb") as file, target.open("wb") as whole:
             shutil.copyfileobj(file, whole)
+
+
+def _rights(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode) & 0o777

@@ -197,9 +197,9 @@ class _Judged:
 
     def _came_back(self, group: Group[Detector], at: float, last: float) -> float:
         """The time of the row before it: of the one before the leap, where this row goes on from
-        there."""
+        there: it is nearer to that than to what leapt, or is a late one of behind a gap."""
         leap, rows = self._leaps.get(id(group), (None, 0))
-        if leap is None or not leap.last < at < last:
+        if leap is None or not 0 < at - leap.last < last - at:
             return last
         del self._leaps[id(group)]
         group.judge = leap.judge

@@ -231,6 +231,13 @@ def test_a_wrong_stamp_does_not_end_the_recording(
     assert whole == found[: len(whole)], "what is not there yet changes nothing"
     gap = [*lines[:wrong], *lines[START - 3 * DAY :], lines[wrong + 5]]
     assert "1 rows are earlier than one that was judged" in flagged(gap)[1]
+    behind = [*lines[:wrong], *lines[START - 3 * DAY :]]
+    behind.insert(wrong + 4, lines[START - 3 * DAY + 1])
+    found, err = flagged(behind)
+    assert "1 rows are earlier than one that was judged" in err
+    assert "days ahead" not in err, "it is late by minutes, and the gap before it is one"
+    del found[wrong + 4]
+    assert found == flagged([*lines[:wrong], *lines[START - 3 * DAY :]])[0]
 
 
 def test_a_terminal_is_told_how_far_it_is(tmp_path: Path) -> None:
