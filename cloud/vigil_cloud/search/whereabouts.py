@@ -38,6 +38,8 @@ _SURELY: Final = 0.8
 of long silences cost most already."""
 _NEGLIGIBLE: Final = 1e-6
 _IMPOSSIBLE: Final = 1e-250
+_UNTOLD: Final = 1e-30
+"""Less than this a table of singles does not tell from nothing."""
 _MOST_MOVES: Final = 0.95
 _DAY_S: Final = 86_400.0
 
@@ -159,7 +161,8 @@ class _Filter:
         other = model.unlike_a_day / _DAY_S * everybody * float(self._daily.near[station])
         other += model.unlike * astray
         total = lived + astray + other
-        if total < _IMPOSSIBLE:  # every way would have been heard
+        if total < _UNTOLD:  # every way would have been heard
+            self.walking[:], self.halted[:] = 0.0, 0.0
             lived, other, total = 0.0, 1.0, 1.0
         near = reach.around(self._ground.nodes, self._stations[station])
         self.walking += turns.shared_out(other * self._ways.leave(near), self._fresh)

@@ -110,6 +110,20 @@ def test_whoever_is_heard_where_they_never_came_by_went_on_from_home(town: groun
     assert onward(out_each_day()) > onward(out_each_day() + each_day)
 
 
+@pytest.mark.parametrize("rate", [0.5, 1.0, 2.0, 4.0, 1_000.0])
+def test_whoever_was_silent_where_everything_is_heard_has_a_map(
+    town: ground.Ground, rate: float
+) -> None:
+    """Three hours of silence had left so little of all ways that nothing was divided by nothing."""
+    stations = [station(town, 10, 10)._replace(range_m=5_000.0, detections_a_minute=rate)]
+    seen = [*out_each_day(), (0, NIGHTS * DAY + 9 * HOUR)]
+    at_s = seen[-1][1] + 0.5 * HOUR
+    known = habits.of(town, stations, seen, at_s)
+    belief = whereabouts.believe(town, stations, seen, known, at_s)
+    assert belief.links.sum() + belief.nodes.sum() == pytest.approx(1)
+    assert min(belief.links.min(), belief.nodes.min()) >= 0
+
+
 def test_a_usual_day_has_its_hours(town: ground.Ground) -> None:
     stations = [station(town, 4, 10), station(town, 5, 10), station(town, 19, 19)]
     daily = origins.daily(stations, out_each_day(), NIGHTS * DAY)
