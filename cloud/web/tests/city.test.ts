@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { api } from "../src/lib/api/client";
 import { city } from "../src/lib/live/city.svelte";
 import { AlertFeed } from "../src/lib/live/feed.svelte";
 import { summary as alert } from "./samples";
@@ -75,5 +76,30 @@ describe("the city", () => {
     expect(open.items.map((one) => one.id)).toContain("fire");
     open.loaded = true;
     expect(open.items).toHaveLength(201);
+  });
+
+  describe("whose list has known a hundred rows", () => {
+    const answered = vi.spyOn(api, "GET");
+    afterEach(() => answered.mockReset());
+    const answer = (status: number, data: object) =>
+      answered.mockResolvedValue({ data, response: new Response("", { status }) } as never);
+    const feed = () => {
+      for (let at = 0; at < 100; at++) city.take(alert({ id: `a${at}` }));
+      return new AlertFeed(city, { view: "open" });
+    };
+
+    it("forgets all of them that the server no longer has", async () => {
+      const open = feed();
+      answer(200, { alerts: [alert({ id: "a7" })], next: null });
+      await open.load();
+      expect(open.items.map((one) => one.id)).toEqual(["a7"]);
+    });
+
+    it("shows all of them where the first page does not come", async () => {
+      const open = feed();
+      answer(503, {});
+      await open.load();
+      expect([open.problem?.status, open.items.length]).toEqual([503, 100]);
+    });
   });
 });

@@ -46,16 +46,17 @@ export class AlertFeed {
   #turn = 0;
 
   /** In order, as far as the pages reach: what lies beyond waits for its turn, known or not. What
-   * is critical, and what the reader has taken, never does. Before the first page is here, as much
+   * is critical, and what the reader has taken, never does. Until the first page is here, as much
    * of what another list knows as a screen holds: hundreds of rows drawn for a moment keep the
-   * reader waiting. */
+   * reader waiting. Where it does not come, all of that. */
   items: AlertSummary[] = $derived.by(() => {
-    const reach = this.next === null ? null : this.#reach;
-    const known = this.#known(reach);
-    return this.loaded ? known : known.filter((alert, at) => at < SCREEN || this.stays(alert));
+    const known = this.#known();
+    if (this.loaded || this.problem) return known;
+    return known.filter((alert, at) => at < SCREEN || this.stays(alert));
   });
 
-  #known(reach: AlertSummary | null): AlertSummary[] {
+  #known(): AlertSummary[] {
+    const reach = this.next === null ? null : this.#reach;
     return [...this.#city.alerts.values()]
       .filter(
         (alert) =>
@@ -126,7 +127,7 @@ export class AlertFeed {
       for (const alert of beyond) this.#city.take(alert);
       this.#take(found, next);
       this.#city.keepOnly(
-        this.items.map((alert) => alert.id),
+        this.#known().map((alert) => alert.id),
         new Set([...found, ...beyond].map((alert) => alert.id)),
         told,
       );
