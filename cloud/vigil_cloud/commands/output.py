@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -54,6 +55,12 @@ def written(out: Path) -> Iterator[IO[str]]:
         _named(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def beside(*outs: Path | None) -> IO[str]:
+    """Where a command says in a line what it wrote: standard output, if no file is that."""
+    taken = any(out is not None and _already_open(out) == 1 for out in outs)
+    return sys.stderr if taken else sys.stdout
 
 
 def _already_open(out: Path) -> int | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vigil_cloud.commands.opening import Commands, add_command, add_subject, opened
-from vigil_cloud.commands.output import written
+from vigil_cloud.commands.output import beside, written
 
 if TYPE_CHECKING:
     from vigil_cloud.search.probability_map import SearchMap
@@ -81,7 +81,7 @@ def _replay(options: argparse.Namespace) -> int:
             {"station": name, "probability": round(p, 6)} for name, p in found.next_stations
         ],
     }
-    print(json.dumps(shown, ensure_ascii=False))
+    print(json.dumps(shown, ensure_ascii=False), file=beside(options.out, options.cells))
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vigil_cloud.commands.numbers import finite
 from vigil_cloud.commands.opening import OPERATOR, Commands, add_command, add_subject, opened
-from vigil_cloud.commands.output import written
+from vigil_cloud.commands.output import beside, written
 from vigil_cloud.water import detect_command, trace_command, transport_command
 
 
@@ -80,7 +80,7 @@ def _export(options: argparse.Namespace) -> int:
     text = network_files.to_csv(rows) if csv else network_files.to_geojson(rows)
     with written(options.file) as file:
         file.write(text)
-    print(json.dumps({"rows": len(rows)}))
+    print(json.dumps({"rows": len(rows)}), file=beside(options.file))
     return 0
 
 

@@ -86,6 +86,15 @@ def test_a_map(place: Path, capsys: pytest.CaptureFixture[str], free: bool) -> N
     assert mean == pytest.approx([LONGITUDE + 14 * STEP, LATITUDE + 10 * STEP], abs=6 * STEP)
 
 
+def test_a_map_on_standard_output_stands_there_alone(
+    place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert replay(place, "--out", "-") == 0
+    said = capfd.readouterr()
+    assert json.loads(said.out)["type"] == "FeatureCollection"
+    assert json.loads(said.err)["next_stations"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp950"])
 def test_tables_as_spreadsheets_write_them(
     place: Path, capsys: pytest.CaptureFixture[str], encoding: str

@@ -144,7 +144,12 @@ def test_a_reach_drawn_anew_does_not_leave_its_outfalls_behind(city: City) -> No
     assert "reach r3: outfall o-plating would lie" in answer.json()["detail"]
 
 
-def test_on_the_command_line(city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_the_command_line(
+    city: City,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     from vigil_cloud.cli import main
 
     monkeypatch.setenv("VIGIL_DATA_DIR", str(city.settings.data_dir))
@@ -154,6 +159,9 @@ def test_on_the_command_line(city: City, tmp_path: Path, monkeypatch: pytest.Mon
     assert main(["water", "import", str(file)]) == 0
     assert main(["water", "export", str(tmp_path / "out.csv")]) == 0
     assert main(["water", "import", str(tmp_path / "out.csv")]) == 0
+    capfd.readouterr()
+    assert main(["water", "export", "-"]) == 0
+    assert json.loads(capfd.readouterr().out)["type"] == "FeatureCollection"
     assert main(["water", "rules", "--join-minutes", "30"]) == 0
     assert main(["water", "rules", "--join-minutes", "-1"]) == 2
     assert main(["water", "remove", "r1", "g1"]) == 0
