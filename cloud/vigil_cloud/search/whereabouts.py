@@ -92,7 +92,8 @@ class _Filter:
         self._goals = list(habits.goals)
         self._parents = [turns.parents(ground, goal) for goal in self._goals]
         self._begin()
-        if habits.homes and model.back_s > 0 and model.gone_since(at_s - last[1]) < _SURELY:
+        before_it = model.back_s > 0 and model.gone_since(at_s - last[1]) < _SURELY
+        if habits.homes and before_it and stations[last[0]].detections_a_minute:
             self._retrace()
 
     def _begin(self) -> None:
@@ -127,7 +128,8 @@ class _Filter:
 
     def _retrace(self) -> None:
         """From home until the last check-in, by what was heard on the way and what was not: whether
-        they were about their day there, how far they had come astray, and in which direction."""
+        they were about their day there, how far they had come astray, and in which direction. What
+        hears at no rate (a report, a station on the move) tells nothing of how often they come."""
         model, habits, ground = self._model, self._habits, self._ground
         gone = (1 - model.usual) * (1 - model.gone_since(self._at_s - self._since))
         away = origins.around_home(ground, habits)
@@ -141,7 +143,8 @@ class _Filter:
             if at - now > 1.0:
                 self._pass(now, at - now, int(np.ceil((at - now) / model.step_s / 2)))
             now = self._heard_at = at
-            self._hear(station, at)
+            if self._stations[station].detections_a_minute:
+                self._hear(station, at)
         self._usual = float(self.going.sum())
         boarding = habits.ride_share * model.boards
         self.riders = boarding * (1 - self._usual)

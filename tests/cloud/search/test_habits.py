@@ -124,6 +124,34 @@ def test_whoever_was_silent_where_everything_is_heard_has_a_map(
     assert min(belief.links.min(), belief.nodes.min()) >= 0
 
 
+def test_a_report_does_not_say_that_they_never_come_by_there(town: ground.Ground) -> None:
+    """It is no station, whose rate is known: all who were reported had gone astray before."""
+    stations = [station(town, 4, 10), station(town, 10, 10)]
+    reported = reach.Station("", stations[1].place, 150.0, inf, inf, 0.0)
+    stations.append(reported)
+    each_day = [(1, day * DAY + hour * HOUR) for day in range(NIGHTS) for hour in (9.4, 17.6)]
+    history = sorted([*out_each_day(), *each_day], key=lambda one: one[1])
+    way = [(0, NIGHTS * DAY + 9 * HOUR)]
+
+    def onward(*walk: tuple[int, float]) -> float:
+        """Of those who are not about their usual day, how many go on as they came: east."""
+        seen = [*history, *walk]
+        known = habits.of(town, stations, seen, seen[-1][1] + HOUR)
+        belief = whereabouts.believe(town, stations, seen, known, seen[-1][1] + HOUR)
+        east, west = (
+            float(belief.links[beyond].sum())
+            for beyond in (
+                town.middles[:, 0] > reported.place[0] + 200.0,
+                town.middles[:, 0] < reported.place[0] - 200.0,
+            )
+        )
+        return east / west
+
+    at = NIGHTS * DAY + 9.4 * HOUR
+    assert onward(*way, (2, at)) > 1.5 * onward((2, at))
+    assert onward(*way, (2, at - 300.0), (1, at)) == pytest.approx(onward(*way, (1, at)), rel=0.2)
+
+
 def test_a_usual_day_has_its_hours(town: ground.Ground) -> None:
     stations = [station(town, 4, 10), station(town, 5, 10), station(town, 19, 19)]
     daily = origins.daily(stations, out_each_day(), NIGHTS * DAY)
