@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,6 @@ import servers
 # the tests, and each process that a test starts compiles all of ours: seconds, hundreds of times.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-
-# Nothing of what is loaded for the collection is ever let go: no cycles are looked for in it.
-gc.disable()
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("vigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,6 +40,17 @@ structlog.configure(
 )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Nothing of what is loaded for the collection is ever let go: no cycles are looked for in it.
+    Whoever hands the tests to the workers collects none, and looks for them throughout."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # What takes longest and waits most comes first: at the end it would leave processors idle.
     items.sort(key=lambda item: item.path.parent.name not in _LONGEST)
@@ -51,10 +59,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(pytest.mark.skip(reason="long form: run with VIGIL_FULL=1"))
-
-
-def pytest_collection_finish() -> None:
-    gc.enable()
 
 
 _LONGEST = ("e2e", "faults")
