@@ -57,6 +57,8 @@ class Station:
     """Since when it works again, where we have known it silent."""
     silent_since: datetime | None = None
     """Its last sign, where it is not online."""
+    worked_until: datetime | None = None
+    """Its last sign before the silence that ``back_since`` ended."""
 
 
 def footprint(
@@ -128,6 +130,7 @@ def stations(session: Session) -> Sequence[Station]:
                 online,
                 None if silence is None else silence.ended,
                 None if online else _silent_since(silence, gateway),
+                None if silence is None or silence.ended is None else silence.since,
             )
         )
     return found

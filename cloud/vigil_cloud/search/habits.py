@@ -198,7 +198,9 @@ def _online(stations: Sequence[Any], begin_s: float, end_s: float) -> Floats:
     """(stations,): for which share of that time each was online."""
     since = np.array([max(begin_s, one.online_since) for one in stations])
     until = np.array([min(end_s, one.online_until) for one in stations])
-    return np.asarray(np.clip((until - since) / max(end_s - begin_s, 1.0), 0.0, 1.0))
+    before = np.array([min(end_s, one.worked_until, one.online_since) for one in stations])
+    online_s = np.maximum(until - since, 0.0) + np.maximum(before - begin_s, 0.0)
+    return np.asarray(np.clip(online_s / max(end_s - begin_s, 1.0), 0.0, 1.0))
 
 
 def _representatives(ground: Ground, at_home: Floats) -> tuple[NDArray[np.int64], Floats]:

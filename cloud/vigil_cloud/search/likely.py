@@ -249,8 +249,10 @@ def _listed(one: checkins.Station) -> Listed:
     until = inf if one.online else -inf
     if one.silent_since is not None:
         until = one.silent_since.timestamp()
+    before = -inf if one.worked_until is None else one.worked_until.timestamp()
     return Listed(
-        one.device, one.latitude, one.longitude, RANGE_M, since, until, DETECTIONS_A_MINUTE
+        *(one.device, one.latitude, one.longitude, RANGE_M),
+        *(since, until, DETECTIONS_A_MINUTE, before),
     )
 
 

@@ -153,7 +153,7 @@ def _placed(ground: Ground, listed: Sequence[Listed]) -> list[reach.Station]:
     return [
         reach.Station(
             *(one.name, (float(place[0]), float(place[1])), one.range_m),
-            *(one.online_since, one.online_until, one.detections_a_minute),
+            *(one.online_since, one.online_until, one.detections_a_minute, one.worked_until),
         )
         for one, place in zip(listed, places, strict=True)
     ]

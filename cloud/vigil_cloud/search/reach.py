@@ -27,6 +27,8 @@ class Station(NamedTuple):
     online_since: float = -np.inf
     online_until: float = np.inf
     detections_a_minute: float = DETECTIONS_A_MINUTE
+    worked_until: float = -np.inf
+    """Until when it was online before ``online_since``; never, if that is when it began."""
 
 
 def at_points(points: Floats, stations: Sequence[Station]) -> csr_array:

@@ -40,6 +40,8 @@ class Listed(NamedTuple):
     online_since: float
     online_until: float
     detections_a_minute: float
+    worked_until: float = -inf
+    """Before ``online_since``; never, if that is when it began."""
 
 
 class Seen(NamedTuple):

@@ -88,6 +88,20 @@ def test_a_station_that_was_not_there_speaks_against_no_home(
     assert around(station(town, 12, 10, since, until)) > 0.9 * without
 
 
+def test_a_station_that_is_back_since_an_hour_worked_before(town: ground.Ground) -> None:
+    """One that was away for five minutes said nothing any more of homes around it."""
+    new = station(town, 12, 10, NIGHTS * DAY - HOUR)
+    back = new._replace(worked_until=new.online_since - 300.0)
+    first, place = station(town, 10, 10), new.place
+
+    def around(one: reach.Station) -> float:
+        found = habits.of(town, [first, one], out_each_day(), NIGHTS * DAY)
+        return home_within(town, found, place, 60.0)
+
+    assert around(back) < 0.2 * around(new)
+    assert around(back) == pytest.approx(around(station(town, 12, 10)), rel=0.1)
+
+
 def test_whoever_is_heard_where_they_never_came_by_went_on_from_home(town: ground.Ground) -> None:
     """Where they come by each day at that hour they are most probably about their day."""
     stations = [station(town, 4, 10), station(town, 10, 10)]

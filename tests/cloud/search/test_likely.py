@@ -18,7 +18,8 @@ from sqlalchemy import delete
 
 from cloud.search.conftest import LOOKS, Missing, lines, sighting
 from cloud_city import GATEWAY, NAME
-from vigil_cloud.checkin.models import Visit
+from vigil_cloud.checkin import port as checkins
+from vigil_cloud.checkin.models import StationSilence, Visit
 from vigil_cloud.database import clock as stored
 from vigil_cloud.database.engine import writing
 from vigil_cloud.identity.erasure import erase
@@ -98,6 +99,20 @@ def test_a_map_is_drawn_once_and_again_when_something_is_known(missing: Missing)
     assert near["contours"][0]["area_km2"] < areas[0], "she was heard just now"
     missing.city.later(minutes=6)
     assert drawn(missing) == 1, "time moves people"
+
+
+def test_a_station_that_is_back_is_known_to_have_worked_before(missing: Missing) -> None:
+    now, services = missing.city.time, missing.city.services
+    silent, back = now - timedelta(minutes=65), now - timedelta(hours=1)
+    with writing(services.sessions) as session:
+        session.add(StationSilence(device="station-1", since=silent, noticed=silent, ended=back))
+    with services.sessions() as session:
+        found = {one.name: one for one in map(likely._listed, checkins.stations(session))}
+    spans = [
+        (one.online_since, one.online_until, one.worked_until)
+        for one in (found["station-1"], found["station-2"])
+    ]
+    assert spans == [(back.timestamp(), inf, silent.timestamp()), (-inf, inf, -inf)]
 
 
 def test_a_map_is_drawn_anew_after_the_clock_was_set_back(missing: Missing) -> None:
