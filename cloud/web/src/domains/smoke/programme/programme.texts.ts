@@ -31,7 +31,8 @@ export const en = {
   "programme.months": "Homes that came into service, by month",
   "programme.village": "Village",
   "programme.files": "Files",
-  "programme.filesHint": "CSV in UTF-8, UTF-16 or Big5, looked at first, taken whole or not at all.",
+  "programme.filesHint":
+    "CSV in UTF-8, UTF-16 or Big5, looked at first, taken whole or not at all.",
   "programme.fileOf": "What it holds",
   "programme.fileHomes": "Applications",
   "programme.fileVillages": "Villages",
