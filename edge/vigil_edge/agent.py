@@ -364,6 +364,7 @@ class Agent:
             await stop.wait()
         finally:
             await _cancel(pipelines)
+            await self.worker.close()
             await _cancel(kept)
 
     async def _keep(self, name: str, service: Callable[[], Awaitable[None]]) -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge.noise.conftest import NotebookContext
 from edge.noise.pass_by import SCOOTER, Passing, case_folder, recorded
 from vigil_edge.evidence.queue import EvidenceQueue
+from vigil_edge.noise import case_process
 from vigil_edge.noise.bearing.array import ArraySettings, MicrophoneArray
 from vigil_edge.noise.bearing.estimate import bearings
 from vigil_edge.noise.classify.live import classification
@@ -23,8 +24,9 @@ from vigil_edge.noise.event import Place, exceedance
 from vigil_edge.noise.evidence import send
 from vigil_edge.noise.instrument import Extent, Instrument
 from vigil_edge.noise.listening import Recorded
-from vigil_edge.noise.passage import PassageDetector
+from vigil_edge.noise.passage import HOLD_S, PassageDetector
 from vigil_edge.noise.sound.pcm import Frames, PcmFormat, channel_units
+from vigil_edge.worker import Worker
 from vigil_sim.noise.street import array_section
 from vigil_sim.noise.vehicle import SAMPLE_RATE
 
@@ -87,6 +89,11 @@ async def _sealed(folder: Path) -> tuple[float, int]:
     key = Ed25519PrivateKey.generate()
     queue = EvidenceQueue(folder / "queue", key, 1 << 30, context.count)
     context.deposit = queue.deposit  # type: ignore[method-assign] # the real one
+    worker = Worker(context.count)
+    context.work = worker.run  # type: ignore[method-assign] # the real one
+    # As the live pipeline does when the passage is over and what comes after it is still heard.
+    await worker.prepare(case_process.PROGRAM, environment=case_process.ENVIRONMENT)
+    await asyncio.sleep(AFTER_S - HOLD_S)
     began = time.monotonic()
     await send(context, case)
     return time.monotonic() - began, len(queue.waiting())

@@ -94,6 +94,11 @@ class MemoryContext:
             words, priority=priority, within_s=within_s, environment=environment
         )
 
+    async def prepare(
+        self, words: Sequence[str], *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        raise AssertionError("nothing of this context is begun before it is asked for")
+
     def describe(self, devices: Sequence[DeviceDescription]) -> None:
         self.described = list(devices)
 

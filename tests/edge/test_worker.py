@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio.subprocess import Process
 from collections import Counter
 from pathlib import Path
 
@@ -62,3 +63,92 @@ async def test_whoever_is_cancelled_gives_its_place_back(waits: bool) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert await worker.run([sys.executable, "-c", ""], priority=1, within_s=60)
+
+
+WAITING = """
+import os, sys
+sys.path[:0] = {path!r}
+from vigil_edge.waiting_program import given
+words = given(lambda: open({ready!r}, "w").close())
+if words is not None:
+    open({said!r}, "a").write(f"{{os.getpid()}} {{words}}")
+"""
+
+
+def prepared(worker: Worker) -> Process:
+    """The program that waits."""
+    assert worker._ready is not None
+    return worker._ready.process
+
+
+def nothing_waits(worker: Worker) -> bool:
+    return worker._ready is None
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> list[str]:
+    ready, said = (str(tmp_path / name) for name in ("ready", "said"))
+    return [sys.executable, "-c", WAITING.format(path=sys.path, ready=ready, said=said)]
+
+
+async def test_a_program_that_waits_is_given_the_rest_of_its_words(
+    program: list[str], tmp_path: Path
+) -> None:
+    # Given a program that has loaded what it needs
+    worker = Worker(lambda _: None)
+    await worker.prepare(program, environment={"A": "1"})
+    await until((tmp_path / "ready").exists)
+    waits = prepared(worker)
+
+    # When others come, and the one that it waits for
+    assert await worker.run(notes(tmp_path / "other", "x"), priority=1, within_s=60)
+    assert await worker.run([*program, "b"], priority=1, within_s=60, environment={"A": "2"})
+    assert str(waits.pid) not in (tmp_path / "said").read_text()
+    (tmp_path / "said").unlink()
+    words = [*program, "a case", "one-by-one"]
+    assert await worker.run(words, priority=1, within_s=60, environment={"A": "1"})
+
+    # Then it was that process, once
+    assert (tmp_path / "said").read_text() == f"{waits.pid} ['a case', 'one-by-one']"
+    (tmp_path / "said").unlink()
+    assert await worker.run(words, priority=1, within_s=60, environment={"A": "1"})
+    assert str(waits.pid) not in (tmp_path / "said").read_text()
+
+
+async def test_a_program_that_died_while_it_waited_is_started_anew(
+    program: list[str], tmp_path: Path
+) -> None:
+    worker = Worker(lambda _: None)
+    await worker.prepare(program)
+    waits = prepared(worker)
+    waits.kill()
+    await waits.wait()
+    assert await worker.run([*program, "a"], priority=1, within_s=60)
+    assert (tmp_path / "said").read_text().endswith(" ['a']")
+    await worker.close()
+
+
+async def test_a_program_that_nobody_asks_for_ends_by_itself(program: list[str]) -> None:
+    worker = Worker(lambda _: None, ready_for_s=0.01)
+    await worker.prepare(program)
+    waits = prepared(worker)
+    assert await waits.wait() == 0
+    assert nothing_waits(worker)
+
+
+async def test_nothing_is_prepared_beside_other_work_and_none_outlives_the_agent(
+    program: list[str],
+) -> None:
+    worker = Worker(lambda _: None)
+    busy = asyncio.create_task(worker.run(HANGS, priority=1, within_s=3600))
+    await asyncio.sleep(0)
+    await worker.prepare(program)
+    assert nothing_waits(worker)
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+    await worker.prepare(program)
+    waits = prepared(worker)
+    await worker.prepare(program)
+    assert prepared(worker) is waits
+    await worker.close()
+    assert waits.returncode == 0

@@ -106,6 +106,11 @@ class DeviceContext:
             words, priority=priority, within_s=within_s, environment=environment
         )
 
+    async def prepare(
+        self, words: Sequence[str], *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        await self._worker.prepare(words, environment=environment)
+
     def describe(self, devices: Sequence[DeviceDescription]) -> None:
         self._describe(devices)
 

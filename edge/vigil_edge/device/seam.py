@@ -130,6 +130,12 @@ class PipelineContext(Protocol):
         work; whether it ended well in time. ``priority``: 0 is the most urgent. Raises
         ``WorkDropped``."""
 
+    async def prepare(
+        self, words: Sequence[str], *, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Work that begins with these words will be asked for in a few seconds: its program may
+        be started and load what it needs (``vigil_edge.waiting_program``)."""
+
     def describe(self, devices: Sequence[DeviceDescription]) -> None:
         """Devices that were found while running: the gateway's births name them from now on."""
 

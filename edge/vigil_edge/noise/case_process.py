@@ -19,8 +19,12 @@ ENVIRONMENT: Final = {
 }
 
 
+PROGRAM: Final = (sys.executable, "-m", "vigil_edge.noise.casework")
+"""Whoever will soon have a case may have it prepared."""
+
+
 def words(folder: Path, *, one_by_one: bool = False) -> list[str]:
     """The command that looks at the case in ``folder``. ``one_by_one``: on one processor, what is
     found before anything is made of it."""
-    said = [sys.executable, "-m", "vigil_edge.noise.casework", str(folder)]
+    said = [*PROGRAM, str(folder)]
     return [*said, ONE_BY_ONE] if one_by_one else said

@@ -1,4 +1,5 @@
-"""What becomes of a case on disk: ``python -m vigil_edge.noise.casework FOLDER [one-by-one]``.
+"""What becomes of a case on disk: ``python -m vigil_edge.noise.casework FOLDER [one-by-one]``,
+or ``-``: then it loads what it needs and waits for these words (``waiting_program``).
 
 A process of its own, at low priority: its memory goes back when it ends, it cannot hold up the
 microphone, and a picture that crashes a codec crashes only this. Two of its jobs run at once where
@@ -24,6 +25,7 @@ from vigil_edge.noise.case_process import ONE_BY_ONE
 from vigil_edge.noise.pictures.copies import write_blurred, write_overlay
 from vigil_edge.noise.pictures.encode import write_original, write_stills
 from vigil_edge.noise.pictures.reading import Film, film_of, plate_film_of
+from vigil_edge.waiting_program import given
 from vigil_schemas.evidence import CameraRole
 
 NICENESS: Final = 10
@@ -69,6 +71,13 @@ def _look(folder: Path, film: Film, near: Film | None, heard: Event) -> None:
     write_stills(folder, film, near, shown)
 
 
+def _load() -> None:
+    """What ``_look`` and ``_measure`` load when they are called."""
+    from vigil_edge.noise import analysis, looking
+
+    del analysis, looking
+
+
 def _measure(folder: Path) -> None:
     """Third octaves and spectrogram."""
     from vigil_edge.noise.analysis import measure
@@ -92,7 +101,10 @@ def main() -> int:
     os.nice(NICENESS)
     cv2.setNumThreads(1)
     sys.setswitchinterval(_SWITCH_S)
-    folder, *how = sys.argv[1:]
+    said = given(_load)
+    if said is None:
+        return 0
+    folder, *how = said
     work(Path(folder), 1 if ONE_BY_ONE in how else processors())
     return 0
 

@@ -203,6 +203,11 @@ class Listener:
         return time.at(sample - int(self.before_s * self.format.rate_hz))
 
     @property
+    def ending(self) -> bool:
+        """Whether a passage is over and what comes after it is still heard."""
+        return bool(self._waiting)
+
+    @property
     def silence(self) -> str | None:
         """Words for a measured channel that never said anything, naming those that did."""
         return self._silence.notice(self.audio.channel)

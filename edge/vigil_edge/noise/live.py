@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 
 from vigil_edge.device.seam import Outgoing, PipelineContext
-from vigil_edge.noise import calibrations
+from vigil_edge.noise import calibrations, case_process
 from vigil_edge.noise.allowance import Allowance
 from vigil_edge.noise.case import Case
 from vigil_edge.noise.channels import Channels
@@ -120,12 +120,16 @@ class NoisePipeline:
             self._others(source.format.channels),
         )
         steps = lost = 0
+        ending = False
         try:
             async with aclosing(source.blocks()) as blocks:
                 async for block in blocks:
                     heard = listener.hear(block, self._context.now())
                     await _to_the_end(self._take(heard, listener.silence))
                     self._cameras.hold(listener.kept_since)
+                    if listener.ending and not ending:
+                        await self._prepare()
+                    ending = listener.ending
                     if listener.clock.stepped > steps:
                         self._context.count("clock-steps", listener.clock.stepped - steps)
                         steps = listener.clock.stepped
@@ -136,6 +140,15 @@ class NoisePipeline:
             # What was heard until now is worth keeping, also when the microphone is pulled.
             await asyncio.shield(self._take(listener.flush(), listener.silence))
             await asyncio.shield(self._flush())
+
+    async def _prepare(self) -> None:
+        """While the seconds after a passage are heard, the program that looks at its case loads
+        what it needs. Without it the case only takes longer."""
+        try:
+            await self._context.prepare(case_process.PROGRAM, environment=case_process.ENVIRONMENT)
+        except OSError as error:
+            self._context.count("case-not-prepared")
+            _log.warning("the program for a case could not be started", error=str(error))
 
     def _others(self, there: int) -> tuple[int, ...]:
         """The array's channels beside the measured one, of so many; a WAV file may have fewer."""

@@ -41,6 +41,7 @@ class NotebookContext:
     messages: list[tuple[str | None, str | None]] = field(default_factory=list)
     """Codes of the reports, with their words."""
     at_work: int = 0
+    prepared: list[list[str]] = field(default_factory=list)
     """Processes that make pictures and videos now; each has a time limit of its own."""
 
     def now(self) -> datetime:
@@ -86,6 +87,9 @@ class NotebookContext:
             return await Worker(self.count).run(words, **how)
         finally:
             self.at_work -= 1
+
+    async def prepare(self, words: Sequence[str], **how: Any) -> None:
+        self.prepared.append(list(words))
 
     def describe(self, devices: Sequence[DeviceDescription]) -> None:
         raise AssertionError("a noise camera finds no further devices")

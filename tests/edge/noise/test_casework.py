@@ -14,10 +14,11 @@ import pytest
 
 from edge.noise.conftest import NotebookContext
 from edge.noise.pass_by import CAR, SCOOTER, Passing, case_folder, looked_at
-from vigil_edge.noise import casework, evidence
+from vigil_edge.noise import case_process, casework, evidence
 from vigil_edge.noise.case import FINDINGS, Findings
 from vigil_edge.noise.case_process import ONE_BY_ONE
 from vigil_edge.noise.rivals import own_part
+from vigil_edge.worker import Worker
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,21 @@ def test_on_one_processor_what_is_found_comes_before_the_films(
     after = {path.name for path in folder.iterdir()}
     assert {"blurred.webm", "overlay.webm", "octaves.csv", "spectrogram.png"} <= after
     assert "video.webm" not in after
+
+
+async def test_a_program_that_was_prepared_does_the_same(
+    alone: tuple[Path, Findings], tmp_path: Path
+) -> None:
+    folder = _again(alone[0], tmp_path)
+    for film in folder.glob("*.webm"):
+        film.unlink()
+    worker = Worker(lambda _: None)
+    await worker.prepare(case_process.PROGRAM, environment=case_process.ENVIRONMENT)
+    said = case_process.words(folder)
+    assert await worker.run(said, priority=1, within_s=600, environment=case_process.ENVIRONMENT)
+    found = Findings.model_validate_json((folder / FINDINGS).read_bytes())
+    assert found == alone[1]
+    assert {"video.webm", "overlay.webm", "blurred.webm"} <= {one.name for one in folder.iterdir()}
 
 
 async def test_what_takes_the_process_with_it_costs_no_finding(

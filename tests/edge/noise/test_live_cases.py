@@ -22,7 +22,7 @@ from edge.noise.live_camera import (
 from edge.noise.street import mjpeg_camera, pcm_server
 from edge.noise.tones import silence, tone
 from vigil_edge.device.seam import PipelineContext
-from vigil_edge.noise import evidence, live
+from vigil_edge.noise import case_process, evidence, live
 from vigil_edge.noise.evidence import Spool
 from vigil_edge.noise.meter.levels import pascal_per_unit
 from vigil_edge.noise.pipeline import build
@@ -133,3 +133,16 @@ async def test_a_case_that_nobody_foresaw_does_not_stop_the_microphone(
         await until(lambda: len(context.accepted) > before)
         await cancelled(task)
     assert [path.suffix for path in (context.directory / "cases").iterdir()] == [".damaged"]
+
+
+async def test_the_program_for_a_case_is_prepared_while_the_passage_fades(
+    context: NotebookContext,
+) -> None:
+    scale = pascal_per_unit(FULL_SCALE_DB)
+    async with pcm_server(loud_once(), pascal_per_unit=scale) as sound:
+        task = asyncio.create_task(build(noise_camera(pcm(sound)), context).run())
+        await until(lambda: context.prepared, context)
+        assert not context.deposits
+        await until(lambda: context.deposits, context)
+        await cancelled(task)
+    assert context.prepared == [list(case_process.PROGRAM)]
