@@ -90,7 +90,7 @@ async def _sealed(folder: Path) -> tuple[float, int]:
     queue = EvidenceQueue(folder / "queue", key, 1 << 30, context.count)
     context.deposit = queue.deposit  # type: ignore[method-assign] # the real one
     worker = Worker(context.count)
-    context.work = worker.run  # type: ignore[method-assign] # the real one
+    context.work = worker.run  # type: ignore[method-assign, assignment] # the real one
     # As the live pipeline does when the passage is over and what comes after it is still heard.
     await worker.prepare(case_process.PROGRAM, environment=case_process.ENVIRONMENT)
     await asyncio.sleep(AFTER_S - HOLD_S)
