@@ -22,9 +22,10 @@ _RETURNED: Final = "returned"
 def ask_those_that_rested(engine: Engine) -> None:
     """Instead of ``pool_pre_ping``, for psycopg; connections that no longer answer are replaced."""
 
-    @event.listens_for(engine, "checkin")
-    def _returned(_connection: Any, entry: Any) -> None:
-        entry.info[_RETURNED] = time.monotonic()
+    @event.listens_for(engine, "reset")
+    def _returned(_connection: Any, entry: Any, _state: Any) -> None:
+        if entry is not None:  # it goes back to the pool
+            entry.info[_RETURNED] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
     def _taken(connection: Any, entry: Any, _fairy: Any) -> None:

@@ -31,6 +31,9 @@ _KEPT: Final = 100
 _LEAST_GAPS: Final = 10
 _UNUSUAL: Final = 4.0
 """Times the usual gap between two pictures, or less than the usual one by as much."""
+_LONG: Final = 1.8
+"""Times the usual gap: a longer one is no measure of it. The connection stood still, or the camera
+left pictures out."""
 _FORGOTTEN: Final = 0.05
 """Of the usual gap, with each picture: what came late is forgotten within half a minute where the
 camera left out what it could not send."""
@@ -126,15 +129,22 @@ class Arrivals:
         if last_s is None or now_s < last_s:
             return max(LATEST_S, self._held_up_s)
         gap_s = now_s - last_s
-        usual_s = fmean(self._gaps) if len(self._gaps) >= _LEAST_GAPS else None
+        of = len(self._gaps)
+        usual_s = fmean(self._gaps) if of >= _LEAST_GAPS else None
         steady = usual_s is None or usual_s / _UNUSUAL <= gap_s <= usual_s * _UNUSUAL
-        if steady:
+        like_others = usual_s is None or (steady and gap_s <= _LONG * usual_s)
+        if like_others:
             self._gaps.append(gap_s)
-        self._unusual = 0 if steady else self._unusual + 1
+        self._unusual = 0 if like_others else self._unusual + 1
         if self._unusual >= _KEPT:  # the camera sends another number of pictures now
             self._gaps.clear()
         if usual_s is None:
             return max(LATEST_S, self._held_up_s)
+        if not steady and gap_s < usual_s:
+            # What was held up comes at once, each nearer to its moment than the one before. The
+            # usual gap was taken between two pictures that may themselves have come late, by less
+            # than a gap: dozens of them add that up.
+            usual_s -= usual_s / of
         beyond_s = gap_s - usual_s - (_FORGOTTEN * usual_s if steady else 0.0)
         self._held_up_s = min(MOST_HELD_UP_S, max(0.0, self._held_up_s + beyond_s))
         return self._held_up_s

@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vigil_edge.noise.pictures.dating import believed
@@ -80,6 +80,8 @@ def test_by_arrival_alone_it_was_taken_before_it_came() -> None:
     st.lists(st.floats(0.0, 0.03), min_size=80, max_size=160),
     st.lists(st.tuples(st.integers(20, 140), st.floats(0.1, 4.0)), max_size=3),
 )
+@example(25.0, 0.0, [0.03 * (number == 19) for number in range(160)], [(20, 3.5)])
+@example(25.0, 0.0, [0.03 * min(number, 19) / 19 for number in range(160)], [(20, 3.5)])
 def test_a_stream_that_is_held_up_is_told_by_its_gaps(
     fps: float, delay_s: float, jitter: list[float], stalls: list[tuple[int, float]]
 ) -> None:
