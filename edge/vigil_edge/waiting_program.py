@@ -1,6 +1,7 @@
-"""A program that is started before it is asked for: the words that it is then given.
+"""A standby program: started before it is asked for, it loads what it needs and is then given its
+arguments on standard input (``vigil_edge.worker.Worker.prepare`` starts it).
 
-Nothing else is loaded here: it is what such a program does first.
+Imports the standard library alone, for such a program imports this first.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Each piece is a program in a process of its own: its memory goes back when it ends, it cannot
 hold up a microphone, and a codec that crashes takes nothing with it. A program that is soon to be
-asked for may be started before: it loads what it needs and waits for the rest of its words.
+asked for may be started before, as a standby: it loads what it needs and waits for the rest of its
+words (``waiting_program``).
 """
 
 from __future__ import annotations
